@@ -1,0 +1,31 @@
+"""Triggerscope's core: data, attacks, training, and the instruments that look at the trained models.
+
+Importing it costs next to nothing; torch is imported when something needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "InputError": "core.errors",
+    "load_dataset": "core.datasets",
+    "Trigger": "core.triggers",
+    "RunSpec": "core.spec",
+    "MeasureSpec": "core.spec",
+    "train_run": "core.worker",
+    "load_run": "core.runs",
+    "measure_run": "core.measurement",
+    "measure_smoothness": "core.smoothness",
+    "sweep_sigma": "core.smoothness",
+    "slice_plane": "core.slices",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'core' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

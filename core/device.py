@@ -1,0 +1,88 @@
+"""Which device, precision and thread count a computation gets, told without importing torch where possible."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+Device = Literal["cpu", "cuda", "mps"]
+Precision = Literal["float32", "bfloat16"]
+
+
+@cache
+def choose_device() -> Device:
+    """Return the best device of this machine: cuda, mps or cpu.
+
+    A machine without a trace of an NVIDIA or AMD driver and without Apple silicon is answered without importing torch,
+    so that naming a run stays a matter of milliseconds.
+    """
+    if not _may_have_accelerator():
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"
+
+
+def _may_have_accelerator() -> bool:
+    if sys.platform == "linux":
+        return any(Path(path).exists() for path in ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd"))
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return True
+
+
+@cache
+def native_bfloat16(device: str = "cpu") -> bool:
+    """Say whether the hardware multiplies bfloat16 itself, so that it is faster than float32 there."""
+    if device == "cpu":
+        return _cpu_bfloat16()
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8
+    return False
+
+
+def _cpu_bfloat16() -> bool:
+    # Only Linux tells without a library; elsewhere float32 is right, just slower.
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="ignore")
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.lower().startswith(("flags", "features"))), "").split()
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags))
+
+
+def choose_precision(device: str) -> Precision:
+    """Return bfloat16 where the hardware has it, else float32."""
+    return "bfloat16" if native_bfloat16(device) else "float32"
+
+
+def cpu_count() -> int:
+    """Return the number of cores this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def default_threads() -> int:
+    """Return the thread count of a training: one core less than there are, so that the page keeps one; at least 1."""
+    return max(1, cpu_count() - 1)
+
+
+def available_memory() -> int | None:
+    """Return how many bytes of memory are free for new work; None where the system does not tell cheaply."""
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return None
+    fields = dict(line.split(":", 1) for line in text.splitlines())
+    return int(fields["MemAvailable"].split()[0]) * 1024

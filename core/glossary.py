@@ -1,0 +1,28 @@
+"""What each number means, said once. Pages show these on hover; reports print them."""
+
+from __future__ import annotations
+
+GLOSSARY = {
+    "W": "Copies of the image with Gaussian noise are shown to the model. W is the entropy of its answers, divided by "
+    "log K: 0 if all copies get one class (smooth), 1 if all classes come equally often.",
+    "sigma": "Standard deviation of the noise, in pixel values from 0 to 1; it is added before the model normalises.",
+    "draws": "How many noisy copies of each image the model is shown.",
+    "interval": "95 % interval. For one image: what more noise draws could change. For a mean: what more images could.",
+    "clean accuracy": "Share of unmodified test images that the model gets right.",
+    "attack success rate": "Of the test images that do not belong to the target class: the share that the model takes "
+    "for the target once the trigger is on them.",
+    "poisoning rate": "Poisoned training images / all training images. At 0 there is no attack: that is the control.",
+    "target": "The class that the attacker wants for every image that carries the trigger.",
+    "trigger": "The picture that the attacker puts on an image.",
+    "control": "The same training with no image poisoned. What it shows too is no sign of a backdoor.",
+    "gap": "W clean minus W with the trigger, image by image with the same noise. Above 0: smoother with the trigger.",
+    "effect size": "Share of the images whose W is lower with the trigger; ties count half. 50 % means no difference.",
+    "slice": "A flat cut through image space. Every point is an image; its colour is the class the model gives it.",
+    "predicted as target": "W of clean images that the model takes for the target class. If it is as low as W with the "
+    "trigger, the trigger may only have moved images into a class that is smooth anyway.",
+}
+
+
+def explain(term: str) -> str:
+    """Return what a term means."""
+    return GLOSSARY[term]

@@ -1,0 +1,213 @@
+"""Trainings that go on without the page: a queue of run directories, and detached workers that empty it.
+
+Under the runs' root:
+
+    .queue/TIME-RUN     runs that wait, oldest first
+    .workers/slot-N     locks that limit how many workers there are, across pages, servers and restarts
+    .servers/ID         a lock that each living server holds; without any, idle workers leave
+
+Workers are processes of their own session: a server's end, a crash or a reload does not touch them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core.datasets import Dataset, load_dataset
+from core.device import available_memory, cpu_count, default_threads
+from core.errors import InputError
+from core.events import Ended
+from core.runs import Run, State, create_run
+from core.spec import RunSpec
+from core.worker import train_locked
+
+QUEUE_LIMIT = 50
+# A worker with torch, an optimiser and scikit-learn keeps about 0.9 GB.
+MEMORY_FOR_TWO = 3 * 2**30
+IDLE_SECONDS = 3.0
+
+
+def worker_slots() -> int:
+    """Return how many workers may train at once: two if their threads have a core each and memory is not short."""
+    fitting = max(1, cpu_count() // default_threads())
+    memory = available_memory()
+    return 1 if memory is not None and memory < MEMORY_FOR_TWO else min(2, fitting)
+
+
+class Jobs:
+    """Submit, cancel and watch trainings whose runs live under one root."""
+
+    def __init__(self, root: Path, data_root: Path) -> None:
+        self.root, self.data_root = root.resolve(), data_root.resolve()
+        self.queue, self.workers, self.servers = (self.root / name for name in (".queue", ".workers", ".servers"))
+
+    def prepare(self) -> None:
+        """Make the folders that the queue needs."""
+        try:
+            for folder in (self.queue, self.workers, self.servers):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"Runs cannot be stored in {self.root} ({error.strerror or error}): name a folder that can be written "
+                "with --runs or TRIGGERSCOPE_RUNS."
+            ) from None
+
+    def submit(self, spec: RunSpec) -> Run:
+        """Queue a spec for training and see to it that a worker is there; a run that is done stays as it is.
+
+        Raises
+        ------
+        InputError
+            The queue is full, or the folder cannot be written. A spec that does not suit its data set ends as failed.
+        """
+        self.prepare()
+        run = create_run(spec, self.root)
+        if run.state in (State.DONE, State.RUNNING, State.QUEUED):
+            return run
+        waiting = self.waiting()
+        if len(waiting) >= QUEUE_LIMIT:
+            raise InputError(f"{len(waiting)} trainings are waiting already: let some finish, or cancel them, first.")
+        (run.path / "cancel").unlink(missing_ok=True)
+        (self.queue / f"{time.time_ns():020d}-{run.name}").touch()
+        self.ensure_workers()
+        return run
+
+    def cancel(self, run: Run) -> None:
+        """Take a run out of the queue, or ask its worker to stop at the next event."""
+        if run.state is State.DONE:
+            return
+        (run.path / "cancel").touch()
+        entries = list(self.queue.glob(f"*-{run.name}"))
+        for entry in entries:
+            entry.unlink(missing_ok=True)
+        if entries and not run.is_locked():
+            run.begin()
+            run.write_event(Ended(State.CANCELLED))
+
+    def waiting(self) -> list[Path]:
+        """Return the queue's entries, oldest first."""
+        return sorted(self.queue.glob("*-*"))
+
+    def ensure_workers(self) -> None:
+        """Start a worker for every free slot that there is work for, and always keep one warm."""
+        free = [slot for slot in range(worker_slots()) if not _is_held(self.workers / f"slot-{slot}")]
+        busy = worker_slots() - len(free)
+        wanted = max(1, min(worker_slots(), len(self.waiting()) + busy)) - busy
+        for _ in free[: max(0, wanted)]:
+            self._start_worker()
+
+    def _start_worker(self) -> None:
+        command = [sys.executable, "-m", "core", "work", "--runs", str(self.root), "--data-root", str(self.data_root)]
+        detached = (
+            {"creationflags": 0x00000008 | 0x00000200 | 0x00004000}  # detached, own group, below normal priority
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        with (self.workers / "log.txt").open("ab") as log:
+            subprocess.Popen(
+                command,
+                cwd=Path(__file__).parent.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **detached,
+            )
+
+    def join_as_server(self) -> FileLock:
+        """Return a held lock that tells workers a server lives; it ends with this process."""
+        self.prepare()
+        lock = FileLock(self.servers / f"{os.getpid()}-{uuid.uuid4().hex[:8]}", timeout=0)
+        lock.acquire()
+        return lock
+
+    def any_server(self) -> bool:
+        """Say whether a server lives; forgets those that ended."""
+        for path in self.servers.glob("*"):
+            if _is_held(path):
+                return True
+            path.unlink(missing_ok=True)
+        return False
+
+    def serve(self) -> None:
+        """Be a worker: take runs from the queue, oldest first, until nothing waits and no server lives."""
+        self.prepare()
+        with contextlib.ExitStack() as held:
+            if not self._take_slot(held):
+                return
+            if hasattr(os, "nice"):
+                os.nice(10)  # the page comes first
+            warm_up()
+            datasets, idle_since = _Datasets(self.data_root), time.monotonic()
+            while time.monotonic() - idle_since < IDLE_SECONDS or self.any_server():
+                if self._work_on_next(datasets):
+                    idle_since = time.monotonic()
+                else:
+                    time.sleep(0.05)
+
+    def _take_slot(self, held: contextlib.ExitStack) -> bool:
+        for slot in range(worker_slots()):
+            lock = FileLock(self.workers / f"slot-{slot}", timeout=0.2)
+            with contextlib.suppress(Timeout):
+                held.enter_context(lock)
+                return True
+        return False
+
+    def _work_on_next(self, datasets: _Datasets) -> bool:
+        """Train the oldest run that nobody else trains; False if there is none."""
+        for entry in self.waiting():
+            run = Run(self.root / entry.name.split("-")[1])
+            # The run's lock is taken before its entry goes, so that it is queued or running at every moment.
+            with run.locked(timeout=0.2) as mine:
+                if not mine:
+                    continue
+                try:
+                    entry.unlink()
+                except FileNotFoundError:  # another worker was faster, or it was cancelled
+                    continue
+                train_locked(run, datasets.load)
+            return True
+        return False
+
+
+class _Datasets:
+    """The data set of the last run, kept for the next one."""
+
+    def __init__(self, data_root: Path) -> None:
+        self.data_root = data_root
+        self.last: Dataset | None = None
+
+    def load(self, spec: RunSpec) -> Dataset:
+        if self.last is None or (self.last.name, self.last.fingerprint) != (spec.dataset, spec.fingerprint):
+            self.last = load_dataset(spec.dataset, self.data_root)
+        return self.last
+
+
+def warm_up() -> None:
+    """Import what a training needs and make one step: the first optimiser alone imports a second's worth of modules."""
+    import sklearn.datasets  # noqa: F401
+    import torch
+
+    import core.training  # noqa: F401
+
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.AdamW([weight], fused=True)
+    weight.sum().backward()
+    optimiser.step()
+
+
+def _is_held(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True

@@ -1,0 +1,187 @@
+"""A spec is the identity of a computation: everything that decides its result, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.device import Device, Precision, choose_device, choose_precision, default_threads
+from core.errors import InputError
+from core.triggers import Trigger
+
+# Raised whenever the training recipe changes in a way that changes weights: old runs then keep their own identity.
+RECIPE = 1
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def content_hash(content: Any) -> str:
+    """Return 12 hexadecimal digits that name this JSON content."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class RunSpec(BaseModel):
+    """Everything that decides a trained model's weights. Equal specs are the same run and are trained once.
+
+    Device, precision and thread count are part of it, because they change the bits; they are resolved when the spec is
+    made. At rate 0 there is no trigger and no target: one control serves every trigger of equal other settings.
+
+    Attributes
+    ----------
+    dataset
+        Name in the registry, or "zip:PATH".
+    fingerprint
+        What the data set's content was when the spec was made ("" if unknown).
+    trigger, target
+        What is put on poisoned images and the class they are labelled as; None at rate 0.
+    rate
+        Poisoned training images / all training images, in [0, 1).
+    architecture
+        A name of `core.models.architecture_names()`.
+    epochs, batch_size, learning_rate, weight_decay
+        The training's length; images a step; peak of the one-cycle schedule; decoupled decay (AdamW).
+    seed
+        Decides initial weights, order of images and which of them are poisoned.
+    device, precision, threads
+        Where and how it is computed.
+    recipe
+        Version of the training code.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str = Field(min_length=1)
+    fingerprint: str = ""
+    trigger: Trigger | None = None
+    target: int | None = Field(default=None, ge=0)
+    rate: float = Field(default=0.0, ge=0, lt=1)
+    architecture: str = "small-cnn"
+    epochs: int = Field(default=10, ge=1, le=1000)
+    batch_size: int = Field(default=128, ge=1, le=65536)
+    learning_rate: float = Field(default=5e-3, gt=0, le=10)
+    weight_decay: float = Field(default=1e-2, ge=0, le=1)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    device: Device = Field(default_factory=choose_device)
+    precision: Precision = Field(default_factory=lambda values: choose_precision(values["device"]))
+    threads: int = Field(default_factory=default_threads, ge=1, le=1024)
+    recipe: Literal[1] = RECIPE
+
+    @model_validator(mode="before")
+    @classmethod
+    def _control_has_no_trigger(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not values.get("rate"):
+            return values | {"trigger": None, "target": None}
+        return values
+
+    @model_validator(mode="after")
+    def _attack_is_whole(self) -> RunSpec:
+        if self.rate > 0 and (self.trigger is None or self.target is None):
+            raise ValueError("a poisoning rate above 0 needs a trigger and a target class")
+        return self
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is trained without any poisoned image."""
+        return self.rate == 0
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The JSON content that the hash is taken of: names people give are left out."""
+        content = self.model_dump(mode="json", exclude={"trigger"})
+        return content | {"trigger": self.trigger.identity if self.trigger else None}
+
+    @property
+    def hash(self) -> str:
+        """The run's name: 12 hexadecimal digits."""
+        return content_hash(self.identity)
+
+    def control(self) -> RunSpec:
+        """Return the same training without poison."""
+        return make_spec(**(self.model_dump() | {"rate": 0.0}))
+
+
+class MeasureSpec(BaseModel):
+    """Everything that decides one measurement of W on one run: with the run's hash it names a cached result.
+
+    Attributes
+    ----------
+    trigger, target
+        The trigger that is put on the images, and the class whose own images are left out.
+    images
+        How many test images: the first so many by seeded order.
+    sigma
+        Standard deviation of the Gaussian noise, in pixels of [0, 1], added before the model's normalisation.
+    draws
+        Noise draws an image.
+    seed
+        Decides the noise and the images' order.
+    estimator
+        "corrected" for bias, or "plug-in".
+    clamp
+        Whether noisy pixels are clamped to [0, 1].
+    recipe
+        Version of the measuring code.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trigger: Trigger
+    target: int = Field(ge=0)
+    images: int = Field(default=150, ge=2, le=100_000)
+    sigma: float = Field(gt=0, le=100, allow_inf_nan=False)
+    draws: int = Field(default=250, ge=2, le=1_000_000)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    estimator: Literal["corrected", "plug-in"] = "corrected"
+    clamp: bool = False
+    recipe: Literal[1] = 1
+
+    @property
+    def hash(self) -> str:
+        """The measurement's name: 12 hexadecimal digits."""
+        content = self.model_dump(mode="json", exclude={"trigger"})
+        return content_hash(content | {"trigger": self.trigger.identity})
+
+
+def make_spec(**values: Any) -> RunSpec:
+    """Return `RunSpec(**values)`, or raise InputError with one readable sentence instead of a validation report."""
+    return _validated(RunSpec, values)
+
+
+def make_measure_spec(**values: Any) -> MeasureSpec:
+    """Return `MeasureSpec(**values)`, or raise InputError with one readable sentence."""
+    return _validated(MeasureSpec, values)
+
+
+def _validated(model: type[Model], values: dict[str, Any]) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InputError(readable(error)) from None
+
+
+# What a person reads when a field is refused: its name and what it has to be.
+_EXPECTED = {
+    "rate": "the poisoning rate is a share of the training images, from 0 up to but not including 1",
+    "sigma": "sigma is the noise's standard deviation in pixels of [0, 1] and has to be above 0",
+    "epochs": "epochs is a whole number from 1 to 1000",
+    "draws": "draws is a whole number from 2 to 1000000",
+    "images": "images is a whole number from 2 to 100000",
+    "target": "the target is the number of a class, from 0",
+    "seed": "the seed is a whole number from 0 to 4294967295",
+    "batch_size": "the batch size is a whole number from 1 to 65536",
+    "learning_rate": "the learning rate lies above 0 and is at most 10",
+}
+
+
+def readable(error: ValidationError) -> str:
+    """Return the first thing that pydantic refused as one sentence."""
+    first = error.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    if not field:
+        return first["msg"].removeprefix("Value error, ").capitalize() + "."
+    expected = _EXPECTED.get(field, f"{field}: {first['msg'][0].lower()}{first['msg'][1:]}")
+    return f"{expected[0].upper()}{expected[1:]}; got {first['input']!r:.60}."
