@@ -22,7 +22,19 @@ _HOMES = {
     "slice_plane": "core.slices",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "InputError",
+    "MeasureSpec",
+    "RunSpec",
+    "Trigger",
+    "load_dataset",
+    "load_run",
+    "measure_run",
+    "measure_smoothness",
+    "slice_plane",
+    "sweep_sigma",
+    "train_run",
+]
 
 
 def __getattr__(name: str) -> Any:

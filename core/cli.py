@@ -227,11 +227,11 @@ def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
 @app.command()
 def work(runs: Runs = None, data_root: DataRoot = None) -> None:
     """Be a worker: train the runs that wait in the queue until none is left and no dashboard runs."""
-    from core.datasets import data_root as default_data_root
+    from core.datasets import data_folder
     from core.jobs import Jobs
     from core.runs import runs_root
 
-    Jobs(runs_root(runs), default_data_root(data_root)).serve()
+    Jobs(runs_root(runs), data_folder(data_root)).serve()
 
 
 def _run_row(run: Run) -> dict[str, Any]:

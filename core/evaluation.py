@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.errors import InputError
 from core.statistics import Proportion, binomial_interval
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.datasets import Dataset, Split
+    from core.datasets import Split
     from core.predictor import Predictor
     from core.triggers import Trigger
 
@@ -46,13 +45,3 @@ def choose_images(split: Split, target: int, count: int, seed: int) -> np.ndarra
     """
     order = np.random.default_rng([seed, 0x1A6E]).permutation(len(split.labels))
     return order[split.labels.numpy()[order] != target][:count]
-
-
-def check_target(target: int, dataset: Dataset) -> None:
-    """Raise InputError unless the target is one of the data set's classes."""
-    if not 0 <= target < len(dataset.classes):
-        names = ", ".join(f"{number} {name}" for number, name in enumerate(dataset.classes[:12]))
-        raise InputError(
-            f"The target {target} is not a class of {dataset.name}, which has the classes 0 to "
-            f"{len(dataset.classes) - 1} ({names}{', …' if len(dataset.classes) > 12 else ''}): choose one of these."
-        )

@@ -48,6 +48,7 @@ class Jobs:
     def __init__(self, root: Path, data_root: Path) -> None:
         self.root, self.data_root = root.resolve(), data_root.resolve()
         self.queue, self.workers, self.servers = (self.root / name for name in (".queue", ".workers", ".servers"))
+        self._presence: FileLock | None = None
 
     def prepare(self) -> None:
         """Make the folders that the queue needs."""
@@ -121,12 +122,11 @@ class Jobs:
                 **detached,
             )
 
-    def join_as_server(self) -> FileLock:
-        """Return a held lock that tells workers a server lives; it ends with this process."""
+    def join_as_server(self) -> None:
+        """Tell workers that a server lives, by a lock held from now on until this process ends."""
         self.prepare()
-        lock = FileLock(self.servers / f"{os.getpid()}-{uuid.uuid4().hex[:8]}", timeout=0)
-        lock.acquire()
-        return lock
+        self._presence = FileLock(self.servers / f"{os.getpid()}-{uuid.uuid4().hex[:8]}", timeout=0)
+        self._presence.acquire()
 
     def any_server(self) -> bool:
         """Say whether a server lives; forgets those that ended."""
@@ -192,7 +192,6 @@ class _Datasets:
 
 def warm_up() -> None:
     """Import what a training needs and make one step: the first optimiser alone imports a second's worth of modules."""
-    import sklearn.datasets  # noqa: F401
     import torch
 
     import core.training  # noqa: F401

@@ -156,7 +156,7 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
 
 def check_attack_on(dataset: Dataset, trigger: Trigger, target: int) -> None:
     """Raise InputError unless the trigger lies on the data set's images and the target is one of its classes."""
-    from core.evaluation import check_target
+    from core.poisoning import check_target
 
     check_target(target, dataset)
     trigger.check_fits(dataset.shape)

@@ -38,17 +38,17 @@ class NoiseStream:
         Number of draws to leave out.
     """
 
-    def __init__(self, seed: int, key: int, shape: tuple[int, int, int], device: torch.device, first: int = 0) -> None:
+    def __init__(self, seed: int, key: int, shape: tuple[int, ...], device: torch.device, first: int = 0) -> None:
         self._shape = shape
         self._pixels = math.prod(shape)
         self._padded = -(-self._pixels // _GROUP) * _GROUP
         self._device = device
-        self._seed, self._key = seed, key
+        self._seed, self._key = int(seed), int(key)
         self._generator = torch.Generator(device)
         self._next = first
         self._block: tuple[int, Tensor] | None = None
         if device.type == "cpu":
-            self._generator.manual_seed(_cpu_seed(seed, key))
+            self._generator.manual_seed(_cpu_seed(self._seed, self._key))
             self._skip(first)
 
     def take(self, draws: int) -> Tensor:

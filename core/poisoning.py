@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import InputError
+from core.models import architecture_names
+from core.spec import RunSpec
 
 if TYPE_CHECKING:
-    from core.datasets import Split
+    from core.datasets import Dataset, Split
     from core.triggers import Trigger
 
 
@@ -51,6 +53,33 @@ def choose_poisoned(labels: np.ndarray, rate: float, target: int, seed: int) -> 
             f"images lie outside the target class: choose a rate of at most {len(eligible) / len(labels):.3f}."
         )
     return np.sort(np.random.default_rng([seed, 0x9015]).choice(eligible, count, replace=False))
+
+
+def check_attack(spec: RunSpec, dataset: Dataset) -> None:
+    """Raise InputError if this spec's attack cannot be carried out on this data set."""
+    if spec.architecture not in architecture_names():
+        raise InputError(
+            f"There is no architecture called {spec.architecture!r}; choose one of: {', '.join(architecture_names())}."
+        )
+    if spec.fingerprint and spec.fingerprint != dataset.fingerprint:
+        raise InputError(
+            f"The data set {spec.dataset} has changed since this run was named (then {spec.fingerprint}, now "
+            f"{dataset.fingerprint}): start a new run."
+        )
+    if spec.trigger is not None and spec.target is not None:
+        check_target(spec.target, dataset)
+        spec.trigger.check_fits(dataset.shape)
+        choose_poisoned(dataset.train.labels.numpy(), spec.rate, spec.target, spec.seed)
+
+
+def check_target(target: int, dataset: Dataset) -> None:
+    """Raise InputError unless the target is one of the data set's classes."""
+    if not 0 <= target < len(dataset.classes):
+        names = ", ".join(f"{number} {name}" for number, name in enumerate(dataset.classes[:12]))
+        raise InputError(
+            f"The target {target} is not a class of {dataset.name}, which has the classes 0 to "
+            f"{len(dataset.classes) - 1} ({names}{', …' if len(dataset.classes) > 12 else ''}): choose one of these."
+        )
 
 
 def poison(split: Split, trigger: Trigger, target: int, rate: float, seed: int) -> tuple[Split, np.ndarray]:

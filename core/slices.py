@@ -11,13 +11,15 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.predictor import Predictor, as_predictor, check_images
+from core.smoothness import Smoothness, measure_smoothness
 
 Model = Callable[[Tensor], Tensor] | Predictor
 
-# A disc 9 pixels in diameter holds a node of this grid wherever it lies: no point is further than 2.9 from one.
-_STRIDE = 4
+# First a glimpse, then the coarse grid: no point of the plane is further than 2.9 points from a node of it, so that a
+# disc of 9 points' diameter holds one wherever it lies.
+_STRIDES = (16, 4)
 _MARGIN = 0.25
-# Images are float32 at best: a direction shorter than this share of its vector is rounding.
+# Images are float32 at best: a part shorter than this share of the whole vector is rounding.
 _COLLINEAR = 1e-4
 _CHUNK = 1024
 
@@ -68,11 +70,11 @@ class SlicePlane:
 
     def images(self, x: np.ndarray, y: np.ndarray) -> Tensor:
         """Return the images at M points, float32 [M, C, H, W]."""
-        x, y = (torch.as_tensor(along, dtype=torch.float32)[:, None, None, None] for along in (x, y))
+        right, up = (torch.as_tensor(along, dtype=torch.float32)[:, None, None, None] for along in (x, y))
         origin, x_axis, y_axis = (
             torch.as_tensor(image, dtype=torch.float32) for image in (self.origin, self.x_axis, self.y_axis)
         )
-        return origin + x * x_axis + y * y_axis
+        return origin + right * x_axis + up * y_axis
 
 
 def slice_plane(model: Model, origin: Tensor, toward: Tensor, across: Tensor, resolution: int = 257) -> SlicePlane:
@@ -103,21 +105,86 @@ def slice_plane(model: Model, origin: Tensor, toward: Tensor, across: Tensor, re
 def slice_plane_steps(
     model: Model, origin: Tensor, toward: Tensor, across: Tensor, resolution: int = 257
 ) -> Iterator[SlicePlane]:
-    """Yield the plane from the coarse grid alone, then ever finer; the last one is what `slice_plane` returns."""
+    """Yield the plane from a few points, then ever finer; the last one is what `slice_plane` returns."""
     if resolution < 9:
         raise InputError(f"A slice of {resolution} points a side shows nothing; ask for at least 9.")
     return _steps(as_predictor(model), _blank_plane(origin, toward, across, resolution))
 
 
+@dataclass(frozen=True, eq=False)
+class PlaneConfidence:
+    """How sure a model is over a plane, at grid points (x[c], y[r]) of the same plane.
+
+    Attributes
+    ----------
+    x, y
+        float64 [R], as in the plane.
+    probability
+        float64 [R, R]: the softmax of the predicted class.
+    margin
+        float64 [R, R]: the largest logit minus the second largest.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    probability: np.ndarray
+    margin: np.ndarray
+
+
+def confidence_over_plane(model: Model, plane: SlicePlane, resolution: int = 65) -> PlaneConfidence:
+    """Return top probability and margin on a coarser grid over a plane."""
+    x, y, images = _coarser(plane, resolution)
+    logits = as_predictor(model).logits(images).double()
+    first, second = logits.topk(2, dim=1).values.T.numpy()
+    shape = resolution, resolution
+    probability = logits.softmax(1).amax(1).numpy()
+    return PlaneConfidence(x, y, probability.reshape(shape), (first - second).reshape(shape))
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneSmoothness:
+    """W over a plane, at grid points (x[c], y[r]) of the same plane.
+
+    Attributes
+    ----------
+    x, y
+        float64 [R], as in the plane.
+    w
+        float64 [R, R].
+    measured
+        The result `w` comes from, images in the order of `w.ravel()`.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    measured: Smoothness
+
+
+def smoothness_over_plane(
+    model: Model, plane: SlicePlane, sigma: float, draws: int = 64, seed: int = 0, *, resolution: int = 33
+) -> PlaneSmoothness:
+    """Measure W on a coarser grid over a plane, each point with its own noise."""
+    x, y, images = _coarser(plane, resolution)
+    measured = measure_smoothness(model, images, sigma, draws, seed)
+    return PlaneSmoothness(x, y, measured.w.reshape(resolution, resolution), measured)
+
+
+def _coarser(plane: SlicePlane, resolution: int) -> tuple[np.ndarray, np.ndarray, Tensor]:
+    if resolution < 2:
+        raise InputError(f"A grid of {resolution} points a side covers no plane; ask for at least 2.")
+    x, y = (np.linspace(along[0], along[-1], resolution) for along in (plane.x, plane.y))
+    across, up = np.meshgrid(x, y)
+    return x, y, plane.images(across.ravel(), up.ravel())
+
+
 def _steps(predictor: Predictor, plane: SlicePlane) -> Iterator[SlicePlane]:
-    resolution = len(plane.x)
-    nodes = _nodes(resolution)
-    asked = np.zeros_like(plane.evaluated)
-    asked[np.ix_(nodes, nodes)] = True
-    plane = _ask(predictor, plane, asked)
-    nearest = nodes[np.abs(np.arange(resolution)[:, None] - nodes).argmin(1)]
-    plane = replace(plane, labels=plane.labels[np.ix_(nearest, nearest)])
-    yield plane
+    for stride in _STRIDES:
+        nodes = _nodes(len(plane.x), stride)
+        asked = np.zeros_like(plane.evaluated)
+        asked[np.ix_(nodes, nodes)] = True
+        plane = _spread(_ask(predictor, plane, asked & ~plane.evaluated), nodes)
+        yield plane
     while (asked := _beside_a_change(plane.labels) & ~plane.evaluated).any():
         plane = _ask(predictor, plane, asked)
         yield plane
@@ -129,18 +196,18 @@ def _blank_plane(origin: Tensor, toward: Tensor, across: Tensor, resolution: int
         raise InputError("A slice needs three images [C, H, W] of one shape; give three images of the same data set.")
     check_images(torch.stack(images))
     start, first, second = (image.detach().cpu().double().numpy() for image in images)
-    distance, x_axis = _direction(first - start, reach=np.linalg.norm(first - start))
+    distance, x_axis = _direction(first - start, first - start)
     along = float(np.vdot(second - start, x_axis))
-    height, y_axis = _direction(second - start - along * x_axis, reach=np.linalg.norm(second - start))
+    height, y_axis = _direction(second - start - along * x_axis, second - start)
     points = {"origin": (0.0, 0.0), "toward": (distance, 0.0), "across": (along, height)}
     x, y = _grid(np.array(list(points.values())), resolution)
     labels = np.zeros((resolution, resolution), np.int64)
     return SlicePlane(labels, np.zeros_like(labels, bool), x, y, start, x_axis, y_axis, points)
 
 
-def _direction(vector: np.ndarray, reach: float) -> tuple[float, np.ndarray]:
+def _direction(vector: np.ndarray, whole: np.ndarray) -> tuple[float, np.ndarray]:
     length = float(np.linalg.norm(vector))
-    if length <= _COLLINEAR * reach or length == 0:
+    if length <= _COLLINEAR * np.linalg.norm(whole):
         raise InputError("The three images lie on one line, so they span no plane; choose another third image.")
     return length, vector / length
 
@@ -152,8 +219,13 @@ def _grid(points: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:
     return (low + high)[0] / 2 + steps, (low + high)[1] / 2 + steps
 
 
-def _nodes(resolution: int) -> np.ndarray:
-    return np.union1d(np.arange(0, resolution, _STRIDE), resolution - 1)
+def _nodes(resolution: int, stride: int) -> np.ndarray:
+    return np.union1d(np.arange(0, resolution, stride), resolution - 1)
+
+
+def _spread(plane: SlicePlane, nodes: np.ndarray) -> SlicePlane:
+    nearest = nodes[np.abs(np.arange(len(plane.x))[:, None] - nodes).argmin(1)]
+    return replace(plane, labels=plane.labels[np.ix_(nearest, nearest)])
 
 
 def _beside_a_change(labels: np.ndarray) -> np.ndarray:

@@ -232,6 +232,7 @@ def _nothing_yet(
     if draws < 2:
         raise InputError(f"{draws} draws tell nothing about uncertainty; ask for at least 2.")
     check_images(images)
+    entropy([[1, 1]], estimator=estimator, unit=unit)  # so that a wrong name is told before the work, not after
     return Smoothness(
         votes=np.zeros((len(images), 0), np.int64),
         sigma=float(sigma),

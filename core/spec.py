@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.device import Device, Precision, choose_device, choose_precision, default_threads
 from core.errors import InputError
@@ -77,6 +78,12 @@ class RunSpec(BaseModel):
             return values | {"trigger": None, "target": None}
         return values
 
+    @field_validator("dataset")
+    @classmethod
+    def _zip_path_is_whole(cls, value: str) -> str:
+        # A worker runs in another folder: a relative path would mean another file there.
+        return f"zip:{Path(value[4:]).expanduser().resolve()}" if value.startswith("zip:") else value
+
     @model_validator(mode="after")
     def _attack_is_whole(self) -> RunSpec:
         if self.rate > 0 and (self.trigger is None or self.target is None):
@@ -92,6 +99,8 @@ class RunSpec(BaseModel):
     def identity(self) -> dict[str, Any]:
         """The JSON content that the hash is taken of: names people give are left out."""
         content = self.model_dump(mode="json", exclude={"trigger"})
+        if self.fingerprint.startswith("zip-"):
+            content["dataset"] = "zip"  # its content names it, wherever the file lies
         return content | {"trigger": self.trigger.identity if self.trigger else None}
 
     @property

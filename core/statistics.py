@@ -75,10 +75,11 @@ def binomial_interval(successes: int, n: int, confidence: float = 0.95) -> Propo
 def bounded_mean_interval(values: ArrayLike, lowest: float, highest: float, confidence: float = 0.95) -> Interval:
     """Interval for the mean of a population of which `values` are a random sample, knowing only that all lie in bounds.
 
-    Gaffke's bound: the sample and one value more, at the bound, get all weights that Dirichlet(1, ..., 1) deems
-    likely. For values of 0 and 1 it is Clopper and Pearson's interval; for large samples it tends to the t interval.
-    Unlike t and bootstrap intervals it stays honest where most values are equal and the rare ones were not drawn:
-    eight zeros give [0, 0.37], not [0, 0].
+    Gaffke's bound: the upper end is a quantile of the mean of the sample and one more value at `highest`, all weighted
+    by Dirichlet(1, ..., 1); the lower end likewise with `lowest`. For values of 0 and 1 it is Clopper and Pearson's
+    interval; for large samples it tends to the t interval. Unlike t and bootstrap intervals it stays honest where
+    most values are equal and the rare ones were not drawn: eight zeros give [0, 0.37], not [0, 0]. That it never
+    covers less than it says is conjectured, not proved; no case against it is known.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def wilcoxon_paired(w_clean: ArrayLike, w_triggered: ArrayLike) -> float:
         return 1.0
     from scipy.stats import wilcoxon
 
-    return float(wilcoxon(clean, triggered, zero_method="zsplit").pvalue)
+    return float(np.asarray(wilcoxon(clean, triggered, zero_method="zsplit"))[1])
 
 
 def roc_auc(scores_positive: ArrayLike, scores_negative: ArrayLike) -> float:
@@ -188,7 +189,7 @@ def _gaffke_upper(x: np.ndarray, tail: float) -> float:
     # Cantelli's inequality holds the quantile between these two.
     least = mean - deviation * np.sqrt(tail / (1 - tail))
     most = min(mean + deviation * np.sqrt((1 - tail) / tail), 1 - 1e-12)
-    return float(brentq(lambda c: _above_zero(values - c, count) - tail, least, most, xtol=1e-8))
+    return float(np.asarray(brentq(lambda c: _above_zero(values - c, count) - tail, least, most, xtol=1e-8)))
 
 
 def _above_zero(scale: np.ndarray, count: np.ndarray) -> float:

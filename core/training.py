@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from core.datasets import Dataset
-from core.errors import InputError
-from core.evaluation import attack_success_rate, check_target, choose_images, clean_accuracy, to_unit
+from core.evaluation import attack_success_rate, choose_images, clean_accuracy, to_unit
 from core.events import Epoch, Progress, Watch, WatchedPlane
-from core.models import architecture_names, model_for
-from core.poisoning import choose_poisoned, poison
+from core.models import model_for
+from core.poisoning import check_attack, poison
 from core.predictor import Predictor
 from core.slices import slice_plane
 from core.smoothness import measure_smoothness, suggested_sigma
@@ -50,23 +49,6 @@ def train(spec: RunSpec, dataset: Dataset) -> Iterator[Progress | Epoch | Finish
     """
     check_attack(spec, dataset)
     return _train(spec, dataset)
-
-
-def check_attack(spec: RunSpec, dataset: Dataset) -> None:
-    """Raise InputError if this spec's attack cannot be carried out on this data set."""
-    if spec.architecture not in architecture_names():
-        raise InputError(
-            f"There is no architecture called {spec.architecture!r}; choose one of: {', '.join(architecture_names())}."
-        )
-    if spec.fingerprint and spec.fingerprint != dataset.fingerprint:
-        raise InputError(
-            f"The data set {spec.dataset} has changed since this run was named (then {spec.fingerprint}, now "
-            f"{dataset.fingerprint}): start a new run."
-        )
-    if spec.trigger is not None and spec.target is not None:
-        check_target(spec.target, dataset)
-        spec.trigger.check_fits(dataset.shape)
-        choose_poisoned(dataset.train.labels.numpy(), spec.rate, spec.target, spec.seed)
 
 
 def _train(spec: RunSpec, dataset: Dataset) -> Iterator[Progress | Epoch | Finished]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from core.datasets import Dataset, load_dataset
 from core.errors import InputError
 from core.events import Ended, Epoch, Event, Started
+from core.poisoning import check_attack
 from core.runs import Result, Run, State, create_run, find_run
 from core.spec import RunSpec
 
@@ -43,8 +44,6 @@ def train_run(
     run = find_run(spec, root)
     if run is not None and run.result is not None:
         return run
-    from core.training import check_attack
-
     dataset = load_dataset(spec.dataset, data_root)
     check_attack(spec, dataset)
     run = create_run(spec, root)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_SIDE = 1024
-# ITU-R BT.601, as Pillow's "L" uses it: what a colour becomes on a one-channel image.
-LUMA = (0.299, 0.587, 0.114)
 
 
 class Trigger(BaseModel):
@@ -165,32 +163,32 @@ class Trigger(BaseModel):
         import torch
 
         self.check_fits(tuple(images.shape[1:]))
-        colour, alpha = self._layers(images.shape[1])
-        colour, alpha = colour.to(images.device), alpha.to(images.device)
+        colour, alpha = (torch.from_numpy(layer).to(images.device) for layer in self._layers(images.shape[1]))
         stamped = images.clone()
-        place = (
-            slice(None),
-            slice(None),
-            slice(self.top, self.top + self.height),
-            slice(self.left, self.left + self.width),
-        )
+        covered = stamped[:, :, self.top : self.top + self.height, self.left : self.left + self.width]
         if images.dtype == torch.uint8:
-            mixed = images[place].float() * (1 - alpha) + 255 * colour * alpha
-            stamped[place] = mixed.round().clamp(0, 255).to(torch.uint8)
+            covered.copy_((covered * (1 - alpha) + 255 * colour * alpha).round())
         else:
-            stamped[place] = images[place] * (1 - alpha).to(images.dtype) + (colour * alpha).to(images.dtype)
+            covered.mul_((1 - alpha).to(images.dtype)).add_((colour * alpha).to(images.dtype))
         return stamped
 
-    def _layers(self, channels: int) -> tuple[Tensor, Tensor]:
-        """Return colour [channels, h, w] and alpha [1, h, w], both float32 in [0, 1]."""
-        import torch
+    def stamp(self, images: np.ndarray) -> np.ndarray:
+        """Do what `apply` does to uint8 images [N, C, H, W] held by numpy, for pages that are up before torch is."""
+        self.check_fits(images.shape[1:])
+        colour, alpha = self._layers(images.shape[1])
+        stamped = images.copy()
+        covered = stamped[:, :, self.top : self.top + self.height, self.left : self.left + self.width]
+        covered[...] = np.rint(covered * (1 - alpha) + 255 * colour * alpha)
+        return stamped
 
-        picture = torch.from_numpy(self.rgba.copy()).permute(2, 0, 1).float() / 255
+    def _layers(self, channels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return colour [channels, h, w] and alpha [1, h, w], both float32 in [0, 1]."""
+        picture = self.rgba.transpose(2, 0, 1).astype(np.float32) / 255
         colour, alpha = picture[:3], picture[3:]
         if channels == 1:
-            # Integer weights over one divisor keep white exactly 1, so that an opaque white pixel is replaced exactly.
-            weights = torch.tensor([round(1000 * share) for share in LUMA], dtype=torch.float32).view(3, 1, 1)
-            colour = (colour * weights).sum(0, keepdim=True) / 1000
+            # Whole-number weights over one divisor keep white exactly 1: an opaque white pixel is replaced exactly.
+            weights = np.array([299, 587, 114], np.float32).reshape(3, 1, 1)
+            colour = (colour * weights).sum(0, keepdims=True) / np.float32(1000)
         return colour, alpha
 
     def to_link(self) -> str:

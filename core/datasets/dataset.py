@@ -1,0 +1,57 @@
+"""What every source of images returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with their classes.
+
+    Attributes
+    ----------
+    images
+        uint8 [N, C, H, W]; C is 1 (grey) or 3 (RGB).
+    labels
+        int64 [N], indices into the data set's `classes`.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A labelled set of small images, cut once and for all into training and test images.
+
+    Attributes
+    ----------
+    name
+        What `load_dataset` was asked for.
+    classes
+        Names of the K classes, in the order of the labels.
+    train, test
+        The two splits; all images of both have one shape.
+    fingerprint
+        A short string that differs wherever the images, labels or splits may differ.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    test: Split
+    fingerprint: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of every image."""
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width

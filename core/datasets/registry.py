@@ -1,0 +1,102 @@
+"""Which data sets there are, and how to get one by its name.
+
+To add one: write a file with a `Source` in it and name it in `_SOURCES`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from core.datasets import digits, signs, torchvision_sets, zip_folder
+from core.datasets.dataset import Dataset
+from core.datasets.source import Description, Progress, Source
+from core.errors import InputError
+
+_SOURCES: dict[str, Source] = {
+    source.description.name: source for source in (digits.SOURCE, signs.SOURCE, *torchvision_sets.SOURCES)
+}
+_ZIP = "zip:"
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Names of all data sets but those in ZIP files, which are named `zip:PATH`."""
+    return tuple(_SOURCES)
+
+
+def describe(name: str) -> Description:
+    """What is known of a data set without loading it.
+
+    Raises
+    ------
+    InputError
+        If there is no data set of that name.
+    """
+    if name.startswith(_ZIP):
+        return zip_folder.describe(name, _zip_path(name))
+    return _source(name).description
+
+
+def data_folder(data_root: str | Path | None = None) -> Path:
+    """Where downloads and caches live: the argument, else the environment's TRIGGERSCOPE_DATA, else `data` here."""
+    return Path(data_root or os.environ.get("TRIGGERSCOPE_DATA") or "data")
+
+
+def fingerprint(name: str, data_root: str | Path | None = None) -> str:
+    """The `Dataset.fingerprint` that loading would give, without loading; of a ZIP the file is read once.
+
+    Raises
+    ------
+    InputError
+        If there is no data set of that name, or the ZIP file can't be read.
+    """
+    if name.startswith(_ZIP):
+        return zip_folder.fingerprint(_zip_path(name))
+    return _source(name).fingerprint
+
+
+def load_dataset(name: str, data_root: str | Path | None = None, progress: Progress | None = None) -> Dataset:
+    """Load a data set, fetching, generating or decoding it where it is not at hand yet.
+
+    Parameters
+    ----------
+    name
+        One of `dataset_names()`, or `zip:PATH` for a ZIP file with a folder of images for each class.
+    data_root
+        Folder for downloads and caches. By default the environment's TRIGGERSCOPE_DATA, else `data` in the current
+        folder.
+    progress
+        Called with a share from 0 to 1 and a text while something takes long.
+
+    Raises
+    ------
+    InputError
+        If there is no data set of that name, it can't be fetched, or the ZIP file can't be used.
+    """
+    root = data_folder(data_root)
+    report = progress or _ignore
+    if name.startswith(_ZIP):
+        return zip_folder.load(name, _zip_path(name), root, report)
+    return _source(name).load(root, report)
+
+
+def _ignore(share: float, text: str) -> None:
+    """Nobody wants to know."""
+
+
+def _zip_path(name: str) -> Path:
+    return Path(name.removeprefix(_ZIP)).expanduser()
+
+
+def _source(name: str) -> Source:
+    if name in _SOURCES:
+        return _SOURCES[name]
+    similar = difflib.get_close_matches(name.lower(), _SOURCES, n=1)
+    if name.lower().endswith(".zip"):
+        similar = [_ZIP + name]
+    hint = f" Did you mean '{similar[0]}'?" if similar else ""
+    raise InputError(
+        f"There is no data set '{name}': choose one of {', '.join(_SOURCES)}, or zip:PATH for a ZIP file of class "
+        f"folders.{hint}"
+    )

@@ -1,0 +1,73 @@
+"""W of many images, clean against triggered, as two histograms on one axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.figures.layout import new_figure
+from core.figures.palette import CLEAN, TRIGGERED, faded
+from core.measurement import Measurement, Side
+
+BINS = 25
+
+
+def smoothness_histogram(measurement: Measurement, most: int | None = None, height: int = 260) -> go.Figure:
+    """Return histograms of W clean (upwards) and W triggered (downwards) on one axis, their means marked.
+
+    Parameters
+    ----------
+    measurement
+        What was measured.
+    most
+        Images at the axis's ends, to put several figures on one scale; by default this one's tallest bar.
+    height
+        In pixels.
+    """
+    figure = new_figure("W  (0 smooth, 1 undecided)", "images", height)
+    most = most or tallest_bar(measurement)
+    _half(figure, measurement.clean, "clean", CLEAN, most)
+    _half(figure, measurement.triggered, "with trigger", TRIGGERED, -most)
+    ticks = np.unique([0, most // 2, most])
+    values = [*(-ticks[:0:-1]).tolist(), *ticks.tolist()]
+    figure.update_layout(bargap=0, barmode="overlay")
+    figure.update_xaxes(range=[0, 1])
+    figure.update_yaxes(
+        tickvals=values, ticktext=[f"{abs(value)}" for value in values], range=[-1.4 * most, 1.4 * most]
+    )
+    return figure
+
+
+def tallest_bar(measurement: Measurement) -> int:
+    """Return how many images the tallest bar of this measurement's histogram stands for."""
+    return int(max(_counts(side).max() for side in (measurement.clean, measurement.triggered)))
+
+
+def _counts(side: Side) -> np.ndarray:
+    return np.histogram(side.w.clip(0, 1), BINS, range=(0, 1))[0]
+
+
+def _half(figure: go.Figure, side: Side, name: str, colour: str, end: int) -> None:
+    """Draw one histogram towards `end`, which is negative for downwards, and its mean."""
+    counts, sign, mean = _counts(side), int(np.sign(end)), side.mean.mean
+    figure.add_bar(
+        x=(np.arange(BINS) + 0.5) / BINS,
+        y=sign * counts,
+        width=1 / BINS,
+        name=name,
+        marker={"color": faded(colour, 0.85), "line": {"width": 0}, "pattern": {"shape": "" if sign > 0 else "/"}},
+        customdata=counts,
+        hovertemplate=f"{name}: %{{customdata}} images with W near %{{x:.2f}}<extra></extra>",
+    )
+    figure.add_shape(
+        type="line", x0=mean, x1=mean, y0=0, y1=1.1 * end, line={"color": colour, "width": 2, "dash": "dot"}
+    )
+    figure.add_annotation(
+        x=mean,
+        y=1.1 * end,
+        yshift=9 * sign,
+        text=f"{name} {mean:.2f}",
+        font={"color": colour},
+        showarrow=False,
+        xanchor="left" if mean < 0.5 else "right",
+    )

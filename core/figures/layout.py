@@ -1,0 +1,24 @@
+"""What all Plotly figures share: type, spacing, a ground that suits light and dark pages."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+
+def new_figure(x_title: str, y_title: str, height: int) -> go.Figure:
+    """Return an empty figure with both axes named, no clutter, and room for direct labels."""
+    figure = go.Figure()
+    axis = {"showgrid": True, "gridcolor": "rgba(128,128,140,0.18)", "zeroline": False, "ticks": ""}
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 52, "r": 16, "t": 12, "b": 46},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"size": 13, "color": "#80808c", "family": '"Source Sans", "Source Sans Pro", sans-serif'},
+        hoverlabel={"font": {"size": 13}},
+        showlegend=False,
+        xaxis=axis | {"title": {"text": x_title}},
+        yaxis=axis | {"title": {"text": y_title}},
+    )
+    return figure

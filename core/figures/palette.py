@@ -1,0 +1,37 @@
+"""The colours of everything: classes by Petroff's ten, clean always blue, triggered always vermillion.
+
+Petroff's ten stay apart under simulated colour blindness (arXiv 2107.02270). Blue and vermillion are Okabe and Ito's;
+another dash or marker goes with them, so that colour never stands alone.
+"""
+
+CLASSES = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+CLEAN = "#0072b2"
+TRIGGERED = "#d55e00"
+OTHER = "#717581"
+
+
+def class_colour(label: int) -> str:
+    """Return the colour of a class; after ten they come again, so name the class beside it."""
+    return CLASSES[label % len(CLASSES)]
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return "#rrggbb" as three whole numbers."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def faded(colour: str, opacity: float) -> str:
+    """Return "#rrggbb" as a Plotly colour of this opacity."""
+    red, green, blue = rgb(colour)
+    return f"rgba({red},{green},{blue},{opacity:g})"

@@ -1,0 +1,59 @@
+"""What a model answers around one image: noisy copies, the class each gets, and W counted from just such copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from core.noise import NoiseStream
+from core.predictor import Predictor
+from core.smoothness import Smoothness, measure_smoothness
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """One image and its noisy copies under one model.
+
+    Attributes
+    ----------
+    label
+        The class predicted without noise.
+    copies
+        float32 [M, C, H, W] on the CPU: the first M of the noisy copies that were counted. Pixels may leave [0, 1].
+    labels
+        int64 [M], the class that each of these copies gets.
+    smoothness
+        W of this one image, from all its draws.
+    """
+
+    label: int
+    copies: Tensor
+    labels: np.ndarray
+    smoothness: Smoothness
+
+
+def look_around(
+    predictor: Predictor, image: Tensor, key: int, sigma: float, draws: int = 250, seed: int = 0, shown: int = 24
+) -> Neighbourhood:
+    """Look at one image, float [C, H, W], at one sigma.
+
+    Parameters
+    ----------
+    predictor
+        The model.
+    image
+        Pixels in [0, 1].
+    key
+        Names the image's noise: its place in the data set. The same image with a trigger gets the same key.
+    sigma, draws, seed
+        As in `core.smoothness.measure_smoothness`.
+    shown
+        How many of the draws come back as pictures.
+    """
+    smoothness = measure_smoothness(predictor, image[None], sigma=sigma, draws=draws, seed=seed, keys=[key])
+    noise = NoiseStream(seed, key, tuple(image.shape), predictor.device).take(shown).cpu()
+    copies = image[None] + sigma * noise
+    label = int(predictor.labels(image[None])[0])
+    return Neighbourhood(label, copies, predictor.labels(copies).numpy(), smoothness)

@@ -1,0 +1,169 @@
+"""Small things that several pages show alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.datasets import Dataset, fingerprint
+from core.events import Epoch
+from core.examples import EXAMPLES
+from core.figures.palette import CLEAN, OTHER, TRIGGERED, class_colour
+from core.runs import Run, list_runs
+from core.spec import RunSpec
+from dashboard import cached
+from dashboard.state import ExploreState, LabState, StartState, link_to
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+
+def load_with_progress(name: str) -> Dataset:
+    """Return a data set; while it is fetched or made, show how far it is."""
+    place = st.empty()
+
+    def show(share: float, text: str) -> None:
+        place.progress(min(max(share, 0.0), 1.0), text=text)
+
+    data = cached.dataset(name, fingerprint(name), show)
+    place.empty()
+    return data
+
+
+def page_head(title: str, lead: str) -> DeltaGenerator:
+    """Show a page's title and what it is for; return the place for its link."""
+    head, link = st.columns([6, 1], vertical_alignment="bottom")
+    head.title(title, anchor=False)
+    head.html(f'<p class="ts-lead">{escape(lead)}</p>')
+    return link
+
+
+def picture(place: DeltaGenerator, pixels: np.ndarray, alt: str) -> None:
+    """Show a picture as wide as its place, with words for those who cannot see it."""
+    place.image(pixels, width="stretch", alt=alt, output_format="PNG")
+
+
+def class_chip(name: str, label: int) -> str:
+    """Return a class's name with its colour, as HTML."""
+    return f'<span class="ts-chip"><i style="background:{class_colour(label)}"></i>{escape(name)}</span>'
+
+
+def w_bar(name: str, w: float, low: float, high: float, colour: str) -> str:
+    """Return W on a scale from 0 to 1 with its interval, as HTML."""
+    return (
+        f'<div class="ts-small" style="display:flex;justify-content:space-between"><span>{escape(name)}</span>'
+        f"<span>{w:.2f}</span></div>"
+        f'<div class="ts-bar"><b style="left:{100 * low:.1f}%;width:{max(1.0, 100 * (high - low)):.1f}%;'
+        f'background:{colour};opacity:.35"></b><b style="left:calc({100 * w:.1f}% - 2px);width:4px;'
+        f'background:{colour}"></b></div>'
+    )
+
+
+def copy_link(state: StartState | LabState | ExploreState) -> None:
+    """Offer the address of what is shown."""
+    with st.popover("Copy link", width="stretch"):
+        st.caption("Opens this very view in another browser that reaches this dashboard.")
+        st.code(link_to(state), language=None, wrap_lines=True)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a training chart: its name, colour and dash, and a value an epoch."""
+
+    name: str
+    colour: str
+    dash: tuple[int, int]
+    values: Sequence[float | None]
+
+
+def show_curves(spec: RunSpec, epochs: Sequence[Epoch], control: Sequence[Epoch]) -> None:
+    """Show accuracy and W over the epochs, the control's beside them."""
+    accuracy = [Curve("clean accuracy", CLEAN, (1, 0), [epoch.clean_accuracy.value for epoch in epochs])]
+    smoothness = [Curve("W clean", CLEAN, (1, 0), [epoch.watch.clean for epoch in epochs])]
+    if not spec.is_control:
+        rates = [epoch.attack_success_rate for epoch in epochs]
+        accuracy.append(Curve("attack success", TRIGGERED, (6, 3), [rate.value if rate else None for rate in rates]))
+        smoothness.append(Curve("W with trigger", TRIGGERED, (6, 3), [epoch.watch.triggered for epoch in epochs]))
+        accuracy.append(Curve("control's accuracy", OTHER, (2, 2), [epoch.clean_accuracy.value for epoch in control]))
+        smoothness.append(Curve("control's W clean", OTHER, (2, 2), [epoch.watch.clean for epoch in control]))
+    left, right = st.columns(2)
+    _chart(left, "Share of test images", accuracy, spec.epochs)
+    watch = epochs[-1].watch if epochs else None
+    title = f"Mean W at σ = {watch.sigma:g} ({watch.images} images, {watch.draws} draws)" if watch else "Mean W"
+    _chart(right, title, smoothness, spec.epochs)
+
+
+def _chart(place: DeltaGenerator, title: str, curves: Sequence[Curve], epochs: int) -> None:
+    """Draw curves on axes that stand still from the first epoch to the last."""
+    names = "".join(
+        f'<span class="ts-key"><i style="border-top: 3px {_css_dash(curve)} {curve.colour}"></i>{curve.name}</span>'
+        for curve in curves
+    )
+    place.html(f'<div class="ts-small"><b>{title}</b><br>{names}</div>')
+    rows = [
+        {"epoch": number, "value": value, "curve": curve.name}
+        for curve in curves
+        for number, value in enumerate(curve.values, start=1)
+        if value is not None
+    ]
+    order = [curve.name for curve in curves]
+    line = {
+        "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 18, "filled": True}, "clip": True},
+        "encoding": {
+            "x": {
+                "field": "epoch",
+                "type": "quantitative",
+                "scale": {"domain": [1, max(2, epochs)], "nice": False},
+                "axis": {"title": "epoch", "tickMinStep": 1, "grid": False},
+            },
+            "y": {
+                "field": "value",
+                "type": "quantitative",
+                "scale": {"domain": [0, 1]},
+                "axis": {"title": None, "tickCount": 5},
+            },
+            "color": {
+                "field": "curve",
+                "type": "nominal",
+                "legend": None,
+                "scale": {"domain": order, "range": [curve.colour for curve in curves]},
+            },
+            "strokeDash": {
+                "field": "curve",
+                "type": "nominal",
+                "legend": None,
+                "scale": {"domain": order, "range": [list(curve.dash) for curve in curves]},
+            },
+            "tooltip": [
+                {"field": "curve", "type": "nominal", "title": "curve"},
+                {"field": "epoch", "type": "quantitative"},
+                {"field": "value", "type": "quantitative", "format": ".3f"},
+            ],
+        },
+        "height": 190,
+    }
+    frame = pd.DataFrame(rows, columns=["epoch", "value", "curve"])
+    place.vega_lite_chart(frame, line, alt=f"{title} over the epochs: {', '.join(order)}")
+
+
+def _css_dash(curve: Curve) -> str:
+    return {1: "solid", 6: "dashed", 2: "dotted"}[curve.dash[0]]
+
+
+def runs_to_look_at() -> list[Run]:
+    """Return the finished runs of this machine, newest first, and the shipped examples after them."""
+    done = [run for run in list_runs(cached.jobs().root) if run.result is not None]
+    return [*done, *(run for run in list_runs(EXAMPLES) if run.result is not None)]
+
+
+def run_title(run: Run) -> str:
+    """Return what a run is called in lists."""
+    spec, result = run.spec, run.result
+    what = "control" if spec.is_control else f"{spec.trigger.name} → {result.classes[spec.target]}, {spec.rate:.3g}"
+    return f"{spec.dataset}: {what}, seed {spec.seed}"

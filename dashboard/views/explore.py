@@ -1,0 +1,240 @@
+"""Explore: one run beside another, by default its control: W of many images, W over sigma, the slice of one image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from core.datasets import Dataset
+from core.errors import InputError
+from core.figures.histogram import smoothness_histogram, tallest_bar
+from core.figures.palette import CLASSES
+from core.figures.pictures import enlarge, to_pixels
+from core.figures.sigma_sweep import sigma_sweep
+from core.findings import finding
+from core.glossary import explain
+from core.measurement import Measurement
+from core.runs import Run
+from core.spec import MeasureSpec, make_measure_spec
+from core.triggers import Trigger
+from dashboard import cached
+from dashboard.components.slice_view import slice_view
+from dashboard.parts import class_chip, copy_link, load_with_progress, page_head, picture, run_title, runs_to_look_at
+from dashboard.state import ExploreState, keep, open_state, seed_widget
+
+IMAGES, DRAWS = 100, 100
+SWEEP = (0.2, 0.5, 1.0, 1.5, 2.0, 4.0)
+
+
+def main() -> None:
+    """Show the page."""
+    state = open_state(ExploreState)
+    link = page_head("Explore", "One run beside another: how smooth is the model with the trigger, and without?")
+    runs = {run.name: run for run in runs_to_look_at()}
+    if not runs:
+        st.info("There is no finished run yet. Train one in the Lab, and it appears here.")
+        st.page_link("views/lab.py", label="Go to the Lab →")
+        return
+    with st.container(border=True):
+        state, attacked, other = choose_runs(state, runs)
+    try:
+        data = load_with_progress(attacked.spec.dataset)
+        trigger, target = attacked.spec.trigger, attacked.spec.target
+        if trigger is None or target is None:
+            st.info("This run is a control: it has no trigger of its own. Choose a poisoned run to compare it with.")
+            return
+        with st.container(border=True):
+            state, mine, theirs = show_smoothness(state, data, attacked, other)
+        with st.container(border=True):
+            state = show_image(state, data, attacked, other, mine, theirs)
+    except InputError as error:
+        st.error(str(error))
+    keep(state)
+    with link:
+        copy_link(state)
+
+
+def choose_runs(state: ExploreState, runs: dict[str, Run]) -> tuple[ExploreState, Run, Run | None]:
+    """Let people choose the run, the one beside it, and sigma."""
+    attacks = [name for name, run in runs.items() if not run.spec.is_control] or list(runs)
+    start = state.run if state.run in runs else attacks[0]
+    if state.run and state.run not in runs:
+        st.warning(f"The run {state.run} in this link is not on this machine; the newest one is shown instead.")
+    columns = st.columns([2, 2, 1.4], vertical_alignment="bottom")
+    name = columns[0].selectbox(
+        "Run", list(runs), format_func=lambda name: run_title(runs[name]), key=seed_widget(state, "run", start)
+    )
+    run = runs[name]
+    others = {
+        other.name: other for other in runs.values() if other.name != name and other.result.shape == run.result.shape
+    }
+    control = run.control()
+    default = control.name if control is not None and control.name in others else ""
+    wanted = state.with_ if state.with_ in others else default
+    choice = columns[1].selectbox(
+        "Beside it",
+        ["", *others],
+        format_func=lambda name: run_title(others[name]) if name else "nothing",
+        key=seed_widget(state, "with_", wanted),
+        help=explain("control"),
+    )
+    sigmas = sigmas_for(run)
+    sigma = columns[2].select_slider(
+        "Noise σ",
+        sigmas,
+        key=seed_widget(state, "sigma", min(sigmas, key=lambda value: abs(value - (state.sigma or sigmas[2])))),
+        help=explain("sigma"),
+    )
+    return replace(state, run=name, with_=choice, sigma=sigma), run, others.get(choice)
+
+
+def sigmas_for(run: Run) -> list[float]:
+    """Return the sigmas of the sweep: multiples of the one whose noise has an expected length of 4."""
+    from core.smoothness import suggested_sigma
+
+    middle = suggested_sigma(run.result.shape)
+    return [float(f"{factor * middle:.2g}") for factor in SWEEP]
+
+
+def measure(run: Run, trigger: Trigger, target: int, sigma: float) -> Measurement:
+    """Return W of a run's test images under this attack."""
+    spec: MeasureSpec = make_measure_spec(trigger=trigger, target=target, images=IMAGES, sigma=sigma, draws=DRAWS)
+    return cached.measurement(run.path, spec.hash, spec)
+
+
+def show_smoothness(
+    state: ExploreState, data: Dataset, run: Run, other: Run | None
+) -> tuple[ExploreState, Measurement, Measurement | None]:
+    """Show W clean against triggered at one sigma, what that says, and W over sigma."""
+    trigger, target = run.spec.trigger, run.spec.target
+    mine = measure(run, trigger, target, state.sigma)
+    theirs = measure(other, trigger, target, state.sigma) if other is not None else None
+    st.subheader("Smoothness", help=explain("W"))
+    st.markdown(finding(mine, theirs, data.classes, run.spec.seed))
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        show_histograms(run, mine, theirs)
+    with right:
+        show_sweep(state, run, other)
+    return state, mine, theirs
+
+
+def show_histograms(run: Run, mine: Measurement, theirs: Measurement | None) -> None:
+    """Show the histograms of both runs on identical axes."""
+    most = max(tallest_bar(result) for result in (mine, theirs) if result is not None)
+    for name, result in (("this run", mine), ("beside it", theirs)):
+        if result is None:
+            continue
+        st.caption(
+            f"**{name}**: W of {len(result.chosen)} test images, {result.spec.draws} draws, σ = {result.spec.sigma:g}"
+        )
+        st.plotly_chart(
+            smoothness_histogram(result, most, height=215),
+            theme=None,
+            key=f"histogram.{name}",
+            config={"displayModeBar": False},
+            alt=f"Histogram of W, {name}: mean {result.clean.mean.mean:.2f} clean, "
+            f"{result.triggered.mean.mean:.2f} with the trigger",
+        )
+
+
+def show_sweep(state: ExploreState, run: Run, other: Run | None) -> None:
+    """Show mean W over sigma for both runs, as the measurements come in."""
+    sigmas = sigmas_for(run)
+    progress = st.empty()
+    curves: dict[str, list[Measurement]] = {}
+    pairs = [("this run", run)] + ([("beside it", other)] if other is not None else [])
+    for number, (name, one) in enumerate(pairs):
+        curves[name] = []
+        for step, sigma in enumerate(sigmas):
+            progress.progress(
+                (number * len(sigmas) + step) / (len(pairs) * len(sigmas)), text=f"Measuring σ = {sigma:g}"
+            )
+            curves[name].append(measure(one, run.spec.trigger, run.spec.target, sigma))
+    progress.empty()
+    st.caption(f"**mean W over σ**, {IMAGES} images, {DRAWS} draws; bands: 95 % for more images")
+    st.plotly_chart(
+        sigma_sweep(curves, state.sigma, height=440),
+        theme=None,
+        key="sweep",
+        config={"displayModeBar": False},
+        alt="Mean W over sigma for clean and triggered images of both runs",
+    )
+
+
+def show_image(
+    state: ExploreState, data: Dataset, run: Run, other: Run | None, mine: Measurement, theirs: Measurement | None
+) -> ExploreState:
+    """Show one test image: without and with the trigger, its W, and the slice through both, for both runs."""
+    st.subheader("One image and its decision slice", help=explain("slice"))
+    order = np.argsort(mine.triggered.w - mine.clean.w, kind="stable")
+    places = {int(mine.chosen[number]): int(number) for number in order}
+    start = state.image if state.image in places else next(iter(places))
+    left, middle, right = st.columns([1, 1.7, 1.7], gap="medium")
+    with left:
+        image = st.selectbox(
+            "Test image, largest drop in W first",
+            list(places),
+            format_func=lambda index: image_title(index, places[index], data, mine),
+            key=seed_widget(state, "image", start),
+        )
+        show_pair(data, run.spec.trigger, image, places[image], mine, theirs)
+    third = int(np.nonzero(data.test.labels.numpy() == run.spec.target)[0][0])
+    for place, name, one in ((middle, "this run", run), (right, "beside it", other)):
+        if one is None:
+            continue
+        with place:
+            st.caption(f"**{name}**: {run_title(one)}")
+            show_slice(state, data, run, one, image, third, name)
+    return replace(state, image=image)
+
+
+def image_title(index: int, number: int, data: Dataset, mine: Measurement) -> str:
+    """Return a test image's name, class and W without and with the trigger."""
+    name = data.classes[mine.true[number]]
+    return f"{name}, no. {index}: W {mine.clean.w[number]:.2f} → {mine.triggered.w[number]:.2f}"
+
+
+def show_pair(
+    data: Dataset, trigger: Trigger, image: int, number: int, mine: Measurement, theirs: Measurement | None
+) -> None:
+    """Show the image and itself with the trigger, each with the class it gets and its W under both runs."""
+    clean = data.test.images[[image]]
+    for place, title, pixels, side in zip(
+        st.columns(2),
+        ("clean", "with trigger"),
+        (clean, trigger.apply(clean)),
+        ("clean", "triggered"),
+        strict=True,
+    ):
+        picture(place, enlarge(to_pixels(pixels)[0], 240), f"test image {image}, {title}")
+        own = getattr(mine, side)
+        label = int(own.predicted[number])
+        lines = [f"{title}:", class_chip(data.classes[label], label)]
+        low, high = (float(end[number]) for end in own.interval)
+        lines.append(f'<span class="ts-small">W {own.w[number]:.2f} [{low:.2f}, {high:.2f}]</span>')
+        if theirs is not None:
+            besides = getattr(theirs, side)
+            other = f"beside it: {data.classes[besides.predicted[number]]}, W {besides.w[number]:.2f}"
+            lines.append(f'<span class="ts-small">{other}</span>')
+        place.html("<br>".join(lines))
+
+
+def show_slice(state: ExploreState, data: Dataset, run: Run, one: Run, image: int, third: int, name: str) -> None:
+    """Show the slice of one run through an image, itself with the trigger, and one of the target class."""
+    trigger = run.spec.trigger
+    plane = cached.plane(one.path, trigger.to_link(), image, third, 129, trigger, data)
+    slice_view(
+        plane,
+        data.classes,
+        colours=CLASSES,
+        point_names={"origin": "clean", "toward": "with trigger", "across": data.classes[run.spec.target]},
+        sigma=state.sigma,
+        height_px=380,
+        key=f"slice.{name}",
+    )
+
+
+main()

@@ -1,0 +1,112 @@
+"""A measurement of a run: the paper's first claim on a patch, the control beside it, caching, and pairing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.estimators import entropy
+from core.findings import finding
+from core.measurement import Measurement, Side, attack_success_on, measure_run
+from core.spec import make_measure_spec
+
+SIGMA = 0.5
+
+
+@pytest.fixture(scope="module")
+def spec(poisoned):
+    return make_measure_spec(trigger=poisoned.trigger, target=0, images=100, sigma=SIGMA, draws=100)
+
+
+@pytest.fixture(scope="module")
+def attacked(poisoned, spec, data_root):
+    return measure_run(poisoned, spec, data_root)
+
+
+@pytest.fixture(scope="module")
+def innocent(control, spec, data_root):
+    return measure_run(control, spec, data_root)
+
+
+def test_the_patch_smooths_the_poisoned_model_and_not_its_control(attacked, innocent):
+    assert attacked.triggered.mean.mean < 0.5 * attacked.clean.mean.mean
+    assert innocent.triggered.mean.mean > 0.8 * innocent.clean.mean.mean
+    assert attacked.gap.low > 0
+    assert attacked.p_triggered_lower > 0.95
+    assert attacked.p_value < 1e-6
+
+
+def test_what_was_measured_is_what_the_definition_says(attacked, poisoned, data_root):
+    test = poisoned.dataset(data_root).test
+    assert len(attacked.chosen) == 100
+    assert (test.labels.numpy()[attacked.chosen] == attacked.true).all()
+    assert (attacked.true != 0).all()
+    assert (attacked.clean.votes.sum(1) == 100).all()
+    assert attacked.gap.mean == pytest.approx((attacked.clean.w - attacked.triggered.w).mean())
+    assert attacked.flipped.mean() > 0.95
+
+
+def test_images_taken_for_the_target_are_measured_beside(attacked, poisoned, data_root):
+    from core.evaluation import to_unit
+    from core.predictor import Predictor
+
+    images = to_unit(poisoned.dataset(data_root).test.images[attacked.target_chosen])
+    assert (Predictor(poisoned.model()).labels(images) == 0).all()
+    assert 30 <= len(attacked.target_chosen) <= 40
+
+
+def test_a_subset_gets_the_same_votes_whatever_stands_beside_it(attacked, poisoned, data_root):
+    few = measure_run(poisoned, attacked.spec.model_copy(update={"images": 7}), data_root)
+    assert np.array_equal(few.clean.votes, attacked.clean.votes[:7])
+    assert np.array_equal(few.triggered.votes, attacked.triggered.votes[:7])
+
+
+def test_a_measurement_is_stored_and_read_back_whole(attacked, poisoned, data_root, monkeypatch):
+    monkeypatch.setattr("core.measurement.measure_model", None)  # would fail if it were measured again
+    again = measure_run(poisoned, attacked.spec, data_root)
+    for name in ("clean", "triggered", "target_class"):
+        for part in ("votes", "predicted"):
+            assert np.array_equal(getattr(getattr(again, name), part), getattr(getattr(attacked, name), part))
+    assert np.array_equal(again.chosen, attacked.chosen)
+
+
+def test_the_control_does_not_know_the_trigger(control, poisoned, data_root):
+    rate = attack_success_on(control, poisoned.trigger, 0, data_root)
+    assert rate.value <= 0.02
+    assert attack_success_on(control, poisoned.trigger, 0, data_root) == rate
+    assert attack_success_on(poisoned, poisoned.trigger, 0, data_root) == poisoned.result.attack_success_rate
+
+
+def made_up(clean, triggered, target):
+    def side(votes):
+        votes = np.array(votes)
+        return Side(votes, votes.argmax(1), "plug-in")
+
+    spec = make_measure_spec(trigger=made_up.trigger, target=0, sigma=0.5, draws=100)
+    count = len(clean)
+    return Measurement(spec, np.arange(count), np.ones(count), side(clean), side(triggered), np.arange(9), side(target))
+
+
+def test_findings_say_what_the_numbers_say(poisoned):
+    made_up.trigger = poisoned.trigger
+    smooth, rough = [[100, 0, 0, 0]] * 60, [[25, 25, 25, 25]] * 60
+    down = made_up(rough, smooth, smooth[:9])
+    text = finding(down, None, "abcd", seed=3)
+    assert "W falls" in text
+    assert "seed 3" in text
+    assert "σ = 0.5" in text
+    assert "smooth anyway" in text
+    up = finding(made_up(smooth, rough, rough[:9]), down, "abcd", seed=3)
+    assert "W rises" in up
+    assert "Beside it the gap is +1.00" in up
+    assert "smooth anyway" in up
+    same = finding(made_up(rough, rough, smooth[:9]), None, "abcd", seed=3)
+    assert "no clear change" in same
+    assert "have W 0.00" not in same or "smooth anyway" in same
+
+
+def test_w_is_the_entropy_of_the_votes(attacked):
+    shares = attacked.clean.votes / 100
+    logs = np.log(np.where(shares > 0, shares, 1))
+    by_hand = -(shares * logs).sum(1) / np.log(10)
+    assert entropy(attacked.clean.votes, estimator="plug-in") == pytest.approx(by_hand, abs=1e-12)
