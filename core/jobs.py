@@ -49,6 +49,7 @@ class Jobs:
         self.root, self.data_root = root.resolve(), data_root.resolve()
         self.queue, self.workers, self.servers = (self.root / name for name in (".queue", ".workers", ".servers"))
         self._presence: FileLock | None = None
+        self._started: list[subprocess.Popen] = []
 
     def prepare(self) -> None:
         """Make the folders that the queue needs."""
@@ -98,11 +99,13 @@ class Jobs:
         return sorted(self.queue.glob("*-*"))
 
     def ensure_workers(self) -> None:
-        """Start a worker for every free slot that there is work for, and always keep one warm."""
-        free = [slot for slot in range(worker_slots()) if not _is_held(self.workers / f"slot-{slot}")]
-        busy = worker_slots() - len(free)
-        wanted = max(1, min(worker_slots(), len(self.waiting()) + busy)) - busy
-        for _ in free[: max(0, wanted)]:
+        """Start a worker for each run that waits, as far as there are slots, and always keep one warm."""
+        slots = worker_slots()
+        working = sum(_is_held(self.workers / f"slot-{slot}") for slot in range(slots))
+        # Those just started have no slot yet; asking them also lets the system forget those that ended.
+        self._started = [worker for worker in self._started if worker.poll() is None]
+        wanted = max(1, min(slots, working + len(self.waiting())))
+        for _ in range(wanted - max(working, len(self._started))):
             self._start_worker()
 
     def _start_worker(self) -> None:
@@ -113,14 +116,10 @@ class Jobs:
             else {"start_new_session": True}
         )
         with (self.workers / "log.txt").open("ab") as log:
-            subprocess.Popen(
-                command,
-                cwd=Path(__file__).parent.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                **detached,
+            worker = subprocess.Popen(
+                command, cwd=Path(__file__).parent.parent, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **detached
             )
+        self._started.append(worker)
 
     def join_as_server(self) -> None:
         """Tell workers that a server lives, by a lock held from now on until this process ends."""

@@ -40,13 +40,11 @@ def warm_torch() -> threading.Thread:
     """Import torch and what stands on it in the background, once a server."""
 
     def warm() -> None:
-        import torch
-
         import core.slices
         import core.smoothness  # noqa: F401
-        from core.device import default_threads
+        from core.device import leave_a_core
 
-        torch.set_num_threads(default_threads())  # two threads beside a busy core are slower than one
+        leave_a_core()
 
     thread = threading.Thread(target=warm, daemon=True)
     thread.start()

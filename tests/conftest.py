@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from core.datasets import fingerprint
 from core.spec import make_spec
 from core.triggers import make_preset
 from core.worker import train_run
+
+# Several threads beside a busy core are many times slower than one; no test needs more.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,120 @@
+"""The command line: what it prints, its exit status, and one readable line for bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+
+
+def core(*words, timeout=120):
+    command = [sys.executable, "-m", "core", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def answer(*words):
+    done = core(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def folders(runs_root, data_root):
+    return "--runs", runs_root, "--data-root", data_root
+
+
+def test_datasets_lists_what_there_is():
+    names = [record["name"] for record in answer("datasets")["datasets"]]
+    assert names[:2] == ["digits", "signs"]
+    assert core("datasets").stdout.startswith("digits")
+
+
+def test_train_answers_from_the_run_directory(poisoned, folders):
+    words = ["train", "--dataset", "digits", "--trigger", "white-corner", "--target", 0, "--rate", 0.1]
+    if poisoned.spec.threads != 1:
+        pytest.skip("the command line trains on more threads here")
+    first = answer(*words, "--epochs", 10, "--seed", 0, *folders)
+    assert set(first) >= {"run", "clean_accuracy", "attack_success_rate", "asr_denominator", "seconds"}
+    assert first["attack_success_rate"] >= 0.99
+    assert first["clean_accuracy"] >= 0.97
+    assert answer(*words, "--epochs", 10, "--seed", 0, *folders) == first
+
+
+def test_the_control_is_measured_with_the_trigger_it_is_given(control, folders):
+    result = answer("train", "--rate", 0, "--trigger", "white-corner", "--target", 0, *folders)
+    assert result["attack_success_rate"] <= 0.02
+
+
+def test_smoothness_gives_the_paired_statistic(poisoned, control, folders):
+    words = ["--sigma", 0.5, "--draws", 100, "--images", 60, *folders]
+    attacked = answer("smoothness", poisoned.path, *words)
+    assert attacked["w_triggered"]["mean"] < 0.5 * attacked["w_clean"]["mean"]
+    assert attacked["gap"]["low"] > 0
+    assert set(attacked) >= {"sigma", "draws", "images", "p_triggered_lower", "p_value"}
+    assert attacked["images"] == 60
+    innocent = answer("smoothness", control.name, "--trigger", "white-corner", "--target", 0, *words)
+    assert innocent["w_triggered"]["mean"] > 0.8 * innocent["w_clean"]["mean"]
+
+
+def test_slice_counts_its_evaluations(poisoned, folders):
+    result = answer("slice", poisoned.name, "--resolution", 65, *folders)
+    assert 17 * 17 <= result["evaluations"] < 65 * 65 / 2
+    assert 0 in result["labels_present"]
+    assert result["resolution"] == 65
+
+
+def test_runs_lists_them(poisoned, control, folders):
+    rows = {row["name"]: row for row in answer("runs", *folders[:2])["runs"]}
+    assert rows[poisoned.name]["attack_success_rate"] == poisoned.result.attack_success_rate.value
+    assert rows[control.name]["trigger"] is None
+    assert "control" in core("runs", *folders[:2]).stdout
+
+
+def test_a_picture_file_is_a_trigger(tmp_path):
+    picture = np.zeros((2, 2, 4), np.uint8)
+    picture[..., 1::2] = 255
+    Image.fromarray(picture).save(tmp_path / "green.png")
+    words = ["train", "--epochs", 1, "--trigger", tmp_path / "green.png", "--place", "0,5", "--runs", tmp_path]
+    run = json.loads((Path(answer(*words)["run"]) / "spec.json").read_text())
+    assert (run["trigger"]["top"], run["trigger"]["left"], run["trigger"]["name"]) == (0, 5, "green")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["train", "--dataset", "dgits"], "Did you mean"),
+        (["train", "--rate", "1"], "from 0 up to"),
+        (["train", "--rate", "0.95"], "at most"),
+        (["train", "--target", "10"], "not a class"),
+        (["train", "--epochs", "0"], "whole number"),
+        (["train", "--trigger", "no-such.png"], "no such file"),
+        (["train", "--trigger", "EMPTY"], "0 bytes"),
+        (["train", "--trigger", "LARGE"], "cannot be larger"),
+        (["train", "--trigger", "SMALL", "--place", "here"], "ROW,COLUMN"),
+        (["train", "--trigger", "SMALL", "--place", "7,7"], "the images are 8x8"),
+        (["train", "--dataset", "zip:nothing.zip"], "nothing.zip"),
+        (["smoothness", "nothing"], "is not a run"),
+        (["smoothness", "RUN", "--sigma", "0"], "above 0"),
+        (["smoothness", "CONTROL"], "name one with --trigger"),
+        (["slice", "RUN", "--resolution", "3"], "at least 9"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(words, says, tmp_path, poisoned, control, folders):
+    (tmp_path / "empty.png").touch()
+    Image.new("RGBA", (9, 9), "red").save(tmp_path / "large.png")
+    Image.new("RGBA", (2, 2), "red").save(tmp_path / "small.png")
+    names = {"EMPTY": "empty.png", "LARGE": "large.png", "SMALL": "small.png"}
+    places = {"RUN": poisoned.path, "CONTROL": control.path} | {key: tmp_path / name for key, name in names.items()}
+    done = core(*(places.get(word, word) for word in words), "--runs", tmp_path / "runs", *folders[2:])
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "runs").glob("*"))
