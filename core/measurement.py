@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.errors import InputError
 from core.estimators import (
     Interval,
     entropy,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from core.triggers import Trigger
 
 
+_STORED = ("votes", "predicted", "confidence", "margin")
+
+
 @dataclass(frozen=True, eq=False)
 class Side:
     """W of one set of images under one model: the noisy votes, and the plain predictions beside them.
@@ -41,12 +45,17 @@ class Side:
         int64 [N, K], noisy predictions counted.
     predicted
         int64 [N], the class predicted without noise.
+    confidence, margin
+        float64 [N], the largest softmax probability without noise, and its lead over the second: the plain baselines
+        that W has to be better than.
     estimator
         How W is estimated from the votes.
     """
 
     votes: np.ndarray
     predicted: np.ndarray
+    confidence: np.ndarray
+    margin: np.ndarray
     estimator: str
 
     @cached_property
@@ -128,6 +137,10 @@ class Measurement:
         """Two-sided Wilcoxon signed-rank test of the paired differences (zsplit); 1 if all are ties."""
         return wilcoxon_paired(self.clean.w, self.triggered.w)
 
+    def part(self, mask: np.ndarray) -> tuple[float, float] | None:
+        """Return mean W clean and mean W triggered of some of the images, bool [N]; None if there are none."""
+        return (float(self.clean.w[mask].mean()), float(self.triggered.w[mask].mean())) if mask.any() else None
+
     @cached_property
     def flipped(self) -> np.ndarray:
         """Bool [N]: images that the trigger makes the model predict as the target, without noise."""
@@ -170,22 +183,41 @@ def measure_model(predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> 
     chosen = choose_images(test, spec.target, spec.images, spec.seed)
     images = to_unit(test.images[chosen])
     of_target = _predicted_as_target(predictor, dataset, spec)
-
-    def side(pictures: Tensor, keys: np.ndarray) -> Side:
-        if not len(keys):
-            return Side(np.zeros((0, len(dataset.classes)), np.int64), np.zeros(0, np.int64), spec.estimator)
-        votes = predictor.votes(pictures, keys.tolist(), spec.sigma, spec.draws, spec.seed, clamp=spec.clamp)
-        return Side(votes.numpy(), predictor.labels(pictures).numpy(), spec.estimator)
-
     return Measurement(
         spec=spec,
         chosen=chosen,
         true=test.labels.numpy()[chosen],
-        clean=side(images, chosen),
-        triggered=side(spec.trigger.apply(images), chosen),
+        clean=_side(predictor, images, chosen, spec),
+        triggered=_side(predictor, spec.trigger.apply(images), chosen, spec),
         target_chosen=of_target,
-        target_class=side(to_unit(test.images[of_target]), of_target),
+        target_class=_side(predictor, to_unit(test.images[of_target]), of_target, spec),
     )
+
+
+def _side(predictor: Predictor, images: Tensor, places: np.ndarray, spec: MeasureSpec) -> Side:
+    if not len(places):
+        nothing = np.zeros(0)
+        return Side(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing, spec.estimator)
+    votes = predictor.votes(
+        images, places.tolist(), spec.sigma, spec.draws, spec.seed, clamp=spec.clamp, where=_noisy_pixels(spec, images)
+    )
+    probabilities = predictor.logits(images).double().softmax(1)
+    first, second = probabilities.topk(2, dim=1).values.T
+    return Side(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy(), spec.estimator)
+
+
+def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> Tensor | None:
+    import torch
+
+    if spec.noise == "everywhere":
+        return None
+    covered = spec.trigger.covers(tuple(images.shape[1:]))
+    if covered.all():
+        raise InputError(
+            "This trigger covers the whole image, so no pixel is left for noise beside it: measure it with noise "
+            "everywhere."
+        )
+    return torch.from_numpy(~covered)
 
 
 def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> np.ndarray:
@@ -233,7 +265,7 @@ def _write(path: Path, measurement: Measurement) -> None:
         **{
             f"{name}_{part}": getattr(getattr(measurement, name), part)
             for name in ("clean", "triggered", "target_class")
-            for part in ("votes", "predicted")
+            for part in _STORED
         },
     )
     temporary.replace(path)
@@ -242,7 +274,7 @@ def _write(path: Path, measurement: Measurement) -> None:
 def _read(path: Path, spec: MeasureSpec) -> Measurement:
     with np.load(path, allow_pickle=False) as stored:
         sides = {
-            name: Side(stored[f"{name}_votes"], stored[f"{name}_predicted"], spec.estimator)
+            name: Side(**{part: stored[f"{name}_{part}"] for part in _STORED}, estimator=spec.estimator)
             for name in ("clean", "triggered", "target_class")
         }
         return Measurement(spec, stored["chosen"], stored["true"], target_chosen=stored["target_chosen"], **sides)

@@ -84,6 +84,7 @@ class Predictor:
         *,
         first: int = 0,
         clamp: bool = False,
+        where: Tensor | None = None,
     ) -> Tensor:
         """Count how often each class is predicted under Gaussian noise.
 
@@ -103,6 +104,9 @@ class Predictor:
             Number of the first draw: votes of draws [0, a) and [a, b) add up to those of [0, b).
         clamp
             Cut the noisy pixels to [0, 1].
+        where
+            Bool [H, W]: the pixels that get noise, by default all. The noise elsewhere is drawn and dropped, so what
+            the others get does not change.
 
         Returns
         -------
@@ -110,7 +114,7 @@ class Predictor:
             int64 [N, K] on the CPU; each row sums to `draws`.
         """
         streams = self._streams(images, keys, seed, first)
-        return self._tally(_hard_vote, images, streams, sigma, draws, clamp=clamp)
+        return self._tally(_hard_vote, images, streams, sigma, draws, clamp=clamp, where=where)
 
     def soft_votes(
         self,
@@ -144,10 +148,11 @@ class Predictor:
         draws: int,
         *,
         clamp: bool,
+        where: Tensor | None = None,
     ) -> Tensor:
         tally = None
         with torch.inference_mode():
-            for batch, owners in self._noisy_batches(self._placed(images), streams, sigma, draws):
+            for batch, owners in self._noisy_batches(self._placed(images), streams, sigma, draws, where):
                 votes = vote(self._forward(batch.clamp(0, 1) if clamp else batch)[: len(owners)])
                 if tally is None:
                     tally = votes.new_zeros(len(images), votes.shape[1])
@@ -157,18 +162,20 @@ class Predictor:
         return tally.cpu().clone()  # a clone made out here may take part in gradients, unlike the original
 
     def _noisy_batches(
-        self, images: Tensor, streams: Iterable[NoiseStream], sigma: float, draws: int
+        self, images: Tensor, streams: Iterable[NoiseStream], sigma: float, draws: int, where: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield noisy images in batches of the fixed shape, and which image each of the rows in use belongs to."""
         batch = torch.zeros(self.batch, *images.shape[1:], device=self.device)
         owners = torch.zeros(self.batch, dtype=torch.int64, device=self.device)
+        where = None if where is None else where.to(self.device)
         filled = 0
         for number, stream in enumerate(streams):
             left = draws
             while left > 0:
                 rows = slice(filled, min(self.batch, filled + left))
                 count = rows.stop - rows.start
-                torch.add(images[number], stream.take(count), alpha=sigma, out=batch[rows])
+                noise = stream.take(count)
+                torch.add(images[number], noise if where is None else noise * where, alpha=sigma, out=batch[rows])
                 owners[rows] = number
                 filled, left = rows.stop, left - count
                 if filled == self.batch:

@@ -62,8 +62,8 @@ class RunSpec(BaseModel):
     rate: float = Field(default=0.0, ge=0, lt=1)
     architecture: str = "small-cnn"
     epochs: int = Field(default=10, ge=1, le=1000)
-    batch_size: int = Field(default=128, ge=1, le=65536)
-    learning_rate: float = Field(default=5e-3, gt=0, le=10)
+    batch_size: int = Field(default=64, ge=1, le=65536)
+    learning_rate: float = Field(default=1e-2, gt=0, le=10)
     weight_decay: float = Field(default=1e-2, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Device = Field(default_factory=choose_device)
@@ -132,6 +132,8 @@ class MeasureSpec(BaseModel):
         "corrected" for bias, or "plug-in".
     clamp
         Whether noisy pixels are clamped to [0, 1].
+    noise
+        "everywhere", or "off-trigger": kept off the pixels that the trigger covers, on both versions of an image.
     recipe
         Version of the measuring code.
     """
@@ -146,6 +148,7 @@ class MeasureSpec(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**32)
     estimator: Literal["corrected", "plug-in"] = "corrected"
     clamp: bool = False
+    noise: Literal["everywhere", "off-trigger"] = "everywhere"
     recipe: Literal[1] = 1
 
     @property

@@ -25,7 +25,7 @@ from core.triggers import Trigger
 
 # What every epoch looks at. Small, so that looking costs less than a tenth of training.
 WATCH_IMAGES, WATCH_DRAWS, WATCH_RESOLUTION = 48, 64, 65
-WARM_UP = 0.25
+WARM_UP = 0.1
 
 
 @dataclass(frozen=True)

@@ -95,11 +95,11 @@ def example() -> Example:
     return load_example()
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def example_neighbourhood(sticker: bool, sigma: float, draws: int) -> Neighbourhood:
+@st.cache_data(max_entries=128, show_spinner=False)
+def example_neighbourhood(sticker: bool, sigma: float, draws: int, of_control: bool = False) -> Neighbourhood:
     """Return the example's image, with or without the trigger, and its noisy copies."""
     shown = example()
-    model = predictor(shown.run.path)
+    model = predictor((shown.control if of_control else shown.run).path)
     from core.neighbourhood import look_around
 
     return look_around(model, _example_images()[1 if sticker else 0], shown.place, sigma, draws)

@@ -65,7 +65,7 @@ def test_a_measurement_is_stored_and_read_back_whole(attacked, poisoned, data_ro
     monkeypatch.setattr("core.measurement.measure_model", None)  # would fail if it were measured again
     again = measure_run(poisoned, attacked.spec, data_root)
     for name in ("clean", "triggered", "target_class"):
-        for part in ("votes", "predicted"):
+        for part in ("votes", "predicted", "confidence", "margin"):
             assert np.array_equal(getattr(getattr(again, name), part), getattr(getattr(attacked, name), part))
     assert np.array_equal(again.chosen, attacked.chosen)
 
@@ -80,7 +80,7 @@ def test_the_control_does_not_know_the_trigger(control, poisoned, data_root):
 def made_up(clean, triggered, target):
     def side(votes):
         votes = np.array(votes)
-        return Side(votes, votes.argmax(1), "plug-in")
+        return Side(votes, votes.argmax(1), np.ones(len(votes)), np.ones(len(votes)), "plug-in")
 
     spec = make_measure_spec(trigger=made_up.trigger, target=0, sigma=0.5, draws=100)
     count = len(clean)
@@ -110,3 +110,60 @@ def test_w_is_the_entropy_of_the_votes(attacked):
     logs = np.log(np.where(shares > 0, shares, 1))
     by_hand = -(shares * logs).sum(1) / np.log(10)
     assert entropy(attacked.clean.votes, estimator="plug-in") == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_noise_off_the_trigger_leaves_its_pixels_alone_and_the_others_as_they_were(poisoned, data_root):
+    import torch
+
+    from core.evaluation import to_unit
+    from core.predictor import Predictor
+
+    images = to_unit(poisoned.dataset(data_root).test.images[:4])
+    where = torch.from_numpy(~poisoned.trigger.covers((1, 8, 8)))
+    seen = []
+
+    def spy(batch):
+        seen.append(batch.clone())
+        return torch.zeros(len(batch), 10)
+
+    spied = Predictor(spy)
+    spied.votes(images, range(4), 0.5, 16, seed=0)
+    spied.votes(images, range(4), 0.5, 16, seed=0, where=where)
+    everywhere, off = (batch.reshape(4, 16, 8, 8) for batch in seen)
+    assert torch.equal(off[:, :, where], everywhere[:, :, where])
+    assert torch.equal(off[:, :, ~where], images.reshape(4, 1, 8, 8)[:, :, ~where].expand(4, 16, 4))
+    assert not torch.equal(everywhere[:, :, ~where], off[:, :, ~where])
+
+
+def test_noise_off_the_trigger_is_a_measurement_of_its_own(attacked, poisoned, data_root):
+    off = measure_run(poisoned, attacked.spec.model_copy(update={"noise": "off-trigger"}), data_root)
+    assert off.spec.hash != attacked.spec.hash
+    assert np.array_equal(off.chosen, attacked.chosen)
+    assert not np.array_equal(off.clean.votes, attacked.clean.votes)
+
+
+def test_a_trigger_over_the_whole_image_leaves_no_place_for_noise(poisoned, data_root):
+    from core.errors import InputError
+    from core.triggers import make_preset
+
+    blend = make_preset("blend", (1, 8, 8))
+    spec = make_measure_spec(trigger=blend, target=0, sigma=SIGMA, noise="off-trigger", images=5, draws=10)
+    with pytest.raises(InputError, match="covers the whole image"):
+        measure_run(poisoned, spec, data_root)
+
+
+def test_baselines_without_noise_are_the_softmax(attacked, poisoned, data_root):
+    from core.evaluation import to_unit
+
+    images = to_unit(poisoned.dataset(data_root).test.images[attacked.chosen])
+    probabilities = poisoned.model()(images).detach().double().softmax(1).sort(1, descending=True).values.numpy()
+    assert attacked.clean.confidence == pytest.approx(probabilities[:, 0], abs=0.05)
+    assert attacked.clean.margin == pytest.approx(probabilities[:, 0] - probabilities[:, 1], abs=0.1)
+    assert (attacked.clean.margin <= attacked.clean.confidence).all()
+
+
+def test_parts_of_a_measurement_average_to_the_whole(attacked):
+    flipped, rest = attacked.flipped, ~attacked.flipped
+    parts = [(mask.sum(), attacked.part(mask)) for mask in (flipped, rest) if mask.any()]
+    assert sum(count * part[1] for count, part in parts) / 100 == pytest.approx(attacked.triggered.w.mean())
+    assert attacked.part(np.zeros(100, bool)) is None

@@ -137,6 +137,10 @@ class Trigger(BaseModel):
         canvas[self.top : self.top + self.height, self.left : self.left + self.width] = self.rgba
         return canvas
 
+    def covers(self, shape: tuple[int, int, int]) -> np.ndarray:
+        """Return which pixels of such images it changes at all, bool [H, W]."""
+        return self.canvas(shape)[..., 3] > 0
+
     def check_fits(self, shape: tuple[int, int, int]) -> None:
         """Raise InputError unless the whole picture lies on images of this (C, H, W)."""
         _, height, width = shape

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from core.neighbourhood import Neighbourhood
 
 SIGMAS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.3)
-SIGMA, DRAWS, COPIES = 0.1, 250, 24
+SIGMA, DRAWS, COPIES = 0.13, 250, 24
 
 
 def main() -> None:
@@ -36,6 +36,7 @@ def main() -> None:
     with left:
         state = show_sign(state)
     around = {on: cached.example_neighbourhood(on, state.sigma, DRAWS) for on in (False, True)}
+    control = {on: cached.example_neighbourhood(on, state.sigma, DRAWS, of_control=True) for on in (False, True)}
     classes = cached.example().run.result.classes
     with left:
         label = around[state.sticker].label
@@ -45,7 +46,7 @@ def main() -> None:
         with copies:
             show_copies(around[state.sticker], classes)
         with number:
-            show_w(state, around)
+            show_w(state, around, control)
         st.markdown(story(around, classes, state.sigma))
         st.caption("One image, one noise level, one model. Many images, every noise level and the unpoisoned control:")
         show_doors()
@@ -87,8 +88,8 @@ def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
     st.html(f'<div class="ts-small" data-testid="copies">{keys}</div>')
 
 
-def show_w(state: StartState, around: Mapping[bool, Neighbourhood]) -> None:
-    """Show W of the sign without and with the sticker, the one that is on in large type."""
+def show_w(state: StartState, around: Mapping[bool, Neighbourhood], control: Mapping[bool, Neighbourhood]) -> None:
+    """Show W of the sign without and with the sticker, the one that is on in large type; the control's W small."""
     st.subheader("3 · Count: W", anchor=False, help=explain("W"))
     smoothness = around[state.sticker].smoothness
     colour = TRIGGERED if state.sticker else CLEAN
@@ -100,7 +101,9 @@ def show_w(state: StartState, around: Mapping[bool, Neighbourhood]) -> None:
         f'<div class="ts-number" style="color:{colour}" data-testid="w">{smoothness.w[0]:.2f}</div>'
         f'<div class="ts-small">95 % interval {smoothness.low[0]:.2f} to {smoothness.high[0]:.2f},<br>'
         f"from {DRAWS} such copies, seed {smoothness.seed}</div><br>{bars}"
-        '<div class="ts-small">0 smooth: one class gets all copies.<br>1: all classes equally often.</div>'
+        '<div class="ts-small">0: one class gets all copies (smooth).<br>1: all classes come equally often.</div>'
+        f'<div class="ts-small" style="margin-top:.5rem">A model trained without poison:<br>'
+        f"{control[False].smoothness.w[0]:.2f} without, {control[True].smoothness.w[0]:.2f} with sticker</div>"
     )
 
 
