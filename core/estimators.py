@@ -212,7 +212,7 @@ def draws_for_width(
     """How many fresh draws each image needs for an interval of `width`, judged from a pilot of about 4 / width draws.
 
     The pilot's votes choose the number and must not be counted again: an interval from fresh draws alone covers what
-    it says, whatever the pilot was. The width is an aim, not a promise: about 85 images in 100 reach it, 95 to 10 %.
+    it says, whatever the pilot was. The width is an aim, not a promise: a pilot can mislead.
 
     Parameters
     ----------
@@ -322,7 +322,7 @@ def _vote_table(n: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Family:
-    """p ~ q^beta: flat at beta = 0, the observed shares about 1, one-hot towards infinity. q is sorted down."""
+    """p ~ q^beta: flat at beta = 0, the observed shares at 1, one-hot towards infinity. q is sorted down, q[0] = 1."""
 
     log_q: np.ndarray
     n: int
@@ -336,7 +336,6 @@ class _Family:
             q[rare] = max(q[rare].sum(), 1) / rare.sum()
         # Ties are broken by next to nothing: else the family through equal counts would never leave them.
         q += 0.05 * np.linspace(1, -1, len(q)) * np.minimum(q, 1)
-        q[::-1].sort()
         return cls(np.log(q / q[0]), sum(counts))
 
     def shares(self, beta: float) -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.events import Progress
+from core.measurement import measure_run, page_measure_spec, sweep_sigmas
 from core.runs import Run
 
 if TYPE_CHECKING:
@@ -84,7 +86,19 @@ def build_example(folder: Path, data_root: Path | None = None) -> None:
     run, control = (train_run(each, folder, data_root) for each in (spec, spec.control()))
     for each in (run, control):
         (each.path / "lock").unlink(missing_ok=True)
+        events = [event for event in each.events if not isinstance(event, Progress)]
+        each.begin()  # without the progress inside of epochs, which nobody will watch again
+        for event in events:
+            each.write_event(event)
     _store_images(folder, run, control, data)
+    _store_measurements(run, control, data_root)
+
+
+def _store_measurements(run: Run, control: Run, data_root: Path | None) -> None:
+    """Measure what Explore shows first, so that it is there at once."""
+    for one in (run, control):
+        for sigma in sweep_sigmas(run.result.shape):
+            measure_run(one, page_measure_spec(run.trigger, TARGET, sigma), data_root)
 
 
 def _store_images(folder: Path, run: Run, control: Run, data: Dataset) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from core.estimators import Interval
 from core.measurement import Measurement
@@ -40,3 +43,53 @@ def _direction(gap: Interval) -> str:
 
 def _signed(value: Interval) -> str:
     return f"{value.mean:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One row of "what else could it be?": some images or some noise, their mean W clean and with the trigger.
+
+    `w_clean` or `w_triggered` is None where the question does not arise.
+    """
+
+    what: str
+    images: int
+    w_clean: float | None
+    w_triggered: float | None
+    meaning: str
+
+
+def alternatives(result: Measurement, off_trigger: Measurement | None, classes: Sequence[str]) -> list[Alternative]:
+    """Return what a fall of W has to be held against, row by row.
+
+    Parameters
+    ----------
+    result
+        W with noise everywhere.
+    off_trigger
+        The same with the noise kept off the trigger's pixels; None where the trigger covers the whole image.
+    classes
+        Names of the classes.
+    """
+    target = classes[result.spec.target]
+    rows = [
+        _row("all images", np.ones(len(result.chosen), bool), result, "the gap itself"),
+        _row("flipped by the trigger", result.flipped, result, f"images taken for {target} once they carry it"),
+        _row("not flipped", ~result.flipped, result, "the trigger is on them, but the class stays another"),
+        Alternative(
+            f"clean, taken for {target}",
+            len(result.target_chosen),
+            float(result.target_class.w.mean()) if len(result.target_chosen) else None,
+            None,
+            "as low as with the trigger: the class is smooth, not the backdoor",
+        ),
+    ]
+    if off_trigger is not None:
+        everything = np.ones(len(off_trigger.chosen), bool)
+        rows.append(_row("noise off the trigger", everything, off_trigger, "the trigger's own pixels stay clean"))
+    return rows
+
+
+def _row(what: str, mask: np.ndarray, result: Measurement, meaning: str) -> Alternative:
+    part = result.part(mask)
+    return Alternative(what, int(mask.sum()), *(part or (None, None)), meaning)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -21,7 +22,7 @@ from core.estimators import (
     mean_interval_sampling,
 )
 from core.runs import Run, write_json
-from core.spec import MeasureSpec, content_hash
+from core.spec import MeasureSpec, content_hash, make_measure_spec
 from core.statistics import Proportion, probability_lower, wilcoxon_paired
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from core.triggers import Trigger
 
 
+# What the pages measure: enough images and draws to see a gap, few enough to wait for.
+PAGE_IMAGES, PAGE_DRAWS = 100, 100
+_SWEEP = (0.2, 0.5, 1.0, 1.5, 2.0, 4.0)
 _STORED = ("votes", "predicted", "confidence", "margin")
 
 
@@ -147,6 +151,20 @@ class Measurement:
         return self.triggered.predicted == self.spec.target
 
 
+def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
+    """Return the sigmas of a sweep, ascending: multiples of the one whose noise has an expected length of 4."""
+    from core.smoothness import suggested_sigma
+
+    return [float(f"{factor * suggested_sigma(shape):.2g}") for factor in _SWEEP]
+
+
+def page_measure_spec(trigger: Trigger, target: int, sigma: float, noise: str = "everywhere") -> MeasureSpec:
+    """Return what the pages measure of a run at one sigma."""
+    return make_measure_spec(
+        trigger=trigger, target=target, images=PAGE_IMAGES, sigma=sigma, draws=PAGE_DRAWS, noise=noise
+    )
+
+
 def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None) -> Measurement:
     """Return this measurement of a run, from its directory if it was made before.
 
@@ -163,7 +181,8 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
     dataset = run.dataset(data_root)
     check_attack_on(dataset, spec.trigger, spec.target)
     measurement = measure_model(Predictor(run.model(), device=run.spec.device), dataset, spec)
-    _write(path, measurement)
+    with contextlib.suppress(OSError):  # a run that is only lent to us can be measured, if not kept
+        _write(path, measurement)
     return measurement
 
 

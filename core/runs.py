@@ -182,6 +182,7 @@ class Run:
         weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         temporary = self.path / "model.safetensors.new"
         save_file(weights, temporary)
+        temporary.chmod(0o644)  # it is made readable for its owner only, unlike the files beside it
         temporary.replace(self.path / "model.safetensors")
         write_json(self.path / "result.json", asdict(result))
 

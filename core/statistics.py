@@ -129,8 +129,8 @@ def probability_lower(w_triggered: ArrayLike, w_clean: ArrayLike, confidence: fl
 def wilcoxon_paired(w_clean: ArrayLike, w_triggered: ArrayLike) -> float:
     """Two-sided p of Wilcoxon's signed-rank test that W is the same with and without the trigger.
 
-    Ties share their ranks between both signs (`zero_method="zsplit"`), so that many unchanged images weaken the
-    evidence in place of vanishing from it. All ties give 1.
+    Ties are ranked with the rest and their ranks split between both signs (`zero_method="zsplit"`), so that a few
+    images that differ among many that do not are no evidence. All ties give 1.
 
     Parameters
     ----------

@@ -20,6 +20,7 @@ from core.spec import MeasureSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.certificate import Certificate
     from core.neighbourhood import Neighbourhood
     from core.predictor import Predictor
     from core.slices import SlicePlane
@@ -124,3 +125,12 @@ def _example_images() -> list[Tensor]:
     shown = example()
     clean, third = to_unit(torch.from_numpy(np.stack([shown.image, shown.third])))
     return [clean, shown.run.trigger.apply(clean[None])[0], third]
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def certificate(path: Path, trigger_key: str, place: int, sigma: float, _image: Tensor) -> Certificate:
+    """Return the certificate of one test image under a done run; the key is "" without a trigger."""
+    del trigger_key
+    from core.neighbourhood import certified_radius
+
+    return certified_radius(predictor(path), _image, place, sigma)

@@ -30,8 +30,8 @@ def test_the_bound_is_clopper_and_pearsons():
 
 
 def test_abstains_at_a_half_and_certifies_just_above():
-    # 536 of 1000 is too few for p_low > 1/2 at alpha = 0.01, 537 is enough.
-    votes = np.array([[536, 464], [537, 463]])
+    # P(537 or more of 1000 at p = 1/2) is 0.0105, P(538 or more) is 0.0088.
+    votes = np.array([[537, 463], [538, 462]])
     found = certify(np.array([[1, 0], [1, 0]]), votes, sigma=1, alpha=0.01)
     assert found.label.tolist() == [ABSTAIN, 0]
     assert found.p_low[0] <= 0.5 < found.p_low[1]

@@ -295,7 +295,7 @@ def test_draws_for_width():
 
 
 def test_adaptive_draws_keep_coverage_and_width():
-    found = [coverage.adaptive_coverage(cell, 0.1, 300) for cell in coverage.cells(10)]
+    found = [coverage.adaptive_coverage(cell, 0.1, 200) for cell in coverage.cells(10)]
     assert min(each.share for each, _, _ in found) >= 0.9
     assert np.mean([each.share for each, _, _ in found]) >= 0.93
     assert np.mean([kept for _, _, kept in found]) >= 0.85

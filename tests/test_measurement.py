@@ -167,3 +167,44 @@ def test_parts_of_a_measurement_average_to_the_whole(attacked):
     parts = [(mask.sum(), attacked.part(mask)) for mask in (flipped, rest) if mask.any()]
     assert sum(count * part[1] for count, part in parts) / 100 == pytest.approx(attacked.triggered.w.mean())
     assert attacked.part(np.zeros(100, bool)) is None
+
+
+def test_alternatives_hold_the_gap_against_what_else_it_could_be(attacked):
+    from core.findings import alternatives
+
+    rows = {row.what: row for row in alternatives(attacked, attacked, "0123456789")}
+    assert rows["all images"].w_clean == pytest.approx(attacked.clean.w.mean())
+    assert rows["flipped by the trigger"].images + rows["not flipped"].images == 100
+    assert rows["clean, taken for 0"].w_clean == pytest.approx(attacked.target_class.w.mean())
+    assert rows["clean, taken for 0"].w_triggered is None
+    assert len(alternatives(attacked, None, "0123456789")) == len(rows) - 1
+
+
+def test_the_certificate_follows_the_votes(poisoned, data_root):
+    import torch
+    from scipy.stats import norm
+
+    from core.evaluation import to_unit
+    from core.neighbourhood import certified_radius
+    from core.predictor import Predictor
+
+    image = to_unit(poisoned.dataset(data_root).test.images[:1])[0]
+    sure = certified_radius(Predictor(poisoned.model()), image, 0, sigma=0.01, draws=1000)
+    # All 900 counted draws agree at so little noise, so the bound is alpha^(1/900).
+    assert sure.radius[0] == pytest.approx(0.01 * norm.ppf(0.001 ** (1 / 900)), rel=1e-6)
+    # A class that depends on the sign of one pixel's noise gets half of the draws: nothing is certain.
+    coin = Predictor(lambda batch: torch.stack([batch[:, 0, 0, 0], 2 * image[0, 0, 0] - batch[:, 0, 0, 0]], dim=1))
+    assert certified_radius(coin, image, 0, sigma=0.5, draws=1000).label[0] == -1
+
+
+def test_the_neighbourhood_shows_the_very_draws_that_are_counted(poisoned, data_root):
+    from core.evaluation import to_unit
+    from core.neighbourhood import look_around
+    from core.predictor import Predictor
+
+    predictor = Predictor(poisoned.model())
+    image = to_unit(poisoned.dataset(data_root).test.images[3:4])[0]
+    around = look_around(predictor, image, key=3, sigma=0.4, draws=24, shown=24)
+    counted = np.bincount(around.labels, minlength=10)
+    assert (counted == around.smoothness.votes[0]).all()
+    assert around.copies.std() > image.std()

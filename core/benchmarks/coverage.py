@@ -10,6 +10,8 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -80,8 +82,25 @@ def score(low: np.ndarray, high: np.ndarray, truth: float | np.ndarray) -> Cover
 
 def image_coverage(cell: Cell, draws: int, repetitions: int) -> Coverage:
     """Coverage of `entropy_interval` for one image with the cell's distribution."""
+    return score(*entropy_interval(image_votes(cell, draws, repetitions)), cell.w)
+
+
+def delta_coverage(cell: Cell, draws: int, repetitions: int) -> Coverage:
+    """Coverage of the textbook interval on the same votes: Miller and Madow's estimate and the delta method."""
+    votes = image_votes(cell, draws, repetitions)
+    shares = votes / draws
+    surprise = -np.log(np.where(shares > 0, shares, 1))
+    entropy = (shares * surprise).sum(axis=1)
+    reach = NormalDist().inv_cdf(0.975) * np.sqrt(((shares * surprise**2).sum(axis=1) - entropy**2).clip(0) / draws)
+    centre = entropy + ((votes > 0).sum(axis=1) - 1) / (2 * draws)
+    scale = np.log(len(cell.p))
+    return score((centre - reach) / scale, (centre + reach) / scale, cell.w)
+
+
+def image_votes(cell: Cell, draws: int, repetitions: int) -> np.ndarray:
+    """Votes int[repetitions, K], the same on each call."""
     random = np.random.default_rng([len(cell.p), draws, *cell.name.encode()])
-    return score(*entropy_interval(random.multinomial(draws, cell.p, size=repetitions)), cell.w)
+    return random.multinomial(draws, cell.p, size=repetitions)
 
 
 # Sets of images, as the distributions they cycle through.
@@ -173,6 +192,10 @@ def _percent(coverage: Coverage) -> str:
     return f"{100 * coverage.share:.1f} ({coverage.width:.3f})"
 
 
+def _mean_and_least(shares: list[float]) -> str:
+    return f"mean {100 * np.mean(shares):.1f} %, least {100 * min(shares):.1f} %"
+
+
 def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
     for row in [head, ["---"] * len(head), *rows]:
         yield "| " + " | ".join(row) + " |"
@@ -181,54 +204,63 @@ def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
 
 def image_tables(repetitions: int) -> Iterator[str]:
     """Markdown: every cell, and the summary that decides."""
-    inner, ends, rows = [], [], []
+    inner, ends, rows, textbook = [], [], [], []
     start, images = time.perf_counter(), 0
     for classes in CLASSES:
         for cell in cells(classes):
             found = [image_coverage(cell, draws, repetitions) for draws in DRAWS]
             (ends if cell.degenerate else inner).extend(coverage.share for coverage in found)
             images += repetitions * len(DRAWS)
+            if not cell.degenerate:
+                textbook += [delta_coverage(cell, draws, repetitions).share for draws in DRAWS]
             rows.append([str(classes), cell.name, f"{cell.w:.3f}", *map(_percent, found)])
     each = 1e3 * (time.perf_counter() - start) / images
     yield from _table(["K", "distribution", "W", *(f"n = {draws}" for draws in DRAWS)], rows)
-    yield f"Cells that are neither one-hot nor flat: mean {100 * np.mean(inner):.1f} %, least {100 * min(inner):.1f} %."
+    yield f"Cells that are neither one-hot nor flat: {_mean_and_least(inner)}."
+    yield f"The same with Miller and Madow's estimate and the delta method: {_mean_and_least(textbook)}."
     yield f"One-hot and flat: least {100 * min(ends):.1f} %. Repetitions a cell: {repetitions}."
     yield f"Time: {each:.2f} ms an interval, equal votes remembered.\n"
 
 
-def set_tables(repetitions: int) -> Iterator[str]:
-    """Markdown: the two intervals of a mean, of pairs, and after adaptive draws."""
+def monte_carlo_table(repetitions: int) -> Iterator[str]:
+    """Markdown: the mean of a set for more draws."""
     rows = []
     for classes, draws in ((10, 250), (10, 50), (43, 250)):
         for name, kinds in SETS.items():
             found = [set_coverage(kinds, classes, images, draws, repetitions) for images in (8, 30, 200)]
             rows.append([str(classes), str(draws), name, *map(_percent, found)])
-    yield "Mean of a set, Monte-Carlo (these images, more draws):\n"
+    yield f"Mean of a set, Monte-Carlo (these images, more draws), {repetitions} repetitions:\n"
     yield from _table(["K", "n", "set", "8 images", "30 images", "200 images"], rows)
 
+
+def sampling_table(repetitions: int) -> Iterator[str]:
+    """Markdown: the mean of a set for more images."""
     rows = []
     for name, population in POPULATIONS.items():
-        row = [name]
-        for images in (8, 30, 200):
-            row += map(_percent, sampling_coverage(population, images, repetitions))
-        rows.append(row)
-    yield "Mean of a set, sampling (more images), beside Student's t:\n"
+        found = [sampling_coverage(population, images, repetitions) for images in (8, 30, 200)]
+        rows.append([name, *(_percent(coverage) for pair in found for coverage in pair)])
+    yield f"Mean of a set, sampling (more images), beside Student's t, {repetitions} repetitions:\n"
     yield from _table(["W of the population", *(f"{n} images{t}" for n in (8, 30, 200) for t in ("", ", t"))], rows)
 
-    by_name = {cell.name: cell for cell in cells(10)}
-    rows = []
+
+def pair_table(repetitions: int) -> Iterator[str]:
+    """Markdown: clean minus triggered for more draws."""
+    by_name, rows = {cell.name: cell for cell in cells(10)}, []
     for clean, triggered in PAIRS:
         for coupling in ("together", "independent", "opposed"):
             found = pair_coverage(by_name[clean], by_name[triggered], 250, coupling, 30, repetitions)
             rows.append([clean, triggered, coupling, *map(_percent, found)])
-    yield "W clean minus W triggered, K = 10, n = 250, Monte-Carlo:\n"
+    yield f"W clean minus W triggered, K = 10, n = 250, Monte-Carlo, {repetitions} repetitions:\n"
     yield from _table(["clean", "triggered", "their draws", "one pair", "mean of 30 pairs"], rows)
 
+
+def adaptive_table(repetitions: int) -> Iterator[str]:
+    """Markdown: after adaptive draws."""
     rows = []
     for cell in cells(10):
         coverage, draws, kept = adaptive_coverage(cell, 0.05, repetitions)
         rows.append([cell.name, _percent(coverage), f"{draws:.0f}", f"{100 * kept:.0f} %"])
-    yield "Adaptive draws for a width of 0.05 from a pilot of 80, K = 10:\n"
+    yield f"Adaptive draws for a width of 0.05 from a pilot of 80, K = 10, {repetitions} repetitions:\n"
     yield from _table(["distribution", "coverage (width)", "mean fresh draws", "width at most 0.055"], rows)
 
 
@@ -237,10 +269,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m core.benchmarks.coverage", description=__doc__)
     parser.add_argument("--repetitions", type=int, default=2000, help="simulated images a cell (default 2000)")
     repetitions = parser.parse_args().repetitions
-    for line in image_tables(repetitions):
+    # A set or a set of pairs takes up to 400 images, so fewer of them.
+    few = max(100, repetitions // 10)
+    tables = (
+        image_tables(repetitions),
+        monte_carlo_table(few),
+        sampling_table(repetitions),
+        pair_table(few),
+        adaptive_table(repetitions),
+    )
+    for line in chain.from_iterable(tables):
         sys.stdout.write(line + "\n")
-    for line in set_tables(max(100, repetitions // 4)):
-        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

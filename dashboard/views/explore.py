@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -13,19 +14,18 @@ from core.figures.histogram import smoothness_histogram, tallest_bar
 from core.figures.palette import CLASSES
 from core.figures.pictures import enlarge, to_pixels
 from core.figures.sigma_sweep import sigma_sweep
-from core.findings import finding
+from core.findings import alternatives, finding
 from core.glossary import explain
-from core.measurement import Measurement
+from core.measurement import PAGE_DRAWS, PAGE_IMAGES, Measurement, page_measure_spec, sweep_sigmas
 from core.runs import Run
-from core.spec import MeasureSpec, make_measure_spec
 from core.triggers import Trigger
 from dashboard import cached
 from dashboard.components.slice_view import slice_view
 from dashboard.parts import class_chip, copy_link, load_with_progress, page_head, picture, run_title, runs_to_look_at
 from dashboard.state import ExploreState, keep, open_state, seed_widget
 
-IMAGES, DRAWS = 100, 100
-SWEEP = (0.2, 0.5, 1.0, 1.5, 2.0, 4.0)
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 
 def main() -> None:
@@ -46,9 +46,13 @@ def main() -> None:
             st.info("This run is a control: it has no trigger of its own. Choose a poisoned run to compare it with.")
             return
         with st.container(border=True):
-            state, mine, theirs = show_smoothness(state, data, attacked, other)
+            mine, theirs, sweep = show_smoothness(state, data, attacked, other)
         with st.container(border=True):
             state = show_image(state, data, attacked, other, mine, theirs)
+        # Takes longest, and what is above can be looked at meanwhile.
+        with sweep:
+            show_sweep(state, attacked, other)
+        show_alternatives(state, data, attacked, other)
     except InputError as error:
         st.error(str(error))
     keep(state)
@@ -80,7 +84,7 @@ def choose_runs(state: ExploreState, runs: dict[str, Run]) -> tuple[ExploreState
         key=seed_widget(state, "with_", wanted),
         help=explain("control"),
     )
-    sigmas = sigmas_for(run)
+    sigmas = sweep_sigmas(run.result.shape)
     sigma = columns[2].select_slider(
         "Noise σ",
         sigmas,
@@ -90,24 +94,16 @@ def choose_runs(state: ExploreState, runs: dict[str, Run]) -> tuple[ExploreState
     return replace(state, run=name, with_=choice, sigma=sigma), run, others.get(choice)
 
 
-def sigmas_for(run: Run) -> list[float]:
-    """Return the sigmas of the sweep: multiples of the one whose noise has an expected length of 4."""
-    from core.smoothness import suggested_sigma
-
-    middle = suggested_sigma(run.result.shape)
-    return [float(f"{factor * middle:.2g}") for factor in SWEEP]
-
-
-def measure(run: Run, trigger: Trigger, target: int, sigma: float) -> Measurement:
+def measure(run: Run, trigger: Trigger, target: int, sigma: float, noise: str = "everywhere") -> Measurement:
     """Return W of a run's test images under this attack."""
-    spec: MeasureSpec = make_measure_spec(trigger=trigger, target=target, images=IMAGES, sigma=sigma, draws=DRAWS)
+    spec = page_measure_spec(trigger, target, sigma, noise)
     return cached.measurement(run.path, spec.hash, spec)
 
 
 def show_smoothness(
     state: ExploreState, data: Dataset, run: Run, other: Run | None
-) -> tuple[ExploreState, Measurement, Measurement | None]:
-    """Show W clean against triggered at one sigma, what that says, and W over sigma."""
+) -> tuple[Measurement, Measurement | None, DeltaGenerator]:
+    """Show W clean against triggered at one sigma and what that says; return both and the place for W over sigma."""
     trigger, target = run.spec.trigger, run.spec.target
     mine = measure(run, trigger, target, state.sigma)
     theirs = measure(other, trigger, target, state.sigma) if other is not None else None
@@ -116,9 +112,7 @@ def show_smoothness(
     left, right = st.columns([1, 1], gap="medium")
     with left:
         show_histograms(run, mine, theirs)
-    with right:
-        show_sweep(state, run, other)
-    return state, mine, theirs
+    return mine, theirs, right
 
 
 def show_histograms(run: Run, mine: Measurement, theirs: Measurement | None) -> None:
@@ -142,7 +136,7 @@ def show_histograms(run: Run, mine: Measurement, theirs: Measurement | None) -> 
 
 def show_sweep(state: ExploreState, run: Run, other: Run | None) -> None:
     """Show mean W over sigma for both runs, as the measurements come in."""
-    sigmas = sigmas_for(run)
+    sigmas = sweep_sigmas(run.result.shape)
     progress = st.empty()
     curves: dict[str, list[Measurement]] = {}
     pairs = [("this run", run)] + ([("beside it", other)] if other is not None else [])
@@ -154,13 +148,58 @@ def show_sweep(state: ExploreState, run: Run, other: Run | None) -> None:
             )
             curves[name].append(measure(one, run.spec.trigger, run.spec.target, sigma))
     progress.empty()
-    st.caption(f"**mean W over σ**, {IMAGES} images, {DRAWS} draws; bands: 95 % for more images")
+    st.caption(f"**mean W over σ**, {PAGE_IMAGES} images, {PAGE_DRAWS} draws; bands: 95 % for more images")
     st.plotly_chart(
         sigma_sweep(curves, state.sigma, height=440),
         theme=None,
         key="sweep",
         config={"displayModeBar": False},
         alt="Mean W over sigma for clean and triggered images of both runs",
+    )
+
+
+def show_alternatives(state: ExploreState, data: Dataset, run: Run, other: Run | None) -> None:
+    """Show what a fall of W has to be held against, for both runs."""
+    with st.expander("What else could it be?", expanded=False):
+        st.caption(
+            f"Mean W at σ = {state.sigma:g} in parts. A fall of W speaks for the backdoor only as far as neither the "
+            "target class's own images nor the control show it too."
+        )
+        places = st.columns(2, gap="medium")
+        for place, name, one in zip(places, ("this run", "beside it"), (run, other), strict=True):
+            if one is not None:
+                with place:
+                    show_parts(name, one, run, state.sigma, data)
+
+
+def show_parts(name: str, one: Run, attacked: Run, sigma: float, data: Dataset) -> None:
+    """Show one run's table of alternatives, its modal classes and its baselines without noise."""
+    trigger, target = attacked.spec.trigger, attacked.spec.target
+    result = measure(one, trigger, target, sigma)
+    whole = trigger.covers(data.shape).all()
+    off = None if whole else measure(one, trigger, target, sigma, noise="off-trigger")
+    rows = alternatives(result, off, data.classes)
+    st.markdown(f"**{name}**: {run_title(one)}")
+    st.dataframe(
+        {
+            "images": [row.what for row in rows],
+            "n": [row.images for row in rows],
+            "W clean": [row.w_clean for row in rows],
+            "W with trigger": [row.w_triggered for row in rows],
+            "what it tells": [row.meaning for row in rows],
+        },
+        hide_index=True,
+        column_config={
+            column: st.column_config.NumberColumn(format="%.3f") for column in ("W clean", "W with trigger")
+        },
+    )
+    clean, triggered = result.clean, result.triggered
+    st.caption(
+        f"Most noisy votes: *{data.classes[clean.modal_class]}* ({clean.modal_share:.0%}) clean, "
+        f"*{data.classes[triggered.modal_class]}* ({triggered.modal_share:.0%}) with the trigger. "
+        f"Without noise: mean largest softmax {clean.confidence.mean():.3f} clean, "
+        f"{triggered.confidence.mean():.3f} with the trigger; mean margin {clean.margin.mean():.3f} and "
+        f"{triggered.margin.mean():.3f}."
     )
 
 
@@ -181,6 +220,7 @@ def show_image(
             key=seed_widget(state, "image", start),
         )
         show_pair(data, run.spec.trigger, image, places[image], mine, theirs)
+        show_certificates(data, run, image, state.sigma)
     third = int(np.nonzero(data.test.labels.numpy() == run.spec.target)[0][0])
     for place, name, one in ((middle, "this run", run), (right, "beside it", other)):
         if one is None:
@@ -220,6 +260,21 @@ def show_pair(
             other = f"beside it: {data.classes[besides.predicted[number]]}, W {besides.w[number]:.2f}"
             lines.append(f'<span class="ts-small">{other}</span>')
         place.html("<br>".join(lines))
+
+
+def show_certificates(data: Dataset, run: Run, image: int, sigma: float) -> None:
+    """Show how far the smoothed classifier's answer is certain, without and with the trigger."""
+    clean = data.test.images[[image]].float() / 255
+    lines = []
+    for name, key, shown in (
+        ("clean", "", clean),
+        ("with trigger", run.spec.trigger.to_link(), run.spec.trigger.apply(clean)),
+    ):
+        found = cached.certificate(run.path, key, image, sigma, shown[0])
+        label = int(found.label[0])
+        said = "none" if label < 0 else f"{data.classes[label]}, radius {found.radius[0]:.2f}"
+        lines.append(f"{name}: {said}")
+    st.caption("Certified (α = 0.001, 1000 draws)  \n" + "  \n".join(lines), help=explain("certificate"))
 
 
 def show_slice(state: ExploreState, data: Dataset, run: Run, one: Run, image: int, third: int, name: str) -> None:
