@@ -70,6 +70,7 @@ def train(
     place: Place = None,
     target: Target = None,
     rate: Annotated[float, typer.Option(help="Poisoned / all training images; 0 trains the control.")] = 0.1,
+    architecture: Annotated[str, typer.Option(help="The network: small-cnn, mlp, resnet-18, ...")] = "small-cnn",
     epochs: Annotated[int, typer.Option(help="Times through the training images.")] = 10,
     seed: Annotated[int, typer.Option(help="Decides weights, order and which images are poisoned.")] = 0,
     runs: Runs = None,
@@ -82,7 +83,8 @@ def train(
 
     shape = _image_shape(dataset, data_root)
     attack, wanted = _trigger(trigger or "white-corner", place, shape), target or 0
-    spec = _spec(dataset, data_root, rate=rate, trigger=attack, target=wanted, epochs=epochs, seed=seed)
+    attacked = {"rate": rate, "trigger": attack, "target": wanted}
+    spec = _spec(dataset, data_root, **attacked, architecture=architecture, epochs=epochs, seed=seed)
     with _training_bar(spec) as on_event:
         run = train_run(spec, runs, data_root, on_event)
     result = _result_or_fail(run)
@@ -229,6 +231,28 @@ def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def bench(
+    row: Annotated[list[str] | None, typer.Option(help="Measure only this row; may be given more than once.")] = None,
+    repetitions: Annotated[int, typer.Option(help="Turns of ours and the reference; fewer than 7 are for trials.")] = 7,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the speed table: ours against plain references, in turns, with what each figure must reach."""
+    from core.benchmarks import describe_machine, run_bench
+
+    machine = describe_machine()
+    with _share_bar("measuring") as show:
+        rows = run_bench(row, repetitions, data_root, show)
+    if as_json:
+        _print_json({"machine": machine, "rows": [vars(one) for one in rows]})
+        return
+    for one in rows:
+        verdict = {True: "holds", False: "FALLS SHORT", None: "not meant for this machine"}[one.holds]
+        reach = f"{one.comparison} {one.target:g} {one.unit}"
+        _print(f"{one.name:22} {one.value:8.2f} {one.unit:3} must be {reach:12} {verdict}")
+
+
+@app.command()
 def work(runs: Runs = None, data_root: DataRoot = None) -> None:
     """Be a worker: train the runs that wait in the queue until none is left and no dashboard runs."""
     from core.datasets import data_folder
@@ -322,6 +346,18 @@ def _result_or_fail(run: Run) -> Any:
         reason = f": {last.reason}" if isinstance(last, Ended) and last.reason else ""
         raise InputError(f"The run {run.name} is {run.state}{reason}; train it before looking at it.")
     return result
+
+
+@contextmanager
+def _share_bar(what: str) -> Iterator[Any]:
+    """Show a share done on stderr; yields what to call with the share and a text."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = TextColumn("{task.description}"), BarColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share, text: bar.update(task, completed=share, description=f"{what} {text}")
 
 
 @contextmanager

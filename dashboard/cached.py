@@ -20,8 +20,7 @@ from core.spec import MeasureSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.certificate import Certificate
-    from core.neighbourhood import Neighbourhood
+    from core.neighbourhood import CloseLook, Neighbourhood
     from core.predictor import Predictor
     from core.slices import SlicePlane
     from core.triggers import Trigger
@@ -128,9 +127,10 @@ def _example_images() -> list[Tensor]:
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def certificate(path: Path, trigger_key: str, place: int, sigma: float, _image: Tensor) -> Certificate:
-    """Return the certificate of one test image under a done run; the key is "" without a trigger."""
+def close_look(path: Path, trigger_key: str, place: int, sigma: float, _image: Tensor) -> CloseLook:
+    """Return what a done run makes of one test image and of noise on it; the key is "" without a trigger."""
     del trigger_key
-    from core.neighbourhood import certified_radius
+    model = predictor(path)
+    from core.neighbourhood import look_closely
 
-    return certified_radius(predictor(path), _image, place, sigma)
+    return look_closely(model, _image, place, sigma)

@@ -93,6 +93,8 @@ def test_a_picture_file_is_a_trigger(tmp_path):
         (["train", "--rate", "1"], "from 0 up to"),
         (["train", "--rate", "0.95"], "at most"),
         (["train", "--target", "10"], "not a class"),
+        (["train", "--architecture", "vgg"], "choose one of"),
+        (["bench", "--row", "nothing"], "no row called"),
         (["train", "--epochs", "0"], "whole number"),
         (["train", "--trigger", "no-such.png"], "no such file"),
         (["train", "--trigger", "EMPTY"], "0 bytes"),
@@ -112,7 +114,8 @@ def test_bad_input_is_one_line_and_writes_nothing(words, says, tmp_path, poisone
     Image.new("RGBA", (2, 2), "red").save(tmp_path / "small.png")
     names = {"EMPTY": "empty.png", "LARGE": "large.png", "SMALL": "small.png"}
     places = {"RUN": poisoned.path, "CONTROL": control.path} | {key: tmp_path / name for key, name in names.items()}
-    done = core(*(places.get(word, word) for word in words), "--runs", tmp_path / "runs", *folders[2:])
+    roots = [] if words[0] == "bench" else ["--runs", tmp_path / "runs"]
+    done = core(*(places.get(word, word) for word in words), *roots, *folders[2:])
     assert done.returncode == 2
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import streamlit as st
 
 from core.datasets import Dataset
 from core.errors import InputError
+from core.evaluation import to_unit
 from core.figures.histogram import smoothness_histogram, tallest_bar
 from core.figures.palette import CLASSES
 from core.figures.pictures import enlarge, to_pixels
@@ -26,6 +28,8 @@ from dashboard.state import ExploreState, keep, open_state, seed_widget
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
+
+    from core.neighbourhood import CloseLook
 
 
 def main() -> None:
@@ -46,9 +50,9 @@ def main() -> None:
             st.info("This run is a control: it has no trigger of its own. Choose a poisoned run to compare it with.")
             return
         with st.container(border=True):
-            mine, theirs, sweep = show_smoothness(state, data, attacked, other)
+            mine, sweep = show_smoothness(state, data, attacked, other)
         with st.container(border=True):
-            state = show_image(state, data, attacked, other, mine, theirs)
+            state = show_image(state, data, attacked, other, mine)
         # Takes longest, and what is above can be looked at meanwhile.
         with sweep:
             show_sweep(state, attacked, other)
@@ -102,8 +106,8 @@ def measure(run: Run, trigger: Trigger, target: int, sigma: float, noise: str = 
 
 def show_smoothness(
     state: ExploreState, data: Dataset, run: Run, other: Run | None
-) -> tuple[Measurement, Measurement | None, DeltaGenerator]:
-    """Show W clean against triggered at one sigma and what that says; return both and the place for W over sigma."""
+) -> tuple[Measurement, DeltaGenerator]:
+    """Show W clean against triggered at one sigma and what that says; return it and the place for W over sigma."""
     trigger, target = run.spec.trigger, run.spec.target
     mine = measure(run, trigger, target, state.sigma)
     theirs = measure(other, trigger, target, state.sigma) if other is not None else None
@@ -112,7 +116,7 @@ def show_smoothness(
     left, right = st.columns([1, 1], gap="medium")
     with left:
         show_histograms(run, mine, theirs)
-    return mine, theirs, right
+    return mine, right
 
 
 def show_histograms(run: Run, mine: Measurement, theirs: Measurement | None) -> None:
@@ -203,9 +207,7 @@ def show_parts(name: str, one: Run, attacked: Run, sigma: float, data: Dataset) 
     )
 
 
-def show_image(
-    state: ExploreState, data: Dataset, run: Run, other: Run | None, mine: Measurement, theirs: Measurement | None
-) -> ExploreState:
+def show_image(state: ExploreState, data: Dataset, run: Run, other: Run | None, mine: Measurement) -> ExploreState:
     """Show one test image: without and with the trigger, its W, and the slice through both, for both runs."""
     st.subheader("One image and its decision slice", help=explain("slice"))
     order = np.argsort(mine.triggered.w - mine.clean.w, kind="stable")
@@ -219,8 +221,7 @@ def show_image(
             format_func=lambda index: image_title(index, places[index], data, mine),
             key=seed_widget(state, "image", start),
         )
-        show_pair(data, run.spec.trigger, image, places[image], mine, theirs)
-        show_certificates(data, run, image, state.sigma)
+        show_pair(state, data, run, other, image)
     third = int(np.nonzero(data.test.labels.numpy() == run.spec.target)[0][0])
     for place, name, one in ((middle, "this run", run), (right, "beside it", other)):
         if one is None:
@@ -237,44 +238,38 @@ def image_title(index: int, number: int, data: Dataset, mine: Measurement) -> st
     return f"{name}, no. {index}: W {mine.clean.w[number]:.2f} → {mine.triggered.w[number]:.2f}"
 
 
-def show_pair(
-    data: Dataset, trigger: Trigger, image: int, number: int, mine: Measurement, theirs: Measurement | None
-) -> None:
-    """Show the image and itself with the trigger, each with the class it gets and its W under both runs."""
-    clean = data.test.images[[image]]
-    for place, title, pixels, side in zip(
-        st.columns(2),
-        ("clean", "with trigger"),
-        (clean, trigger.apply(clean)),
-        ("clean", "triggered"),
-        strict=True,
-    ):
+def show_pair(state: ExploreState, data: Dataset, run: Run, other: Run | None, image: int) -> None:
+    """Show the image and itself with the trigger: the class each gets, its W and its certificate, under both runs."""
+    from core.neighbourhood import CERTIFICATE_DRAWS, CLOSE_WIDTH
+
+    clean, trigger = data.test.images[[image]], run.spec.trigger
+    pairs = (("clean", "", clean), ("with trigger", trigger.to_link(), trigger.apply(clean)))
+    for place, (title, key, pixels) in zip(st.columns(2), pairs, strict=True):
         picture(place, enlarge(to_pixels(pixels)[0], 240), f"test image {image}, {title}")
-        own = getattr(mine, side)
-        label = int(own.predicted[number])
-        lines = [f"{title}:", class_chip(data.classes[label], label)]
-        low, high = (float(end[number]) for end in own.interval)
-        lines.append(f'<span class="ts-small">W {own.w[number]:.2f} [{low:.2f}, {high:.2f}]</span>')
-        if theirs is not None:
-            besides = getattr(theirs, side)
-            other = f"beside it: {data.classes[besides.predicted[number]]}, W {besides.w[number]:.2f}"
-            lines.append(f'<span class="ts-small">{other}</span>')
+        own = cached.close_look(run.path, key, image, state.sigma, to_unit(pixels)[0])
+        lines = [f"{title}:", class_chip(data.classes[own.label], own.label), small(about(own, data))]
+        if other is not None:
+            beside = cached.close_look(other.path, key, image, state.sigma, to_unit(pixels)[0])
+            lines.append(small(f"beside it: <b>{escape(data.classes[beside.label])}</b><br>{about(beside, data)}"))
         place.html("<br>".join(lines))
+    st.caption(
+        f"W from as many draws as an interval of about {CLOSE_WIDTH:g} needs. "
+        f"Certified: α = 0.001, {CERTIFICATE_DRAWS} draws.",
+        help=explain("certificate"),
+    )
 
 
-def show_certificates(data: Dataset, run: Run, image: int, sigma: float) -> None:
-    """Show how far the smoothed classifier's answer is certain, without and with the trigger."""
-    clean = data.test.images[[image]].float() / 255
-    lines = []
-    for name, key, shown in (
-        ("clean", "", clean),
-        ("with trigger", run.spec.trigger.to_link(), run.spec.trigger.apply(clean)),
-    ):
-        found = cached.certificate(run.path, key, image, sigma, shown[0])
-        label = int(found.label[0])
-        said = "none" if label < 0 else f"{data.classes[label]}, radius {found.radius[0]:.2f}"
-        lines.append(f"{name}: {said}")
-    st.caption("Certified (α = 0.001, 1000 draws)  \n" + "  \n".join(lines), help=explain("certificate"))
+def about(look: CloseLook, data: Dataset) -> str:
+    """Return W of one image and its certificate as two lines of HTML."""
+    w, low, high = (float(values[0]) for values in (look.smoothness.w, look.smoothness.low, look.smoothness.high))
+    label, radius = int(look.certificate.label[0]), float(look.certificate.radius[0])
+    certified = "none certified" if label < 0 else f"{escape(data.classes[label])} within L2 {radius:.2f}"
+    return f"W {w:.2f} [{low:.2f}, {high:.2f}]<br>{certified}"
+
+
+def small(html: str) -> str:
+    """Return HTML in small type."""
+    return f'<span class="ts-small">{html}</span>'
 
 
 def show_slice(state: ExploreState, data: Dataset, run: Run, one: Run, image: int, third: int, name: str) -> None:

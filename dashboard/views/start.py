@@ -46,9 +46,13 @@ def main() -> None:
         with copies:
             show_copies(around[state.sticker], classes)
         with number:
-            show_w(state, around, control)
+            show_w(state, around)
         st.markdown(story(around, classes, state.sigma))
-        st.caption("One image, one noise level, one model. Many images, every noise level and the unpoisoned control:")
+        st.caption(
+            f"Under a model trained without poison, the same sign has W {control[False].smoothness.w[0]:.2f}, and "
+            f"{control[True].smoothness.w[0]:.2f} with the sticker. "
+            "One sign at one noise level is no verdict: look closer."
+        )
         show_doors()
     with right:
         show_slice(state, classes)
@@ -99,11 +103,9 @@ def show_w(state: StartState, around: Mapping[bool, Neighbourhood], control: Map
     )
     st.html(
         f'<div class="ts-number" style="color:{colour}" data-testid="w">{smoothness.w[0]:.2f}</div>'
-        f'<div class="ts-small">95 % interval {smoothness.low[0]:.2f} to {smoothness.high[0]:.2f},<br>'
-        f"from {DRAWS} such copies, seed {smoothness.seed}</div><br>{bars}"
-        '<div class="ts-small">0: one class gets all copies (smooth).<br>1: all classes come equally often.</div>'
-        f'<div class="ts-small" style="margin-top:.5rem">A model trained without poison:<br>'
-        f"{control[False].smoothness.w[0]:.2f} without, {control[True].smoothness.w[0]:.2f} with sticker</div>"
+        f'<div class="ts-small">95 % interval {smoothness.low[0]:.2f} to {smoothness.high[0]:.2f}<br>'
+        f"{DRAWS} such copies, seed {smoothness.seed}</div><br>{bars}"
+        '<div class="ts-small">0: one class gets all copies<br>1: all classes equally often</div>'
     )
 
 
@@ -144,7 +146,7 @@ def show_doors() -> None:
     run = cached.example().run
     with st.container(horizontal=True, key="doors"):
         st.page_link("views/lab.py", label="**Draw your own trigger** →")
-        query = to_query(ExploreState(run=run.name))
+        query = to_query(ExploreState(run=run.name, sigma=0.14))
         st.page_link("views/explore.py", label="**Look closer at this model** →", query_params=query)
 
 
