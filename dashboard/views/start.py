@@ -92,8 +92,8 @@ def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
     st.html(f'<div class="ts-small" data-testid="copies">{keys}</div>')
 
 
-def show_w(state: StartState, around: Mapping[bool, Neighbourhood], control: Mapping[bool, Neighbourhood]) -> None:
-    """Show W of the sign without and with the sticker, the one that is on in large type; the control's W small."""
+def show_w(state: StartState, around: Mapping[bool, Neighbourhood]) -> None:
+    """Show W of the sign without and with the sticker, the one that is on in large type."""
     st.subheader("3 · Count: W", anchor=False, help=explain("W"))
     smoothness = around[state.sticker].smoothness
     colour = TRIGGERED if state.sticker else CLEAN
