@@ -219,7 +219,12 @@ def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
     """List the runs, newest first."""
     from core.runs import list_runs
 
-    rows = [_run_row(run) for run in list_runs(runs)]
+    rows = []
+    for run in list_runs(runs):
+        try:
+            rows.append(_run_row(run))
+        except InputError as error:  # one damaged run does not hide the others
+            print(f"left out: {error}", file=sys.stderr)  # noqa: T201
     if as_json:
         _print_json({"runs": rows})
         return

@@ -97,14 +97,18 @@ class Run:
 
     @property
     def result(self) -> Result | None:
-        """What it reached; None until it is done."""
+        """What it reached; None until it is done. InputError if the file is damaged."""
         try:
-            content = json.loads((self.path / "result.json").read_text())
+            content = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+            for name in ("clean_accuracy", "attack_success_rate"):
+                content[name] = Proportion(**content[name]) if content[name] else None
+            return Result(**content | {"shape": tuple(content["shape"]), "classes": tuple(content["classes"])})
         except FileNotFoundError:
             return None
-        for name in ("clean_accuracy", "attack_success_rate"):
-            content[name] = Proportion(**content[name]) if content[name] else None
-        return Result(**content | {"shape": tuple(content["shape"]), "classes": tuple(content["classes"])})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise InputError(
+                f"The result of run {self.name} is damaged: delete its folder and train it again."
+            ) from None
 
     @property
     def events(self) -> list[Event]:
@@ -264,6 +268,24 @@ def find_run(spec: RunSpec, root: Path | str | None = None) -> Run | None:
     """Return the run of this spec, if its directory exists."""
     path = runs_root(root) / spec.hash
     return Run(path) if (path / "spec.json").exists() else None
+
+
+def run_named(name: str, root: Path | str | None = None) -> Run | None:
+    """Return the run of exactly this name, or None: for names that come from outside, such as a link's."""
+    path = runs_root(root) / name if HASH.fullmatch(name) else None
+    return Run(path) if path is not None and (path / "spec.json").exists() else None
+
+
+def finished_runs(root: Path | str | None = None) -> list[Run]:
+    """Return the runs that can be looked at, newest first; those that are under way or damaged are left out."""
+    return [run for run in list_runs(root) if _is_finished(run)]
+
+
+def _is_finished(run: Run) -> bool:
+    try:
+        return run.spec is not None and run.result is not None
+    except InputError:
+        return False
 
 
 def load_run(path: Path | str, root: Path | str | None = None) -> Run:

@@ -15,7 +15,7 @@ from core.datasets import Dataset, fingerprint
 from core.events import Epoch
 from core.examples import EXAMPLES
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, class_colour
-from core.runs import Run, list_runs
+from core.runs import Run, finished_runs
 from core.spec import RunSpec
 from dashboard import cached
 from dashboard.state import ExploreState, LabState, StartState, link_to
@@ -158,8 +158,7 @@ def _css_dash(curve: Curve) -> str:
 
 def runs_to_look_at() -> list[Run]:
     """Return the finished runs of this machine, newest first, and the shipped examples after them."""
-    done = [run for run in list_runs(cached.jobs().root) if run.result is not None]
-    return [*done, *(run for run in list_runs(EXAMPLES) if run.result is not None)]
+    return [*finished_runs(cached.jobs().root), *finished_runs(EXAMPLES)]
 
 
 def run_title(run: Run) -> str:

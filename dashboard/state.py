@@ -6,6 +6,8 @@ always that of what is shown; a reload or another browser starts from it.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -49,6 +51,10 @@ class ExploreState:
     image: int = -1
 
 
+# How long the browser may take to show an address that a page has set.
+SETTLING_SECONDS = 3.0
+_REPLACED = "replaced address"
+
 Kind = TypeVar("Kind", StartState, LabState, ExploreState)
 
 
@@ -59,9 +65,11 @@ def from_query(kind: type[Kind], query: Mapping[str, str]) -> Kind:
         text = query.get(field.name.rstrip("_"))
         if text is not None:
             try:
-                values[field.name] = text == "1" if isinstance(field.default, bool) else type(field.default)(text)
+                value = text == "1" if isinstance(field.default, bool) else type(field.default)(text)
             except ValueError:
                 continue
+            if not isinstance(value, float) or math.isfinite(value):
+                values[field.name] = value
     return kind(**values)
 
 
@@ -76,14 +84,22 @@ def to_query(state: StartState | LabState | ExploreState) -> dict[str, str]:
 
 
 def open_state(kind: type[Kind]) -> Kind:
-    """Return the state that this page starts from: the URL's if it is new to us, else what was kept."""
+    """Return the state that this page starts from: the URL's if a person brought it, else what was kept."""
     query = st.query_params.to_dict()
     kept = st.session_state.get(kind.__name__)
-    if kept is None or (query and query != to_query(kept)):
+    if kept is None or (query and query != to_query(kept) and not _is_outdated(query)):
         kept = from_query(kind, query)
         for field in fields(kind):
             st.session_state.pop(widget_key(kind, field.name), None)
+        # Kept at once: a click may end this run before the page reaches its own `keep`.
+        st.session_state[kind.__name__] = kept
     return kept
+
+
+def _is_outdated(query: dict[str, str]) -> bool:
+    """Say whether this is the address we have just replaced: a quick click still brings it with it."""
+    replaced, when = st.session_state.get(_REPLACED, (None, 0.0))
+    return query == replaced and time.monotonic() - when < SETTLING_SECONDS
 
 
 def widget_key(kind: type, name: str) -> str:
@@ -102,8 +118,9 @@ def seed_widget(state: StartState | LabState | ExploreState, name: str, value: A
 def keep(state: StartState | LabState | ExploreState) -> None:
     """Remember what the page shows now, and put it into the browser's address."""
     st.session_state[type(state).__name__] = state
-    query = to_query(state)
-    if st.query_params.to_dict() != query:
+    query, shown = to_query(state), st.query_params.to_dict()
+    if shown != query:
+        st.session_state[_REPLACED] = shown, time.monotonic()
         st.query_params.from_dict(query)
 
 

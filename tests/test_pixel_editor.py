@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,7 +133,8 @@ def test_only_a_stroke_that_counts_calls_the_page(monkeypatch, caplog):
     drawing, calls = Drawing.blank(2, 2), []
 
     def send(sent: object) -> None:
-        monkeypatch.setattr(pixel_editor_module.st, "session_state", {"editor": {"stroke": sent}})
+        page = SimpleNamespace(session_state={"editor": {"stroke": sent}})
+        monkeypatch.setattr(pixel_editor_module, "st", page)
         pixel_editor_module._take_stroke(drawing, "editor", lambda: calls.append(drawing.rgba.max()))
 
     send(stroke("an older picture", bytes(16)))

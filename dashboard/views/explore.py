@@ -24,12 +24,14 @@ from core.triggers import Trigger
 from dashboard import cached
 from dashboard.components.slice_view import slice_view
 from dashboard.parts import class_chip, copy_link, load_with_progress, page_head, picture, run_title, runs_to_look_at
-from dashboard.state import ExploreState, keep, open_state, seed_widget
+from dashboard.state import ExploreState, keep, open_state, seed_widget, widget_key
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from core.neighbourhood import CloseLook
+
+NOTHING = "nothing"
 
 
 def main() -> None:
@@ -48,6 +50,7 @@ def main() -> None:
         trigger, target = attacked.spec.trigger, attacked.spec.target
         if trigger is None or target is None:
             st.info("This run is a control: it has no trigger of its own. Choose a poisoned run to compare it with.")
+            keep(state)
             return
         with st.container(border=True):
             mine, sweep = show_smoothness(state, data, attacked, other)
@@ -75,16 +78,19 @@ def choose_runs(state: ExploreState, runs: dict[str, Run]) -> tuple[ExploreState
         "Run", list(runs), format_func=lambda name: run_title(runs[name]), key=seed_widget(state, "run", start)
     )
     run = runs[name]
-    others = {
-        other.name: other for other in runs.values() if other.name != name and other.result.shape == run.result.shape
-    }
+    if state.run in runs and state.run != name:  # another run comes with its own control and images
+        state = replace(state, with_="", image=-1)
+        for field in ("with_", "image"):
+            st.session_state.pop(widget_key(ExploreState, field), None)
+    shape = run.result.shape
+    others = {other.name: other for other in runs.values() if other.name != name and other.result.shape == shape}
     control = run.control()
-    default = control.name if control is not None and control.name in others else ""
-    wanted = state.with_ if state.with_ in others else default
+    default = control.name if control is not None and control.name in others else NOTHING
+    wanted = state.with_ if state.with_ in (NOTHING, *others) else default
     choice = columns[1].selectbox(
         "Beside it",
-        ["", *others],
-        format_func=lambda name: run_title(others[name]) if name else "nothing",
+        [NOTHING, *others],
+        format_func=lambda name: run_title(others[name]) if name in others else name,
         key=seed_widget(state, "with_", wanted),
         help=explain("control"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -16,7 +17,7 @@ from core.events import Progress as Step
 from core.figures.pictures import picture_row, to_pixels
 from core.glossary import explain
 from core.poisoning import check_attack, poisoned_count
-from core.runs import Run, State, remaining_seconds
+from core.runs import Run, State, remaining_seconds, run_named
 from core.spec import make_spec
 from core.triggers import Trigger, make_preset, preset_names
 from core.triggers.pictures import read_picture, scale_to_fit
@@ -25,7 +26,12 @@ from dashboard.components.pixel_editor import Drawing, pixel_editor
 from dashboard.parts import copy_link, load_with_progress, page_head, show_curves
 from dashboard.state import ExploreState, LabState, keep, open_state, seed_widget, to_query, widget_key
 
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
 SAMPLES = 8
+MOST_RATE, MOST_EPOCHS, MOST_SEED = 30.0, 200, 9999
+Number = TypeVar("Number", int, float)
 
 
 def main() -> None:
@@ -33,12 +39,14 @@ def main() -> None:
     state = open_state(LabState)
     link = page_head("Lab", "Draw a trigger, poison a data set with it, train a model, and watch what it learns.")
     with st.container(border=True):
-        state = choose_attack(state)
-    try:
-        data = load_with_progress(state.dataset)
-    except InputError as error:
-        st.error(str(error))
-        return
+        columns = st.columns([1.3, 1.2, 1.5, 0.8, 0.8], vertical_alignment="bottom")
+        state = choose_dataset(columns[0], state)
+        try:
+            data = load_with_progress(state.dataset)
+        except InputError as error:
+            st.error(str(error))
+            return
+        state = choose_attack(columns[1:], state, data)
     drawing = open_drawing(state, data)
     left, right = st.columns([1, 1], gap="medium")
     with left, st.container(border=True):
@@ -57,37 +65,53 @@ def main() -> None:
         copy_link(state)
 
 
-def choose_attack(state: LabState) -> LabState:
-    """Show the settings of the attack and return what they say."""
-    columns = st.columns([1.3, 1.2, 1.5, 0.8, 0.8], vertical_alignment="bottom")
+def choose_dataset(place: DeltaGenerator, state: LabState) -> LabState:
+    """Show the data sets, and a link's own one among them."""
     names = {name: describe(name).title for name in dataset_names()}
-    if state.dataset not in names:
-        names[state.dataset] = state.dataset
-    dataset = columns[0].selectbox(
-        "Data set", list(names), format_func=names.get, key=seed_widget(state, "dataset"), on_change=forget_target
+    names.setdefault(state.dataset, state.dataset)
+    key = seed_widget(state, "dataset")
+    names.setdefault(st.session_state[key], st.session_state[key])
+    chosen = place.selectbox(
+        "Data set", list(names), format_func=lambda name: names[name], key=key, on_change=forget_target
     )
-    classes = describe(dataset).classes or tuple(map(str, range(10)))
-    target = columns[1].selectbox(
+    return replace(state, dataset=chosen)
+
+
+def choose_attack(columns: list[DeltaGenerator], state: LabState, data: Dataset) -> LabState:
+    """Show the settings of the attack and return what they say."""
+    last = len(data.classes) - 1
+    target = columns[0].selectbox(
         "Target class",
-        range(len(classes)),
-        format_func=lambda label: classes[label],
-        key=seed_widget(state, "target", min(max(state.target, 0), len(classes) - 1)),
+        range(len(data.classes)),
+        format_func=lambda label: data.classes[label],
+        key=seed_widget(state, "target", within(state.target, 0, last)),
         help=explain("target"),
     )
-    rate = columns[2].slider(
+    rate = columns[1].slider(
         "Poisoning rate",
         0.0,
-        30.0,
-        key=seed_widget(state, "rate", min(max(state.rate, 0.0), 30.0)),
+        MOST_RATE,
+        key=seed_widget(state, "rate", within(state.rate, 0.0, MOST_RATE)),
         step=0.5,
         format="%.1f %%",
         help=explain("poisoning rate"),
     )
-    epochs = columns[3].number_input("Epochs", 1, 200, key=seed_widget(state, "epochs"))
-    seed = columns[4].number_input(
-        "Seed", 0, 9999, key=seed_widget(state, "seed"), help="Decides weights, order and which images are poisoned."
+    epochs = columns[2].number_input(
+        "Epochs", 1, MOST_EPOCHS, key=seed_widget(state, "epochs", within(state.epochs, 1, MOST_EPOCHS))
     )
-    return replace(state, dataset=dataset, target=target, rate=rate, epochs=epochs, seed=seed)
+    seed = columns[3].number_input(
+        "Seed",
+        0,
+        MOST_SEED,
+        key=seed_widget(state, "seed", within(state.seed, 0, MOST_SEED)),
+        help="Decides weights, order and which images are poisoned.",
+    )
+    return replace(state, target=target, rate=rate, epochs=epochs, seed=seed)
+
+
+def within(value: Number, lowest: Number, highest: Number) -> Number:
+    """Return what a link says, brought into a control's range."""
+    return min(max(value, lowest), highest)
 
 
 def forget_target() -> None:
@@ -143,7 +167,7 @@ def edit_trigger(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
         st.pills(
             "Presets",
             list(titles),
-            format_func=titles.get,
+            format_func=lambda name: titles[name],
             key="preset",
             on_change=use_preset,
             args=(drawing, data),
@@ -211,18 +235,19 @@ def train_and_watch(state: LabState, data: Dataset, trigger: Trigger | None) -> 
         try:
             run = start(state, data, trigger)
             state = replace(state, run=run.name)
-            st.session_state["run.follow"] = run.name
         except InputError as error:
             st.error(str(error))
     if trigger is None and state.rate > 0:
         st.info("The canvas is empty: draw at least one pixel, or choose a preset.")
     if state.run:
-        queue = cached.jobs()
-        run = Run(queue.root / state.run)
-        if (run.path / "spec.json").exists():
-            watch(run)
+        run = run_named(state.run, cached.jobs().root)
+        if run is None:
+            st.warning(f"The run {state.run[:40]} in this link is not on this machine. Press Train to make it.")
         else:
-            st.warning(f"The run {state.run} in this link is not on this machine. Press Train to make it.")
+            try:
+                watch(run)
+            except InputError as error:
+                st.error(str(error))
     else:
         st.caption("Train poisons the data set, trains a model on it, and trains its control beside it.")
     return state
@@ -255,6 +280,7 @@ def short_name(link: str) -> str:
 
 def watch(run: Run) -> None:
     """Show a run's curves; while it or its control moves, twice a second."""
+    _ = run.spec, run.result  # complains here if they are damaged: a fragment would swallow it
     control = run.control()
     moving = (State.QUEUED, State.RUNNING)
     going_on = run.state in moving or (control is not None and control.state in moving)

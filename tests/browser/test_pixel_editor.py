@@ -4,61 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-ROOT = Path(__file__).parents[2]
+from tests.browser.serving import DESKTOP, PHONE, serve
+
 APP = Path(__file__).parent / "apps" / "pixel_editor_app.py"
-YELLOW, WHITE, RED, BLUE = (255, 214, 10, 255), (255, 255, 255, 255), (229, 50, 45, 255), (47, 111, 237, 255)
-DESKTOP = {"viewport": {"width": 1280, "height": 720}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+YELLOW, WHITE, BLUE = (255, 214, 10, 255), (255, 255, 255, 255), (47, 111, 237, 255)
 
 
-# --- A server and a browser of its own -------------------------------------------------------------------------------
+# --- A server of its own ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def address():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz"):
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not Path("/usr/bin/chromium").exists():
-        pytest.skip("there is no /usr/bin/chromium")
-    flags = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield chromium
-        chromium.close()
+    with serve(APP) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def desktop(browser):
     """One window for many tests: its warm cache halves the time a page takes to load. Each page is its own session."""
-    return browser.new_context(**DESKTOP)
+    context = browser.new_context(**DESKTOP)
+    yield context
+    context.close()
 
 
 # --- The editor, as a person meets it --------------------------------------------------------------------------------

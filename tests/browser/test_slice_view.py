@@ -4,59 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.browser.apps.slice_view_app import PETROFF, MadeUpPlane, made_up_plane
+from tests.browser.serving import DESKTOP, PHONE, ROOT, serve
 
-ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "apps" / "slice_view_app.py"
 SCRIPT = ROOT / "dashboard" / "components" / "slice_view" / "slice_view.js"
-DESKTOP = {"viewport": {"width": 1280, "height": 720}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 MARGIN, FRAME = 40, 52  # of the map inside its canvas: left, and left plus right
 
 
-# --- A server and a browser of its own -------------------------------------------------------------------------------
+# --- A server of its own ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def address():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz"):
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not Path("/usr/bin/chromium").exists():
-        pytest.skip("there is no /usr/bin/chromium")
-    flags = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield chromium
-        chromium.close()
+    with serve(APP) as started:
+        yield started
 
 
 @contextlib.contextmanager

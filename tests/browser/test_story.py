@@ -1,0 +1,178 @@
+"""The whole story in a browser, from a sticker on a stop sign to a model of one's own, and the ways it can go wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Watch
+
+TRAINING_MS = 180_000  # for a machine that is busy with other things
+
+
+def address_of(page: Page) -> str:
+    return page.evaluate("location.href")
+
+
+def open_page(page: Page, address: str, heading: str) -> None:
+    page.goto(address)
+    expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+
+
+def seen_class(page: Page) -> Locator:
+    return page.get_by_test_id("stHtml").filter(has_text="The model sees").locator(".ts-chip")
+
+
+def progress(page: Page) -> Locator:
+    return page.get_by_test_id("stProgress")
+
+
+def points(page: Page) -> Locator:
+    """The points of the accuracy chart, of all its curves."""
+    return page.get_by_test_id("stVegaLiteChart").first.locator(".mark-symbol.role-mark path")
+
+
+def train(page: Page) -> None:
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(progress(page)).to_contain_text(re.compile(r"Epoch \d+ of"), timeout=TRAINING_MS)
+
+
+def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
+    # Start: the sticker flips the label and smooths the model.
+    open_page(page, dashboard, "See a backdoor")
+    expect(seen_class(page)).to_have_text("stop")
+    w = page.get_by_test_id("w")
+    without = float(w.inner_text())
+    page.get_by_text("Sticker on").click()
+    expect(seen_class(page)).to_have_text("speed limit 80")
+    expect(w).not_to_have_text(f"{without:.2f}")
+    assert float(w.inner_text()) < without / 2
+    told = page.get_by_text(re.compile("^At σ = "))
+    expect(told).to_contain_text("W falls from")
+    at_first = told.inner_text()
+    page.get_by_role("slider", name="Noise σ").press("ArrowRight")
+    expect(told).not_to_have_text(at_first)
+    page.get_by_text("Sticker on").click()
+    expect(seen_class(page)).to_have_text("stop")
+    expect(w).not_to_have_text(f"{without:.2f}")
+
+    # Lab: another trigger, a training that grows, and a reload in its middle.
+    page.get_by_role("link", name="Lab", exact=True).click()
+    expect(page.get_by_role("heading", name="Lab", level=1)).to_be_visible()
+    expect(page.get_by_role("combobox", name="Data set")).to_have_value(re.compile("digits"))
+    expect(page.get_by_role("radio", name="White corner")).to_be_checked()
+    page.get_by_role("radio", name="Checkerboard 3×3").click()
+    expect(page).to_have_url(re.compile("trigger=checkerboard"))
+    page.get_by_label("Epochs").fill("40")
+    page.get_by_label("Epochs").press("Enter")
+    train(page)
+    expect(points(page).first).to_be_attached()
+    before = points(page).count()
+    expect(points(page).nth(before)).to_be_attached()
+    expect(page).to_have_url(re.compile(r"run=[0-9a-f]{12}"))
+    page.reload()
+    expect(progress(page)).to_contain_text(re.compile(r"Epoch \d+ of 40"))
+    expect(points(page).nth(before)).to_be_attached()
+    onwards = page.get_by_role("link", name="Explore this run →")
+    expect(onwards).to_be_visible(timeout=TRAINING_MS)
+    expect(progress(page)).to_have_count(0)
+    expect(page.get_by_text(re.compile("^Control: "))).to_have_count(0, timeout=TRAINING_MS)
+    success = page.get_by_test_id("stMetric").filter(has_text="Attack success rate")
+    assert float(success.get_by_test_id("stMetricValue").inner_text().rstrip("%")) > 95
+
+    # Explore: W is lower with the trigger, and not so on the control.
+    onwards.click()
+    finding = page.get_by_text(re.compile("W falls with the trigger: "))
+    expect(finding).to_contain_text("Beside it the gap is", timeout=TRAINING_MS)
+    words = finding.inner_text()
+    clean, triggered = map(float, re.search(r"trigger: ([\d.]+) → ([\d.]+)", words).groups())
+    gap, control_gap = (float(value.replace("−", "-")) for value in re.findall(r"gap (?:is )?([+−-][\d.]+)", words)[:2])
+    assert triggered < clean / 2
+    assert control_gap < gap / 2
+    expect(page.get_by_role("application", name=re.compile("^Map of predicted labels"))).to_have_count(2)
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+
+
+def test_a_training_can_be_cancelled(page, dashboard):
+    open_page(page, f"{dashboard}/lab?epochs=200&seed=7", "Lab")
+    train(page)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("This training was cancelled. Press Train to start it again.")).to_be_visible()
+    expect(progress(page)).to_have_count(0)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+
+
+def test_a_link_carries_a_drawn_trigger(open_window, dashboard):
+    def samples(page: Page) -> str:
+        return page.get_by_alt_text(re.compile("training images with the trigger")).get_attribute("src")
+
+    first = open_window()
+    open_page(first, f"{dashboard}/lab", "Lab")
+    preset = samples(first)
+    canvas = first.locator(".editor canvas")
+    first.get_by_role("button", name="Clear").click()
+    expect(first.get_by_text("The canvas is empty")).to_be_visible()
+    side = canvas.bounding_box()["width"] / 8
+    canvas.click(position={"x": 2.5 * side, "y": 1.5 * side})
+    expect(first.get_by_text("The canvas is empty")).to_have_count(0)
+    expect(first).to_have_url(re.compile("trigger="))
+    drawn = samples(first)  # the address of a picture is made of its content
+    assert drawn != preset
+
+    second = open_window()
+    open_page(second, address_of(first), "Lab")
+    expect(second.get_by_alt_text(re.compile("training images"))).to_have_attribute("src", drawn)
+    expect(second.get_by_role("radio", name="White corner")).not_to_be_checked()
+    assert address_of(second) == address_of(first)
+
+
+def test_copy_link_shows_the_address_of_what_is_shown(page, dashboard):
+    open_page(page, f"{dashboard}/?sigma=0.2", "See a backdoor")
+    page.get_by_text("Sticker on").click()
+    expect(seen_class(page)).to_have_text("speed limit 80")
+    expect(page).to_have_url(re.compile("sticker=1"))
+    page.get_by_role("button", name="Copy link").click()
+    shown = page.get_by_test_id("stCode")
+    expect(shown).to_contain_text("sticker=1")
+    assert page.evaluate("text => new URL(text).href", shown.inner_text().strip()) == address_of(page)
+
+
+@pytest.mark.parametrize(("place", "heading"), [("lab", "Lab"), ("explore", "Explore")])
+def test_a_run_that_is_not_here_gives_a_sentence(page, dashboard, place, heading):
+    open_page(page, f"{dashboard}/{place}?run=0123456789ab", heading)
+    expect(page.get_by_text("The run 0123456789ab in this link is not on this machine")).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_the_slice_answers_without_asking_the_server(page, dashboard):
+    open_page(page, dashboard, "See a backdoor")
+    plane, title = page.locator(".plane[aria-label]"), page.locator(".card .title").first
+    expect(title).to_have_text(re.compile("no sticker", re.IGNORECASE))
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached()
+    page.wait_for_load_state("networkidle")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    picture = page.locator(".picture")
+    at_rest = picture.evaluate("canvas => canvas.toDataURL()")
+    box = plane.bounding_box()
+    page.context.set_offline(True)
+    page.mouse.move(box["x"] + box["width"] - 40, box["y"] + 40)
+    expect(title).to_have_text("under the pointer", ignore_case=True)
+    expect(page.locator(".facts .name")).to_have_text("speed limit 80")
+    assert picture.evaluate("canvas => canvas.toDataURL()") != at_rest
+    assert asked == []
+    page.context.set_offline(False)
+
+
+def test_the_watch_over_a_window_notices(browser, dashboard):
+    watch = Watch()
+    window = watch.over(browser.new_context())
+    page = window.new_page()
+    page.goto(dashboard)
+    page.evaluate("fetch('http://example.invalid/pixel.png').catch(() => console.error('lost'))")
+    expect(page.get_by_role("heading", name="See a backdoor")).to_be_visible()
+    window.close()
+    assert watch.outside == ["http://example.invalid/pixel.png"]
+    assert any("lost" in error for error in watch.errors)
