@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core.device import Device, Precision, choose_device, choose_precision, default_threads
 from core.errors import InputError
+from core.models import describe
 from core.triggers import Trigger
 
 # Raised whenever the training recipe changes in a way that changes weights: old runs then keep their own identity.
@@ -44,7 +45,8 @@ class RunSpec(BaseModel):
     architecture
         A name of `core.models.architecture_names()`.
     epochs, batch_size, learning_rate, weight_decay
-        The training's length; images a step; peak of the one-cycle schedule; decoupled decay (AdamW).
+        The training's length; images a step; peak of the one-cycle schedule, by default what suits the architecture;
+        decoupled decay (AdamW).
     seed
         Decides initial weights, order of images and which of them are poisoned.
     device, precision, threads
@@ -63,7 +65,9 @@ class RunSpec(BaseModel):
     architecture: str = "small-cnn"
     epochs: int = Field(default=10, ge=1, le=1000)
     batch_size: int = Field(default=64, ge=1, le=65536)
-    learning_rate: float = Field(default=1e-2, gt=0, le=10)
+    learning_rate: float = Field(
+        default_factory=lambda values: describe(values["architecture"]).learning_rate, gt=0, le=10
+    )
     weight_decay: float = Field(default=1e-2, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Device = Field(default_factory=choose_device)

@@ -113,7 +113,7 @@ def test_measured_images_are_the_first_by_a_seeded_order_outside_the_target():
         ({"target": 10}, "not a class"),
         ({"rate": 0.95}, "at most"),
         ({"trigger": make_preset("frame", (1, 28, 28))}, "the images are 8x8"),
-        ({"architecture": "no-such-net"}, "architecture"),
+        ({"architecture": "no-such-net", "learning_rate": 0.01}, "architecture"),
         ({"fingerprint": "other"}, "has changed"),
     ],
 )
