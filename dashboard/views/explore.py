@@ -79,8 +79,9 @@ def choose_runs(state: ExploreState, runs: dict[str, Run]) -> tuple[ExploreState
     )
     run = runs[name]
     if state.run in runs and state.run != name:  # another run comes with its own control and images
-        state = replace(state, with_="", image=-1)
-        for field in ("with_", "image"):
+        alike = runs[state.run].result.shape == run.result.shape
+        state = replace(state, with_="", image=-1, sigma=state.sigma if alike else 0.0)
+        for field in ("with_", "image", "sigma"):
             st.session_state.pop(widget_key(ExploreState, field), None)
     shape = run.result.shape
     others = {other.name: other for other in runs.values() if other.name != name and other.result.shape == shape}

@@ -162,8 +162,9 @@ def trigger_name(trigger: Trigger | None, data: Dataset) -> str:
 def edit_trigger(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
     """Show presets, upload and the editor."""
     titles = preset_names()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.session_state["preset"] = trigger_name(drawn_trigger(drawing), data)
+    with st.container(horizontal=True, vertical_alignment="top"):
+        name = trigger_name(drawn_trigger(drawing), data)
+        st.session_state["preset"] = name if name in titles else None
         st.pills(
             "Presets",
             list(titles),
@@ -172,6 +173,8 @@ def edit_trigger(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
             on_change=use_preset,
             args=(drawing, data),
             label_visibility="collapsed",
+            width=390,
+            wrap=True,
         )
         with st.popover("Upload", help="A picture from your computer as the trigger"):
             upload(data, drawing)
@@ -229,6 +232,7 @@ def show_samples(data: Dataset, trigger: Trigger | None, state: LabState) -> Non
 
 def train_and_watch(state: LabState, data: Dataset, trigger: Trigger | None) -> LabState:
     """Show the Train button, and the run that is being watched."""
+    cached.jobs()  # from the first look on: a worker that is warm by the time somebody presses Train
     top = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     top.subheader("Training")
     if top.button("Train", type="primary", key="train", disabled=trigger is None and state.rate > 0, width=120):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
+import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from core.datasets import fingerprint
 from core.examples import EXAMPLES
 from core.measurement import measure_run, page_measure_spec
 from core.runs import Run
 from core.spec import make_spec
+from core.triggers import make_preset
 from core.worker import train_run
 
 
@@ -77,6 +83,33 @@ def test_another_run_comes_with_its_own_control(visit, own_runs, poisoned, data_
     assert chosen(page)["Beside it"] == own.name
     assert chosen(page)["Noise σ"] == sigma
     assert "seed 1" in finding(page)
+
+
+def test_a_run_on_other_images_gets_a_sigma_that_suits_them(visit, own_runs, poisoned, tmp_path, data_root):
+    make_zip(tmp_path / "shades.zip")
+    name = f"zip:{tmp_path / 'shades.zip'}"
+    trigger = make_preset("white-corner", (1, 16, 16))
+    spec = make_spec(
+        dataset=name, fingerprint=fingerprint(name), trigger=trigger, target=0, rate=0.1, epochs=1, threads=1
+    )
+    other = train_run(spec, own_runs, data_root)
+    page = visit("explore", run=poisoned.name)
+    page.selectbox[0].set_value(other.name).run()
+    assert chosen(page)["Noise σ"] == 0.25  # the middle of its sweep: noise of length 4 on 16x16 pixels
+    page.selectbox[0].set_value(poisoned.name).run()
+    assert chosen(page)["Noise σ"] == 0.5
+
+
+def make_zip(path) -> None:
+    """Write dark and light images of 16x16 grey pixels, 40 of each."""
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for shade, name in ((60, "dark"), (180, "light")):
+            for number in range(40):
+                picture = io.BytesIO()
+                pixels = (shade + rng.integers(-40, 40, (16, 16))).astype(np.uint8)
+                Image.fromarray(pixels, "L").save(picture, "PNG")
+                archive.writestr(f"{name}/{number}.png", picture.getvalue())
 
 
 @pytest.mark.parametrize(
