@@ -19,7 +19,7 @@ GLOSSARY = {
     "effect size": "Share of the images whose W is lower with the trigger; ties count half. 50 % means no difference.",
     "slice": "A flat cut through image space. Every point is an image; its colour is the class the model gives it.",
     "certificate": "Randomised smoothing (Cohen et al. 2019): the class that wins under noise cannot change within "
-    "this L2 radius of the image, except with probability alpha. None: no class surely has more than half of the votes.",
+    "this L2 radius, except with probability alpha. None: no class surely has more than half of the votes.",
     "predicted as target": "W of clean images that the model takes for the target class. If it is as low as W with the "
     "trigger, the trigger may only have moved images into a class that is smooth anyway.",
 }
