@@ -105,7 +105,8 @@ def from_lines(lines: Iterable[str]) -> Iterator[Event]:
             content = json.loads(line)
         except json.JSONDecodeError:
             return
-        yield _event(content)
+        if content.get("event") in _KINDS:  # a later version may write more
+            yield _event(content)
 
 
 def _event(content: dict[str, Any]) -> Event:

@@ -127,5 +127,6 @@ def keep(state: StartState | LabState | ExploreState) -> None:
 def link_to(state: StartState | LabState | ExploreState) -> str:
     """Return the full address that shows this state in another browser."""
     base = (st.context.url or "").split("?", maxsplit=1)[0]
+    base += "/" if base.count("/") == 2 else ""  # scheme://host:port alone
     query = urlencode(to_query(state))
     return f"{base}?{query}" if query else base

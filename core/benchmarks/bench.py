@@ -28,7 +28,7 @@ def run_bench(
     data_root: Path | str | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
-    """Measure rows of the speed table: about six minutes for all of them on two quiet cores.
+    """Measure rows of the speed table: about ten minutes for all of them on two quiet cores.
 
     Ours and the plain reference take turns, `repetitions` times, and medians are compared, because a shared machine may
     be several times slower for seconds. Ratios are measured with one thread.

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 class Normalize(nn.Module):
     """Channel-wise (x - mean) / std, so that noise and triggers are always added to plain pixels before it."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))

@@ -10,10 +10,9 @@ from core.models.normalize import Normalize
 class PreActResNet18(nn.Module):
     """ResNet-18 whose blocks normalise and rectify before they convolve, so that the way around them stays untouched.
 
-    The variant that the backdoor literature trains most: shortcuts of a changing shape start after the block's first
-    batch norm, and there is no batch norm after the last block. Parameters are named as in BackdoorBench and the
-    CIFAR-10 zoo that it follows (`conv1`, `layer1.0.bn1`, `layer2.0.shortcut.0`, `linear`), so that weights which other
-    tools saved find their place by name.
+    BackdoorBench's default network: where a block changes the shape, the way around it starts after
+    the first batch norm, and there is none after the last block. Parameters are named as there (`conv1`,
+    `layer1.0.bn1`, `layer2.0.shortcut.0`, `linear`), so that weights which other tools saved find their place by name.
 
     Parameters
     ----------

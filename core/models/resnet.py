@@ -11,8 +11,8 @@ class ResNet18(nn.Module):
     """A 3x3 convolution, four stages of two residual blocks (64, 128, 256, 512 channels), a mean over space, a linear.
 
     The stem keeps the resolution (stride 1, no pooling), as usual for 32x32 pictures; everything else is the network of
-    the paper. Parameters are named as in `torchvision.models.resnet18`, so that weights which other
-    tools saved find their place by name; only the shapes of `conv1` and `fc` differ.
+    the paper. Parameters are named as in `torchvision.models.resnet18`, so that weights which other tools saved find
+    their place by name; only the shapes of `conv1` and `fc` differ.
 
     Parameters
     ----------

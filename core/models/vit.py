@@ -40,8 +40,8 @@ class ViT(nn.Module):
         self.normalize = Normalize(channels)
         self.fill = nn.ZeroPad2d((0, columns * patch - width, 0, rows * patch - height))
         self.patches = nn.Conv2d(channels, _WIDTH, patch, patch)
-        # As large as the patches' own part, so that the place of a stroke counts from the first step: on digits ten
-        # epochs reach 97 %, and 80 % with the customary deviation of 0.02.
+        # As large as the patches' own part, so that the place of a stroke counts from the first step: 97 % after ten
+        # epochs of digits, where the customary deviation of 0.02 has reached 88 % after fifteen.
         self.positions = nn.Parameter(torch.randn(1, rows * columns, _WIDTH))
         self.blocks = nn.Sequential(*(_Block() for _ in range(_DEPTH)))
         self.norm = nn.LayerNorm(_WIDTH)

@@ -65,7 +65,7 @@ def show_sign(state: StartState) -> StartState:
     """Show the sign, the sticker's switch and the noise's slider."""
     st.subheader("1 · A sticker", anchor=False)
     place = st.container()
-    sticker = st.toggle("**Sticker on**", key=seed_widget(state, "sticker"))
+    sticker = st.toggle("Sticker on", key=seed_widget(state, "sticker"))
     start = state.sigma if state.sigma in SIGMAS else SIGMA
     sigma = st.select_slider("Noise σ", SIGMAS, key=seed_widget(state, "sigma", start), help=explain("sigma"))
     example = cached.example()
