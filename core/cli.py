@@ -131,12 +131,10 @@ def smoothness(
     as_json: AsJson = False,
 ) -> None:
     """Measure W on test images without and with the trigger, paired by common noise."""
-    from core.device import leave_a_core
     from core.measurement import measure_run
     from core.spec import make_measure_spec
 
     found, attack, wanted = _attack_on(run, trigger, place, target, runs)
-    leave_a_core()
     spec = make_measure_spec(trigger=attack, target=wanted, images=images, sigma=sigma, draws=draws, seed=seed)
     result = measure_run(found, spec, data_root)
     summary = {
@@ -182,7 +180,6 @@ def slice_command(
     as_json: AsJson = False,
 ) -> None:
     """Map the predicted classes on the plane through an image, itself with the trigger, and one of the target class."""
-    from core.device import leave_a_core
     from core.evaluation import to_unit
     from core.measurement import check_attack_on
     from core.predictor import Predictor
@@ -190,7 +187,6 @@ def slice_command(
     from core.training import plane_images
 
     found, attack, wanted = _attack_on(run, trigger, place, target, runs)
-    leave_a_core()
     dataset = found.dataset(data_root)
     check_attack_on(dataset, attack, wanted)
     clean, third = plane_images(dataset, wanted)

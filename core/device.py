@@ -86,13 +86,3 @@ def available_memory() -> int | None:
         return None
     fields = dict(line.split(":", 1) for line in text.splitlines())
     return int(fields["MemAvailable"].split()[0]) * 1024
-
-
-def leave_a_core() -> None:
-    """Let torch use one core less than there are in this process; two threads beside a busy core are slower than one.
-
-    It changes no result of a `Predictor`.
-    """
-    import torch
-
-    torch.set_num_threads(default_threads())

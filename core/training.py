@@ -136,7 +136,7 @@ class _Watcher:
         self.plane_images = None if spec.target is None else plane_images(dataset, spec.target)
 
     def look(self, model: nn.Module, epoch: int, loss: float, began: float) -> Epoch:
-        predictor = Predictor(model, device=self.spec.device)
+        predictor = Predictor(model, device=self.spec.device, threads=self.spec.threads)
         trigger, target = self.spec.trigger, self.spec.target
         attacked = trigger is not None and target is not None
         return Epoch(

@@ -40,11 +40,12 @@ def warm_torch() -> threading.Thread:
     """Import torch and what stands on it in the background, once a server."""
 
     def warm() -> None:
+        import torch
+
         import core.slices
         import core.smoothness  # noqa: F401
-        from core.device import leave_a_core
 
-        leave_a_core()
+        torch.set_num_threads(1)  # a predictor's threads are its own, and smaller things take longer on two
 
     thread = threading.Thread(target=warm, daemon=True)
     thread.start()

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import TARGET, Setting
-from core.benchmarks.timing import middle, threads
-from core.device import default_threads
+from core.benchmarks.timing import middle
+from core.device import cpu_count
 from core.evaluation import choose_images, to_unit
 from core.predictor import Predictor
 from core.smoothness import measure_smoothness
@@ -22,10 +22,8 @@ PARTS = ("predictor", "votes", "estimates")
 
 
 def first_estimate_row(setting: Setting) -> Row:
-    """Time one image's W, clean and triggered, with intervals, from a loaded model on, with a page's threads."""
-    count = default_threads()
-    with threads(count):
-        taken = [_seconds(setting, *pair) for pair in _pairs(setting)]
+    """Time one image's W, clean and triggered, with intervals, from a loaded model on, as a page does."""
+    taken = [_seconds(setting, *pair) for pair in _pairs(setting)]
     taken = taken[1:]  # the first one warms up
     milliseconds = {part: 1e3 * middle([seconds[part] for seconds in taken]) for part in taken[0]}
     totals = [1e3 * sum(seconds[part] for part in PARTS) for seconds in taken]
@@ -38,7 +36,7 @@ def first_estimate_row(setting: Setting) -> Row:
         "ms",
         "<=",
         50,
-        {"turns": len(taken), "milliseconds": milliseconds, "fastest": min(totals), "threads": count},
+        {"turns": len(taken), "milliseconds": milliseconds, "fastest": min(totals), "threads": cpu_count()},
     )
 
 

@@ -18,7 +18,7 @@ from core.slices import SlicePlane, slice_plane
 
 def slice_row(setting: Setting) -> Row:
     """Compare slices with their dense predecessors, a plane a turn; the reference always does the whole plane."""
-    predictor, reference = Predictor(setting.learned, setting.device), plain(setting.learned, setting.device)
+    predictor, reference = Predictor(setting.learned, setting.device, threads=1), plain(setting.learned, setting.device)
     corners = list(_corners(setting))
     found: dict[int, SlicePlane] = {}
 

@@ -26,7 +26,7 @@ def votes_row(setting: Setting) -> Row:
         times = take_turns(
             {
                 "reference": lambda turn: reference_votes(reference, placed, SIGMA, setting.draws, turn + 1),
-                "ours": _voting(Predictor(model, setting.device), images, setting.draws),
+                "ours": _voting(Predictor(model, setting.device, threads=1), images, setting.draws),
             },
             setting.repetitions,
         )
@@ -53,7 +53,7 @@ def share_row(setting: Setting, architecture: str, target: float) -> Row:
     shape = GREY if small else setting.resnet_shape
     count, draws = (setting.images, setting.draws) if small else (setting.resnet_images, setting.resnet_draws)
     model = untrained(architecture, shape)
-    predictor = Predictor(model, setting.device)
+    predictor = Predictor(model, setting.device, threads=1)
     product, product_flops = matrix_product(setting.device, predictor.dtype)
     convolve, convolution_flops = convolution(setting.device, predictor.dtype, predictor.batch)
     voting = _voting(predictor, _pictures(count, shape), draws)
@@ -95,7 +95,7 @@ def _name(dtype: torch.dtype) -> str:
 
 def scaling_row(setting: Setting) -> Row:
     """Let the images, then the draws grow sixteenfold."""
-    predictor = Predictor(untrained("small-cnn", GREY), setting.device)
+    predictor = Predictor(untrained("small-cnn", GREY), setting.device, threads=1)
     few, many = (_pictures(setting.scaling_images * times, GREY) for times in (1, GROWTH))
     draws = setting.scaling_draws
     with threads(1):
