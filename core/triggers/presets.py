@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import InputError
+from core.triggers.formulas import Sinusoid, Warp
 from core.triggers.trigger import Trigger
 
 Shape = tuple[int, int, int]
@@ -88,3 +89,40 @@ def make_preset(name: str, shape: Shape) -> Trigger:
     if min(shape[1:]) < 4:
         raise InputError(f"Preset triggers need images of at least 4x4 pixels; these are {shape[2]}x{shape[1]}.")
     return _PRESETS[name].make(shape).model_copy(update={"name": name})
+
+
+def _sinusoid(shape: Shape) -> Sinusoid:
+    """Return six stripes as published, or fewer where the image is so narrow that they could not be told apart."""
+    return Sinusoid(frequency=min(6, max(1, shape[2] // 4)))
+
+
+def _warp(shape: Shape) -> Warp:
+    """Return the published warp."""
+    del shape
+    return Warp()
+
+
+_FORMULAS: dict[str, tuple[str, Callable[[Shape], Sinusoid | Warp]]] = {
+    "sinusoid": ("Sinusoid (SIG)", _sinusoid),
+    "warp": ("Warp (WaNet)", _warp),
+}
+
+
+def formula_names() -> dict[str, str]:
+    """Return the ready-made formulas: name for the command line -> title for people."""
+    return {name: title for name, (title, _) in _FORMULAS.items()}
+
+
+def make_formula(name: str, shape: Shape) -> Sinusoid | Warp:
+    """Return the formula of that name for images of (channels, height, width).
+
+    Raises
+    ------
+    InputError
+        No formula has that name, or it does not suit the images.
+    """
+    if name not in _FORMULAS:
+        raise InputError(f"There is no formula called {name!r}; choose one of: {', '.join(_FORMULAS)}.")
+    trigger = _FORMULAS[name][1](shape)
+    trigger.check_fits(shape)
+    return trigger

@@ -1,4 +1,4 @@
-"""The one trigger type: an RGBA picture with a place. Drawn, linked, hashed, stamped and reported as it is."""
+"""The trigger that is a picture: RGBA with a place. Drawn, linked, hashed, stamped and reported as it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import binascii
 import zlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_SIDE = 1024
+DAMAGED_LINK = (
+    "The trigger in this link is damaged (perhaps the link was cut off). Copy the whole link again, or choose another "
+    "trigger."
+)
 
 
 class Trigger(BaseModel):
@@ -38,6 +42,7 @@ class Trigger(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Literal["picture"] = "picture"
     height: int = Field(gt=0, le=MAX_SIDE)
     width: int = Field(gt=0, le=MAX_SIDE)
     top: int = Field(ge=0)
@@ -128,7 +133,8 @@ class Trigger(BaseModel):
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that decides what it does to an image; the name does not."""
-        return self.model_dump(mode="json", exclude={"name"})
+        # Without its kind: runs were named before there were others.
+        return self.model_dump(mode="json", exclude={"name", "kind"})
 
     def canvas(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Return it as a whole-image RGBA picture, uint8 [H, W, 4], transparent around it."""
@@ -176,6 +182,39 @@ class Trigger(BaseModel):
             covered.mul_((1 - alpha).to(images.dtype)).add_((colour * alpha).to(images.dtype))
         return stamped
 
+    def apply_at(self, images: Tensor, places: np.ndarray) -> Tensor:
+        """Return copies of the images with the trigger on each at its own place; otherwise as `apply`.
+
+        Parameters
+        ----------
+        images
+            As for `apply`, [N, C, H, W].
+        places
+            int [N, 2], row and column of the trigger's upper left pixel on each image.
+
+        Raises
+        ------
+        InputError
+            The trigger does not lie wholly on some image.
+        """
+        import torch
+
+        for top, left in {(places[:, 0].min(), places[:, 1].min()), tuple(places.max(axis=0))} if len(places) else ():
+            self.model_copy(update={"top": int(top), "left": int(left)}).check_fits(tuple(images.shape[1:]))
+        layers = (torch.from_numpy(layer).to(images.device) for layer in self._layers(images.shape[1]))
+        colour, alpha = (layer.permute(1, 2, 0) for layer in layers)  # indexing by arrays puts the channels last
+        tops, lefts = torch.from_numpy(places).to(images.device).T
+        rows = tops[:, None, None] + torch.arange(self.height, device=images.device)[:, None]
+        columns = lefts[:, None, None] + torch.arange(self.width, device=images.device)
+        here = torch.arange(len(images), device=images.device)[:, None, None], slice(None), rows, columns
+        stamped = images.clone()
+        covered = stamped[here]
+        if images.dtype == torch.uint8:
+            stamped[here] = (covered * (1 - alpha) + 255 * colour * alpha).round().to(torch.uint8)
+        else:
+            stamped[here] = covered * (1 - alpha).to(images.dtype) + (colour * alpha).to(images.dtype)
+        return stamped
+
     def stamp(self, images: np.ndarray) -> np.ndarray:
         """Do what `apply` does to uint8 images [N, C, H, W] held by numpy, for pages that are up before torch is."""
         self.check_fits(images.shape[1:])
@@ -216,7 +255,4 @@ class Trigger(BaseModel):
         except InputError:
             raise
         except (ValueError, binascii.Error, zlib.error):
-            raise InputError(
-                "The trigger in this link is damaged (perhaps the link was cut off). Copy the whole link again, or "
-                "choose another trigger."
-            ) from None
+            raise InputError(DAMAGED_LINK) from None
