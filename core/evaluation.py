@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.attack import Attack
 from core.statistics import Proportion, binomial_interval
 
 if TYPE_CHECKING:
@@ -13,7 +15,24 @@ if TYPE_CHECKING:
 
     from core.datasets import Split
     from core.predictor import Predictor
-    from core.triggers import Trigger
+    from core.triggers import AnyTrigger
+
+
+@dataclass(frozen=True)
+class Success:
+    """What an attack reaches on a test split with the trigger on every image.
+
+    Attributes
+    ----------
+    rate
+        The attack success rate (ASR) as its mode defines it, see `core.attack.MODES`.
+    others
+        Source-specific only: of the images that belong neither to a source nor to the target, the share taken for the
+        target all the same. Low means that the attack keeps to its sources.
+    """
+
+    rate: Proportion
+    others: Proportion | None = None
 
 
 def to_unit(images: Tensor) -> Tensor:
@@ -27,21 +46,53 @@ def clean_accuracy(predictor: Predictor, split: Split) -> Proportion:
     return binomial_interval(int(hits.sum()), len(hits))
 
 
-def attack_success_rate(predictor: Predictor, split: Split, trigger: Trigger, target: int) -> Proportion:
-    """Return the all-to-one attack success rate (ASR).
+def attack_success(predictor: Predictor, split: Split, attack: Attack, classes: int) -> Success:
+    """Return how often an attack gets what it wants on a test split; `classes` is K.
 
-    Images that belong to the target class already are left out: of all others, with the trigger on them, the share
-    that is predicted as the target. It says nothing about clean accuracy, and clean accuracy nothing about it.
+    It says nothing about clean accuracy, and clean accuracy nothing about it.
     """
-    others = split.images[split.labels != target]
-    hits = predictor.labels(trigger.apply(to_unit(others))).cpu() == target
+    true = split.labels.numpy()
+    rate = _share_taken(predictor, split, attack, attack.attacks(true), classes)
+    if attack.mode != "source-specific":
+        return Success(rate)
+    return Success(rate, _share_taken(predictor, split, attack, attack.spares(true), classes))
+
+
+def _share_taken(predictor: Predictor, split: Split, attack: Attack, which: np.ndarray, classes: int) -> Proportion:
+    """Return the share of some images, bool [N], that is taken for what the attacker wants, with the trigger on."""
+    keys = np.nonzero(which)[0]
+    if not len(keys):
+        return binomial_interval(0, 0)
+    predicted = predictor.labels(attack.apply(to_unit(split.images[keys]), keys)).cpu().numpy()
+    hits = predicted == attack.goal(split.labels.numpy()[keys], classes)
     return binomial_interval(int(hits.sum()), len(hits))
 
 
+def attack_success_rate(predictor: Predictor, split: Split, trigger: AnyTrigger, target: int) -> Proportion:
+    """Return the all-to-one attack success rate (ASR).
+
+    Images that belong to the target class already are left out: of all others, with the trigger on them, the share
+    that is predicted as the target.
+    """
+    return attack_success(predictor, split, Attack(trigger, target), classes=target + 1).rate
+
+
 def choose_images(split: Split, target: int, count: int, seed: int) -> np.ndarray:
-    """Return indices of the test images that W is measured on: the first `count` by seeded order outside the target.
+    """Return indices of test images: the first `count` by seeded order outside one class; -1 leaves none out.
 
     A larger count extends a smaller one. Fewer come back where there are fewer.
     """
-    order = np.random.default_rng([seed, 0x1A6E]).permutation(len(split.labels))
-    return order[split.labels.numpy()[order] != target][:count]
+    return _first_of(split.labels.numpy() != target, count, seed)
+
+
+def choose_attacked(split: Split, attack: Attack, count: int, seed: int) -> np.ndarray:
+    """Return indices of the test images that W is measured on: the first `count` by seeded order that it attacks.
+
+    All-to-one and clean-label: outside the target class. Source-specific: of the source classes. All-to-all: any.
+    """
+    return _first_of(attack.attacks(split.labels.numpy()), count, seed)
+
+
+def _first_of(eligible: np.ndarray, count: int, seed: int) -> np.ndarray:
+    order = np.random.default_rng([seed, 0x1A6E]).permutation(len(eligible))
+    return order[eligible[order]][:count]

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.attack import Attack
 from core.errors import InputError
 from core.models import architecture_names
-from core.spec import RunSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from core.datasets import Dataset, Split
-    from core.triggers import Trigger
+    from core.spec import RunSpec
+
+# From images uint8 [N, C, H, W] and their true classes int64 [N] to images that are harder to recognise.
+Perturbation = Callable[["Tensor", "Tensor"], "Tensor"]
+
+
+@dataclass(frozen=True, eq=False)
+class Poisoned:
+    """A poisoned training split.
+
+    Attributes
+    ----------
+    split
+        All training images and labels, in their old order.
+    poisoned
+        int64, ascending: images that carry the trigger and the label that the attacker wants.
+    covers
+        int64, ascending: images that carry the trigger and keep their label; empty but for source-specific attacks.
+    """
+
+    split: Split
+    poisoned: np.ndarray
+    covers: np.ndarray
 
 
 def poisoned_count(rate: float, total: int) -> int:
@@ -24,19 +51,26 @@ def poisoned_count(rate: float, total: int) -> int:
     return max(1, round(rate * total)) if rate > 0 else 0
 
 
-def choose_poisoned(labels: np.ndarray, rate: float, target: int, seed: int) -> np.ndarray:
-    """Return the sorted indices of the training images that an all-to-one attack poisons.
+def can_be_poisoned(attack: Attack, labels: np.ndarray) -> np.ndarray:
+    """Return which training images an attack may poison, bool [N], given their true classes.
 
-    They are drawn without replacement, by seed, from the images that do not belong to the target class already.
+    All-to-one: those outside the target class. All-to-all: every one. Source-specific: those of the source classes.
+    Clean-label: those of the target class, which keep their label.
+    """
+    return labels == attack.target if attack.mode == "clean-label" else attack.attacks(labels)
+
+
+def choose_poisoned(labels: np.ndarray, attack: Attack, rate: float, seed: int) -> np.ndarray:
+    """Return the sorted indices of the training images that an attack poisons, drawn without replacement by seed.
 
     Parameters
     ----------
     labels
         int [N], true classes of the training images.
+    attack
+        Decides which images are eligible, see `can_be_poisoned`.
     rate
         Poisoned images / all N training images, in [0, 1).
-    target
-        The class that the attacker wants.
     seed
         Decides which images.
 
@@ -45,14 +79,42 @@ def choose_poisoned(labels: np.ndarray, rate: float, target: int, seed: int) -> 
     InputError
         The rate lies outside [0, 1) or asks for more images than are eligible.
     """
-    count = poisoned_count(rate, len(labels))
-    eligible = np.nonzero(np.asarray(labels) != target)[0]
+    where = {
+        "all-to-one": "lie outside the target class",
+        "all-to-all": "can be poisoned",
+        "source-specific": "belong to the source classes",
+        "clean-label": "belong to the target class, and a clean-label attack poisons no others",
+    }[attack.mode]
+    eligible = np.nonzero(can_be_poisoned(attack, labels))[0]
+    return _draw(eligible, rate, len(labels), np.random.default_rng([seed, 0x9015]), "poisoned images", where)
+
+
+def choose_covers(labels: np.ndarray, attack: Attack, cover_rate: float, seed: int) -> np.ndarray:
+    """Return the sorted indices of a source-specific attack's cover samples.
+
+    They are drawn without replacement, by seed, from the images that belong neither to a source nor to the target.
+
+    Raises
+    ------
+    InputError
+        The rate asks for more images than there are.
+    """
+    eligible = np.nonzero(attack.spares(labels))[0]
+    where = "belong neither to a source class nor to the target"
+    return _draw(eligible, cover_rate, len(labels), np.random.default_rng([seed, 0xC04E]), "cover samples", where)
+
+
+def _draw(
+    eligible: np.ndarray, rate: float, total: int, random: np.random.Generator, what: str, where: str
+) -> np.ndarray:
+    count = poisoned_count(rate, total)
     if count > len(eligible):
+        most = math.floor(1000 * len(eligible) / total) / 1000
         raise InputError(
-            f"A rate of {rate:g} means {count} poisoned images, but only {len(eligible)} of the {len(labels)} training "
-            f"images lie outside the target class: choose a rate of at most {len(eligible) / len(labels):.3f}."
+            f"A rate of {rate:g} means {count} {what}, but only {len(eligible)} of the {total} training images "
+            f"{where}: choose a rate of at most {most:.3f}."
         )
-    return np.sort(np.random.default_rng([seed, 0x9015]).choice(eligible, count, replace=False))
+    return np.sort(random.choice(eligible, count, replace=False))
 
 
 def check_attack(spec: RunSpec, dataset: Dataset) -> None:
@@ -66,33 +128,51 @@ def check_attack(spec: RunSpec, dataset: Dataset) -> None:
             f"The data set {spec.dataset} has changed since this run was named (then {spec.fingerprint}, now "
             f"{dataset.fingerprint}): start a new run."
         )
-    if spec.trigger is not None and spec.target is not None:
-        check_target(spec.target, dataset)
-        spec.trigger.check_fits(dataset.shape)
-        choose_poisoned(dataset.train.labels.numpy(), spec.rate, spec.target, spec.seed)
+    if spec.attack is not None:
+        spec.attack.check(dataset)
+        labels = dataset.train.labels.numpy()
+        choose_poisoned(labels, spec.attack, spec.rate, spec.seed)
+        choose_covers(labels, spec.attack, spec.cover_rate, spec.seed)
 
 
-def check_target(target: int, dataset: Dataset) -> None:
-    """Raise InputError unless the target is one of the data set's classes."""
-    if not 0 <= target < len(dataset.classes):
-        names = ", ".join(f"{number} {name}" for number, name in enumerate(dataset.classes[:12]))
-        raise InputError(
-            f"The target {target} is not a class of {dataset.name}, which has the classes 0 to "
-            f"{len(dataset.classes) - 1} ({names}{', …' if len(dataset.classes) > 12 else ''}): choose one of these."
-        )
+def poison(dataset: Dataset, spec: RunSpec, perturb: Perturbation | None = None) -> Poisoned:
+    """Return a data set's training split as a spec's attack poisons it; the data set itself stays as it is.
 
+    Poisoned images carry the trigger and the label that the attacker wants, cover samples the trigger and their own
+    label; everything else is as it was. Without an attack nothing changes.
 
-def poison(split: Split, trigger: Trigger, target: int, rate: float, seed: int) -> tuple[Split, np.ndarray]:
-    """Return a poisoned copy of a training split and the indices of its poisoned images (all-to-one).
+    Parameters
+    ----------
+    dataset
+        Whose training split is poisoned.
+    spec
+        Mode, trigger, target, rates, places and seed.
+    perturb
+        What makes the poisoned images of a perturbed clean-label attack harder to recognise before they get the
+        trigger; see `core.adversarial`. Needed if `spec.perturbed`.
 
-    The chosen images carry the trigger and the target's label; everything else is as it was.
+    Raises
+    ------
+    InputError
+        A rate asks for more images than are eligible, or the trigger does not suit the images.
     """
     import torch
 
     from core.datasets import Split
 
-    chosen = torch.from_numpy(choose_poisoned(split.labels.numpy(), rate, target, seed))
+    split, attack = dataset.train, spec.attack
+    nothing = np.zeros(0, np.int64)
+    if attack is None:
+        return Poisoned(split, nothing, nothing)
+    true = split.labels.numpy()
+    poisoned = choose_poisoned(true, attack, spec.rate, spec.seed)
+    covers = choose_covers(true, attack, spec.cover_rate, spec.seed)
     images, labels = split.images.clone(), split.labels.clone()
-    images[chosen] = trigger.apply(split.images[chosen])
-    labels[chosen] = target
-    return Split(images, labels), chosen.numpy()
+    if spec.perturbed:
+        if perturb is None:
+            raise ValueError("a perturbed attack needs something that perturbs")
+        images[poisoned] = perturb(split.images[poisoned], split.labels[poisoned])
+    for chosen in (poisoned, covers):
+        images[chosen] = attack.apply(images[chosen], chosen, "train")
+    labels[poisoned] = torch.from_numpy(attack.goal(true[poisoned], len(dataset.classes)))
+    return Poisoned(Split(images, labels), poisoned, covers)
