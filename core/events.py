@@ -16,9 +16,10 @@ from core.statistics import Proportion
 
 @dataclass(frozen=True)
 class Started:
-    """A worker has taken the run. `time` is in seconds since 1970."""
+    """A worker has taken the run. `time` is in seconds since 1970; `after` epochs were done before it."""
 
     time: float
+    after: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ class WatchedPlane:
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """An epoch is done. ASR, W triggered and the plane need a trigger: a control has none of them."""
+    """An epoch is done. ASR, W triggered and the plane need a trigger: a control has none of them.
+
+    `attack_success_rate_others` is `core.evaluation.Success.others`: None but for source-specific attacks.
+    """
 
     epoch: int
     share: float
@@ -70,6 +74,14 @@ class Epoch:
     attack_success_rate: Proportion | None
     watch: Watch
     plane: WatchedPlane | None
+    attack_success_rate_others: Proportion | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that people ought to know of this training and that does not end it, in one sentence."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -80,8 +92,8 @@ class Ended:
     reason: str = ""
 
 
-Event = Started | Progress | Epoch | Ended
-_KINDS = {"started": Started, "progress": Progress, "epoch": Epoch, "ended": Ended}
+Event = Started | Progress | Epoch | Note | Ended
+_KINDS = {"started": Started, "progress": Progress, "epoch": Epoch, "note": Note, "ended": Ended}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -99,22 +111,23 @@ def _plain(value: Any) -> Any:
 
 
 def from_lines(lines: Iterable[str]) -> Iterator[Event]:
-    """Yield the events of an events.jsonl; a last line that was cut off by a crash is left out."""
+    """Yield the events of an events.jsonl; lines that a crash cut off, and what later versions write, are left out."""
     for line in lines:
         try:
             content = json.loads(line)
-        except json.JSONDecodeError:
-            return
-        if content.get("event") in _KINDS:  # a later version may write more
-            yield _event(content)
+            event = _event(content) if content.get("event") in _KINDS else None
+        except (ValueError, TypeError, KeyError, AttributeError, zlib.error):
+            continue
+        if event is not None:
+            yield event
 
 
 def _event(content: dict[str, Any]) -> Event:
     kind = _KINDS[content.pop("event")]
     if kind is Epoch:
         content["clean_accuracy"] = Proportion(**content["clean_accuracy"])
-        rate = content["attack_success_rate"]
-        content["attack_success_rate"] = Proportion(**rate) if rate else None
+        for name in ("attack_success_rate", "attack_success_rate_others"):
+            content[name] = Proportion(**content[name]) if content.get(name) else None
         content["watch"] = Watch(**content["watch"])
         content["plane"] = _unpack(content["plane"]) if content["plane"] else None
     return kind(**content)

@@ -2,9 +2,9 @@
 
 Under the runs' root:
 
-    .queue/TIME-RUN     runs that wait, oldest first
-    .workers/slot-N     locks that limit how many workers there are, across pages, servers and restarts
-    .servers/ID         a lock that each living server holds; without any, idle workers leave
+    .queue/PRIORITY-TIME-RUN    runs that wait: those that somebody looks at first, then oldest first
+    .workers/slot-N             locks that limit how many workers there are, across pages, servers and restarts
+    .servers/ID                 a lock that each living server holds; without any, idle workers leave
 
 Workers are processes of their own session: a server's end, a crash or a reload does not touch them.
 """
@@ -17,27 +17,38 @@ import subprocess
 import sys
 import time
 import uuid
+from enum import IntEnum
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from core.datasets import Dataset, load_dataset
-from core.device import available_memory, cpu_count, default_threads
+from core.device import available_memory, choose_device, cpu_count, default_threads
 from core.errors import InputError
 from core.events import Ended
-from core.runs import Run, State, create_run
+from core.files import refusal
+from core.runs import Run, State, create_run, find_run
 from core.spec import RunSpec
 from core.worker import train_locked
 
-QUEUE_LIMIT = 50
+
+class Priority(IntEnum):
+    """Who waits for a run. What people look at is trained before the cells of studies."""
+
+    INTERACTIVE = 0
+    STUDY = 1
+
+
+# How many runs of one priority may wait: more is somebody's mistake, and would take days.
+QUEUE_LIMITS = {Priority.INTERACTIVE: 50, Priority.STUDY: 1000}
 # A worker with torch, an optimiser and scikit-learn keeps about 0.9 GB.
 MEMORY_FOR_TWO = 3 * 2**30
 IDLE_SECONDS = 3.0
 
 
 def worker_slots() -> int:
-    """Return how many workers may train at once: two if their threads have a core each and memory is not short."""
-    fitting = max(1, cpu_count() // default_threads())
+    """Return how many may train at once: two if their threads have a core each (or a GPU) and memory is not short."""
+    fitting = max(1, cpu_count() // default_threads()) if choose_device() == "cpu" else 2
     memory = available_memory()
     return 1 if memory is not None and memory < MEMORY_FOR_TWO else min(2, fitting)
 
@@ -57,46 +68,82 @@ class Jobs:
             for folder in (self.queue, self.workers, self.servers):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"Runs cannot be stored in {self.root} ({error.strerror or error}): name a folder that can be written "
-                "with --runs or TRIGGERSCOPE_RUNS."
-            ) from None
+            raise refusal(error, self.root) from None
 
-    def submit(self, spec: RunSpec) -> Run:
+    def submit(self, spec: RunSpec, priority: Priority = Priority.INTERACTIVE) -> Run:
         """Queue a spec for training and see to it that a worker is there; a run that is done stays as it is.
+
+        A run that was stopped goes on from its checkpoint. One that waits already moves ahead if its priority rises.
 
         Raises
         ------
         InputError
-            The queue is full, or the folder cannot be written. A spec that does not suit its data set ends as failed.
+            The queue is full, the disk is full, or the folder cannot be written; nothing is queued then. A spec that
+            does not suit its data set ends as failed.
         """
+        return self._submit([spec], priority)[0]
+
+    def submit_with_control(self, spec: RunSpec, priority: Priority = Priority.INTERACTIVE) -> Run:
+        """Queue a run and its control beside it: both or none; return the run. See `submit`."""
+        return self._submit([spec] if spec.is_control else [spec, spec.control()], priority)[0]
+
+    def _submit(self, specs: list[RunSpec], priority: Priority) -> list[Run]:
         self.prepare()
-        run = create_run(spec, self.root)
-        if run.state in (State.DONE, State.RUNNING, State.QUEUED):
-            return run
-        waiting = self.waiting()
-        if len(waiting) >= QUEUE_LIMIT:
-            raise InputError(f"{len(waiting)} trainings are waiting already: let some finish, or cancel them, first.")
-        (run.path / "cancel").unlink(missing_ok=True)
-        (self.queue / f"{time.time_ns():020d}-{run.name}").touch()
+        known = [find_run(spec, self.root) for spec in specs]
+        under_way = (State.DONE, State.RUNNING, State.QUEUED)
+        new = sum(run is None or run.state not in under_way for run in known)
+        waiting = sum(_priority(entry) is priority for entry in self.waiting())
+        if new and waiting + new > QUEUE_LIMITS[priority]:
+            raise InputError(f"{waiting} trainings are waiting already: let some finish, or cancel them, first.")
+        runs = [create_run(spec, self.root) for spec in specs]
+        for run in runs:
+            if run.state is not State.DONE:
+                run.check_writable()
+        try:
+            for run in runs:
+                self._enqueue(run, priority)
+        except OSError as error:
+            raise refusal(error, self.root) from None
         self.ensure_workers()
-        return run
+        return runs
+
+    def _enqueue(self, run: Run, priority: Priority) -> None:
+        """Let a run wait, unless it is done, under way, or waits at least as far ahead already."""
+        state, stopping = run.state, run.is_cancelled()
+        if state is State.DONE or (state is State.RUNNING and not stopping):
+            return
+        run.allow()
+        entry = self.queue / f"{priority:d}-{time.time_ns():020d}-{run.name}"
+        earlier = self._entries(run)
+        if not earlier:
+            # One that is about to stop waits too. Should its worker not stop after all, nothing will be left to do.
+            entry.touch()
+        elif _priority(earlier[0]) > priority:
+            with contextlib.suppress(FileNotFoundError):  # a worker has just taken it
+                earlier[0].rename(entry)
 
     def cancel(self, run: Run) -> None:
-        """Take a run out of the queue, or ask its worker to stop at the next event."""
+        """Take a run out of the queue, or ask its worker to stop at the next event. What it reached is kept."""
         if run.state is State.DONE:
             return
         (run.path / "cancel").touch()
-        entries = list(self.queue.glob(f"*-{run.name}"))
+        entries = self._entries(run)
         for entry in entries:
             entry.unlink(missing_ok=True)
         if entries and not run.is_locked():
-            run.begin()
             run.write_event(Ended(State.CANCELLED))
 
     def waiting(self) -> list[Path]:
-        """Return the queue's entries, oldest first."""
+        """Return the queue's entries in the order in which they are taken."""
         return sorted(self.queue.glob("*-*"))
+
+    def position(self, run: Run) -> int | None:
+        """Return a run's place in the queue, from 1 for the next one; None if it does not wait."""
+        names = [_run_name(entry) for entry in self.waiting()]
+        return names.index(run.name) + 1 if run.name in names else None
+
+    def _entries(self, run: Run) -> list[Path]:
+        return sorted(self.queue.glob(f"*-{run.name}"))
 
     def ensure_workers(self) -> None:
         """Start a worker for each run that waits, as far as there are slots, and always keep one warm."""
@@ -160,20 +207,41 @@ class Jobs:
         return False
 
     def _work_on_next(self, datasets: _Datasets) -> bool:
-        """Train the oldest run that nobody else trains; False if there is none."""
+        """Train the next run that nobody else trains; False if there is none."""
         for entry in self.waiting():
-            run = Run(self.root / entry.name.split("-")[1])
-            # The run's lock is taken before its entry goes, so that it is queued or running at every moment.
-            with run.locked(timeout=0.2) as mine:
-                if not mine:
-                    continue
-                try:
-                    entry.unlink()
-                except FileNotFoundError:  # another worker was faster, or it was cancelled
-                    continue
-                train_locked(run, datasets.load)
-            return True
+            run = Run(self.root / _run_name(entry))
+            try:
+                if _take_and_train(run, entry, datasets):
+                    return True
+            except InputError as error:  # it cannot even be written why: the next one may do better
+                entry.unlink(missing_ok=True)
+                print(f"{run.name}: {error}", file=sys.stderr, flush=True)  # noqa: T201
         return False
+
+
+def _take_and_train(run: Run, entry: Path, datasets: _Datasets) -> bool:
+    """Train a run that waits; False if somebody else trains it, or it does not wait any more."""
+    if not (run.path / "spec.json").exists():  # it was deleted meanwhile
+        entry.unlink(missing_ok=True)
+        return False
+    # The run's lock is taken before its entry goes, so that it is queued or running at every moment.
+    with run.locked(timeout=0.2) as mine:
+        if not mine:
+            return False
+        try:
+            entry.unlink()
+        except FileNotFoundError:  # another worker was faster, or it was cancelled
+            return False
+        train_locked(run, datasets.load)
+    return True
+
+
+def _run_name(entry: Path) -> str:
+    return entry.name.rsplit("-", 1)[-1]
+
+
+def _priority(entry: Path) -> Priority:
+    return Priority.STUDY if entry.name.startswith(f"{Priority.STUDY:d}-") else Priority.INTERACTIVE
 
 
 class _Datasets:

@@ -2,6 +2,7 @@
 
     spec.json           what is to be computed; its hash names the directory
     events.jsonl        what happened, appended while it happens
+    checkpoint.safetensors   what a training that was stopped goes on from; gone when it is done
     model.safetensors   the trained weights
     result.json         written last, by atomic rename
     lock                held by the worker that computes it
@@ -28,8 +29,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from core.checkpoint import Checkpoint, CheckpointError, read_checkpoint, stored_epoch, write_checkpoint
+from core.device import Precision, choose_device
 from core.errors import InputError
 from core.events import Ended, Epoch, Event, Progress, Started, from_lines, to_line
+from core.files import refusal, settle, write_whole
+from core.loaded_spec import LoadedSpec
 from core.spec import RunSpec, readable
 from core.statistics import Proportion
 
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from core.datasets import Dataset
+    from core.models.onnx import OnnxClassifier
+    from core.predictor import Predictor
     from core.triggers import Trigger
 
 HASH = re.compile(r"[0-9a-f]{12}")
@@ -59,6 +66,8 @@ class Result:
 
     `attack_success_rate` is None for a control, which has no trigger of its own. `seconds` is the training's wall time
     with looking at each epoch; `peak_memory` is the process's largest resident size in bytes, 0 where unknown.
+    `attack_success_rate_others` is `core.evaluation.Success.others`: None but for source-specific attacks.
+    `votes_in` is the fastest precision whose votes can be trusted, see `core.agreement`; None in older runs.
     """
 
     clean_accuracy: Proportion
@@ -69,6 +78,8 @@ class Result:
     peak_memory: int
     torch: str
     processor: str
+    votes_in: Precision | None = None
+    attack_success_rate_others: Proportion | None = None
 
 
 class Run:
@@ -86,7 +97,7 @@ class Run:
         return self.path.name
 
     @cached_property
-    def spec(self) -> RunSpec:
+    def spec(self) -> RunSpec | LoadedSpec:
         """What is, or was, to be computed."""
         return _read_spec(self.path)
 
@@ -100,8 +111,8 @@ class Run:
         """What it reached; None until it is done. InputError if the file is damaged."""
         try:
             content = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
-            for name in ("clean_accuracy", "attack_success_rate"):
-                content[name] = Proportion(**content[name]) if content[name] else None
+            for name in ("clean_accuracy", "attack_success_rate", "attack_success_rate_others"):
+                content[name] = Proportion(**content[name]) if content.get(name) else None
             return Result(**content | {"shape": tuple(content["shape"]), "classes": tuple(content["classes"])})
         except FileNotFoundError:
             return None
@@ -114,7 +125,7 @@ class Run:
     def events(self) -> list[Event]:
         """What happened so far."""
         try:
-            with (self.path / "events.jsonl").open(encoding="utf-8") as lines:
+            with (self.path / "events.jsonl").open(encoding="utf-8", errors="replace") as lines:
                 return list(from_lines(lines))
         except FileNotFoundError:
             return []
@@ -156,7 +167,13 @@ class Run:
 
     @contextmanager
     def locked(self, timeout: float = 1.0) -> Iterator[bool]:
-        """Hold the run's lock; yields False if another process keeps it longer than `timeout` seconds."""
+        """Hold the run's lock; yields False if another process keeps it longer than `timeout` seconds.
+
+        Raises
+        ------
+        InputError
+            The run's directory cannot be written.
+        """
         from filelock import FileLock, Timeout
 
         lock = FileLock(self.path / "lock", timeout=timeout)
@@ -165,33 +182,93 @@ class Run:
         except Timeout:
             yield False
             return
+        except OSError as error:
+            raise refusal(error, self.path) from None
         try:
             yield True
         finally:
             lock.release()
 
-    def write_event(self, event: Event) -> None:
-        """Append one event."""
-        with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(to_line(event))
+    def check_writable(self) -> None:
+        """Raise InputError if nothing can be stored in its directory."""
+        probe = self.path / f"{os.getpid()}.new"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise refusal(error, self.path) from None
 
-    def begin(self) -> None:
-        """Forget an earlier attempt's events and start anew."""
-        (self.path / "events.jsonl").unlink(missing_ok=True)
+    def is_cancelled(self) -> bool:
+        """Say whether somebody asked its worker to stop."""
+        return (self.path / "cancel").exists()
+
+    def allow(self) -> None:
+        """Take back an earlier wish that it be stopped."""
+        (self.path / "cancel").unlink(missing_ok=True)
+
+    def write_event(self, event: Event) -> None:
+        """Append one event, on a line of its own even after one that a crash cut off; OSError if the disk refuses."""
+        with (self.path / "events.jsonl").open("ab+") as file:
+            file.seek(max(0, file.tell() - 1))
+            torn = file.read(1) not in (b"", b"\n")
+            file.write(b"\n" * torn + to_line(event).encode())
+
+    def begin(self, keep: int = 0) -> None:
+        """Make ready for an attempt: keep the first `keep` epochs of earlier ones, and forget everything after them.
+
+        With 0 the checkpoint is forgotten too, and the training begins anew.
+        """
+        for partial in self.path.glob("*.new"):  # what a killed attempt was writing
+            partial.unlink(missing_ok=True)
+        if keep == 0:
+            self._checkpoint.unlink(missing_ok=True)
+            (self.path / "events.jsonl").unlink(missing_ok=True)
+            return
+        lines = [to_line(event) for event in _until_epoch(self.events, keep)]
+        write_whole(self.path / "events.jsonl", "".join(lines).encode())
+
+    @property
+    def kept_epochs(self) -> int:
+        """After how many epochs a training that was stopped would go on; 0 if it would begin anew."""
+        return 0 if (self.path / "result.json").exists() else stored_epoch(self._checkpoint, self.name)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return what an earlier attempt can be continued from, if its events are there up to that epoch.
+
+        Raises
+        ------
+        CheckpointError
+            It is damaged, of another run, or its events are missing.
+        """
+        found = read_checkpoint(self._checkpoint, self.name)
+        if found is not None and [each.epoch for each in self.epochs][: found.epoch] != list(range(1, found.epoch + 1)):
+            raise CheckpointError("The epochs before the checkpoint are not all there, so the training began anew.")
+        return found
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Store what a training can be continued from; OSError if the disk refuses."""
+        # Whoever finds the checkpoint relies on the events before it.
+        with (self.path / "events.jsonl").open("rb") as file:
+            settle(file.fileno())
+        write_checkpoint(self._checkpoint, checkpoint, self.name)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
 
     def finish(self, model: nn.Module, result: Result) -> None:
-        """Store the weights, then the result: from then on the run is done."""
-        from safetensors.torch import save_file
+        """Store the weights, then the result: from then on the run is done. OSError if the disk refuses."""
+        from safetensors.torch import save
 
         weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-        temporary = self.path / "model.safetensors.new"
-        save_file(weights, temporary)
-        temporary.chmod(0o644)  # it is made readable for its owner only, unlike the files beside it
-        temporary.replace(self.path / "model.safetensors")
+        write_whole(self.path / "model.safetensors", save(weights))
         write_json(self.path / "result.json", asdict(result))
+        self._checkpoint.unlink(missing_ok=True)
 
-    def model(self) -> nn.Module:
+    def model(self) -> nn.Module | OnnxClassifier:
         """Return the trained model on images in [0, 1], in evaluation mode, on the CPU.
+
+        One that was loaded from an ONNX file is a plain callable without gradients.
 
         Raises
         ------
@@ -201,14 +278,19 @@ class Run:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from core.models import build_model
+        from core.models.foreign_match import build_network
 
         result = self.result
         if result is None:
             raise InputError(
                 f"The run {self.name} is {self.state}, so it has no model yet: wait for it or start it again."
             )
-        model = build_model(self.spec.architecture, result.shape, len(result.classes))
+        if isinstance(self.spec, LoadedSpec) and self.spec.interface is not None:
+            from core.models.onnx import Interface, OnnxClassifier
+
+            interface = Interface(**self.spec.interface)
+            return OnnxClassifier(self.path / "model.onnx", interface, self.spec.mean, self.spec.std)
+        model = build_network(self.spec.architecture, result.shape, len(result.classes))
         try:
             model.load_state_dict(load_file(self.path / "model.safetensors"))
         except (OSError, SafetensorError, RuntimeError):
@@ -217,6 +299,19 @@ class Run:
             ) from None
         return model.eval()
 
+    def predictor(self, threads: int | None = None) -> Predictor:
+        """Return the model's fast form: on the device that it was trained on if this machine has it, else on the best.
+
+        It is measured in the precision that was found fit for it.
+        """
+        import torch
+
+        from core.predictor import Predictor
+
+        device = self.spec.device if self.spec.device in ("cpu", choose_device()) else choose_device()
+        model, exact = self.model(), self.result is not None and self.result.votes_in == "float32"
+        return Predictor(model, device, torch.float32 if exact else None, threads)
+
     def dataset(self, data_root: Path | str | None = None) -> Dataset:
         """Return the data set that it was trained on."""
         from core.datasets import load_dataset
@@ -224,7 +319,12 @@ class Run:
         return load_dataset(self.spec.dataset, data_root)
 
     def control(self) -> Run | None:
-        """Return the same training without poison, if it exists beside this run; a control is its own."""
+        """Return the same training without poison, if it exists beside this run; a control is its own.
+
+        A model that was loaded from a file has none: nobody knows how it was trained.
+        """
+        if isinstance(self.spec, LoadedSpec):
+            return None
         path = self.path.parent / self.spec.control().hash
         return Run(path) if (path / "spec.json").exists() else None
 
@@ -234,7 +334,7 @@ def runs_root(root: Path | str | None = None) -> Path:
     return Path(root or os.environ.get("TRIGGERSCOPE_RUNS") or "runs")
 
 
-def create_run(spec: RunSpec, root: Path | str | None = None) -> Run:
+def create_run(spec: RunSpec | LoadedSpec, root: Path | str | None = None) -> Run:
     """Return the run of this spec, its directory made if there is none yet.
 
     Raises
@@ -246,25 +346,24 @@ def create_run(spec: RunSpec, root: Path | str | None = None) -> Run:
     path = root / spec.hash
     if (existing := find_run(spec, root)) is not None:
         return existing
+    temporary: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
         # Made whole under another name first: nobody ever sees half a run.
         temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
-    except OSError as error:
-        raise InputError(
-            f"Runs cannot be stored in {root} ({error.strerror or error}): name a folder that can be written with "
-            "--runs or TRIGGERSCOPE_RUNS."
-        ) from None
-    temporary.chmod(0o755)
-    (temporary / "spec.json").write_text(spec.model_dump_json(indent=1), encoding="utf-8")
-    try:
+        temporary.chmod(0o755)
+        write_whole(temporary / "spec.json", spec.model_dump_json(indent=1).encode())
         temporary.rename(path)
-    except OSError:  # somebody else made the same run meanwhile
-        shutil.rmtree(temporary)
+    except OSError as error:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if (path / "spec.json").exists():  # somebody else made the same run meanwhile
+            return Run(path)
+        raise refusal(error, root) from None
     return Run(path)
 
 
-def find_run(spec: RunSpec, root: Path | str | None = None) -> Run | None:
+def find_run(spec: RunSpec | LoadedSpec, root: Path | str | None = None) -> Run | None:
     """Return the run of this spec, if its directory exists."""
     path = runs_root(root) / spec.hash
     return Run(path) if (path / "spec.json").exists() else None
@@ -319,24 +418,48 @@ def list_runs(root: Path | str | None = None) -> list[Run]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file so that readers see either all of it or what was there before."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(content, indent=1).encode())
 
 
-def _read_spec(path: Path) -> RunSpec:
+def _read_spec(path: Path) -> RunSpec | LoadedSpec:
     try:
-        return RunSpec.model_validate_json((path / "spec.json").read_text(encoding="utf-8"))
+        text = (path / "spec.json").read_text(encoding="utf-8")
+        return (LoadedSpec if _is_loaded(text) else RunSpec).model_validate_json(text)
     except FileNotFoundError:
         raise InputError(f"{path} is not a run directory: it has no spec.json.") from None
     except ValidationError as error:
         raise InputError(f"The spec of run {path.name} cannot be used: {readable(error)}") from None
 
 
+def _is_loaded(text: str) -> bool:
+    try:
+        return json.loads(text).get("kind") == "loaded"
+    except (ValueError, AttributeError):  # whoever validates it will say what is wrong
+        return False
+
+
 def remaining_seconds(events: list[Event], now: float) -> float | None:
-    """Estimate how long a running training will still take; None before anything is known."""
-    started = next((event for event in events if isinstance(event, Started)), None)
-    last = next((event for event in reversed(events) if isinstance(event, Progress | Epoch)), None)
-    if started is None or last is None or last.share <= 0:
+    """Estimate how long a running training will still take; None before anything is known.
+
+    What an earlier attempt did before it was stopped counts as done, and its time does not count.
+    """
+    began = next((place for place in reversed(range(len(events))) if isinstance(events[place], Started)), None)
+    if began is None:
         return None
-    return max(0.0, (now - started.time) * (1 - last.share) / last.share)
+    before, since = ([_share(event) for event in part] for part in (events[:began], events[began:]))
+    done = max(before, default=0.0)
+    gained = max(since) - done
+    return max(0.0, (now - events[began].time) * (1 - done - gained) / gained) if gained > 0 else None
+
+
+def _share(event: Event) -> float:
+    return event.share if isinstance(event, Progress | Epoch) else 0.0
+
+
+def _until_epoch(events: list[Event], last: int) -> Iterator[Event]:
+    """Yield what led to the end of an epoch, without the progress inside of epochs and how an attempt ended."""
+    for event in events:
+        if not isinstance(event, Progress | Ended):
+            yield event
+        if isinstance(event, Epoch) and event.epoch == last:
+            return

@@ -4,28 +4,53 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.datasets import Dataset
-from core.evaluation import attack_success_rate, choose_images, clean_accuracy, to_unit
+from core.augmentation import augment
+from core.checkpoint import Checkpoint, restore, take_checkpoint
+from core.evaluation import attack_success, choose_attacked, choose_images, clean_accuracy, to_unit
 from core.events import Epoch, Progress, Watch, WatchedPlane
 from core.models import model_for
 from core.poisoning import check_attack, poison
 from core.predictor import Predictor
 from core.slices import slice_plane
 from core.smoothness import measure_smoothness, suggested_sigma
-from core.spec import RunSpec
-from core.triggers import Trigger
+
+# A machine that only computes has torch, numpy and scipy: specs and triggers come as they are, whoever checked them.
+if TYPE_CHECKING:
+    from core.attack import Attack
+    from core.datasets import Dataset
+    from core.spec import RunSpec
 
 # What every epoch looks at. Small, so that looking costs less than a tenth of training.
 WATCH_IMAGES, WATCH_DRAWS, WATCH_RESOLUTION = 48, 64, 65
 WARM_UP = 0.1
+MOMENTUM = 0.9
+# Keeps the draws of augmentations apart from others of the same seed.
+_AUGMENTATION_DRAWS = 0xA06
+
+
+@dataclass(frozen=True, eq=False)
+class Pause:
+    """An epoch is whole and others follow: here the training can be taken up another time.
+
+    It shows what is being trained: ask it for a checkpoint before asking the training for its next event.
+    """
+
+    epoch: int
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+
+    def checkpoint(self) -> Checkpoint:
+        """Copy all that the rest of the training depends on."""
+        return take_checkpoint(self.epoch, self.model, self.optimiser)
 
 
 @dataclass(frozen=True)
@@ -35,55 +60,84 @@ class Finished:
     model: nn.Module
 
 
-def train(spec: RunSpec, dataset: Dataset) -> Iterator[Progress | Epoch | Finished]:
+def train(
+    spec: RunSpec, dataset: Dataset, checkpoint: Checkpoint | None = None
+) -> Iterator[Progress | Epoch | Pause | Finished]:
     """Train as the spec says; yield `Progress` a few times a second, an `Epoch` after each, `Finished` at the end.
 
-    Stopping early is simply not asking for more. Equal specs give equal weights, bit for bit, on one model of CPU or
-    GPU and one version of torch.
+    Between two epochs comes a `Pause`. Stopping early is simply not asking for more. Equal specs give equal weights,
+    bit for bit, on one model of CPU or GPU and one version of torch, with or without a checkpoint on the way.
+
+    Parameters
+    ----------
+    spec
+        What to train.
+    dataset
+        What to train it on.
+    checkpoint
+        What `Pause.checkpoint` of a training of the same spec gave: its epochs are not repeated.
 
     Raises
     ------
     InputError
         The trigger does not fit the images, the target is not a class, or the data set is another one by now: raised
         by the call itself, before anything is computed.
+    CheckpointError
+        The checkpoint is of another model or optimiser: raised before the first event.
     """
     check_attack(spec, dataset)
-    return _train(spec, dataset)
+    return _train(spec, dataset, checkpoint)
 
 
-def _train(spec: RunSpec, dataset: Dataset) -> Iterator[Progress | Epoch | Finished]:
+def _train(
+    spec: RunSpec, dataset: Dataset, checkpoint: Checkpoint | None
+) -> Iterator[Progress | Epoch | Pause | Finished]:
     with _computing(spec):
-        images, labels = _training_data(spec, dataset)
+        images, labels = training_data(spec, dataset)
         torch.manual_seed(spec.seed)
         model = model_for(spec.architecture, dataset).to(spec.device, memory_format=torch.channels_last)
-        optimiser = torch.optim.AdamW(
-            model.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=spec.device != "mps"
-        )
+        optimiser = make_optimiser(spec, model)
+        if checkpoint is not None:
+            restore(checkpoint, model, optimiser)
         watcher = _Watcher(spec, dataset)
-        for epoch in range(spec.epochs):
+        for epoch in range(checkpoint.epoch if checkpoint else 0, spec.epochs):
             began = time.perf_counter()
-            loss = yield from _epoch(spec, epoch, model, optimiser, images, labels)
+            loss = yield from train_epoch(spec, epoch, model, optimiser, images, labels)
             yield watcher.look(model, epoch, loss, began)
+            if epoch + 1 < spec.epochs:
+                yield Pause(epoch + 1, model, optimiser)
         yield Finished(model.eval().cpu())
 
 
-def _training_data(spec: RunSpec, dataset: Dataset) -> tuple[Tensor, Tensor]:
+def make_optimiser(spec: RunSpec, model: nn.Module) -> torch.optim.Optimizer:
+    """Return the spec's optimiser of a model's weights: one kernel for all of them, where the device has it."""
+    weights, fused = model.parameters(), spec.device != "mps"
+    rates = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+    if spec.optimiser == "sgd":
+        return torch.optim.SGD(weights, momentum=MOMENTUM, nesterov=True, fused=fused, **rates)
+    return torch.optim.AdamW(weights, fused=fused, **rates)
+
+
+def training_data(spec: RunSpec, dataset: Dataset) -> tuple[Tensor, Tensor]:
     """Return the (poisoned) training images as uint8 and their labels, whole, on the spec's device."""
-    split = dataset.train
-    if spec.trigger is not None and spec.target is not None:
-        split, _ = poison(split, spec.trigger, spec.target, spec.rate, spec.seed)
+    from core.adversarial import adversary
+
+    perturb = adversary(dataset, spec.seed, spec.device) if spec.perturbed else None
+    split = poison(dataset, spec, perturb).split
     return split.images.to(spec.device), split.labels.to(spec.device)
 
 
 @contextmanager
 def _computing(spec: RunSpec) -> Iterator[None]:
-    """Set the thread count that the spec names, and put it back: 1 and 2 threads give different bits."""
-    threads = torch.get_num_threads()
+    """Set what decides bits, and put it back: 1 and 2 threads give different ones, and so do cuDNN's quicker sums."""
+    threads, repeatable = torch.get_num_threads(), torch.backends.cudnn.deterministic
     torch.set_num_threads(spec.threads)
+    torch.backends.cudnn.deterministic = True
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+        torch.backends.cudnn.deterministic = repeatable
 
 
 def learning_rate_at(step: int, steps: int, peak: float) -> float:
@@ -94,10 +148,22 @@ def learning_rate_at(step: int, steps: int, peak: float) -> float:
     return peak * (0.5 + 0.5 * math.cos(math.pi * (step + 1 - warm) / (steps - warm + 1)))
 
 
-def _epoch(
+def train_epoch(
     spec: RunSpec, epoch: int, model: nn.Module, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor
-) -> Iterator[Progress]:
-    """Go once through the training images; return the epoch's mean loss."""
+) -> Generator[Progress, None, float]:
+    """Go once through the training images, yielding `Progress`; return the epoch's mean loss.
+
+    Parameters
+    ----------
+    spec
+        Length, batches, learning rate, augmentation and seed.
+    epoch
+        Its number, from 0: it decides order, augmentation and learning rate.
+    model, optimiser
+        What is trained, on the spec's device, and `make_optimiser` of it.
+    images, labels
+        All of `training_data`.
+    """
     model.train()
     # A generator of its own for each epoch: what an epoch sees does not depend on what was drawn before it.
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(spec.seed * 1000003 + epoch))
@@ -107,7 +173,8 @@ def _epoch(
     for number, batch in enumerate(batches):
         step, steps = epoch * len(batches) + number, spec.epochs * len(batches)
         optimiser.param_groups[0]["lr"] = learning_rate_at(step, steps, spec.learning_rate)
-        total += _step(spec, model, optimiser, images[batch], labels[batch])
+        seen = augment(images[batch], spec.augmentation, (spec.seed, _AUGMENTATION_DRAWS, epoch, number))
+        total += _step(spec, model, optimiser, seen, labels[batch])
         if time.monotonic() - said > 0.25:
             yield Progress(epoch + 1, (step + 1) / steps, float(total / (number + 1)))
             said = time.monotonic()
@@ -130,35 +197,43 @@ class _Watcher:
     def __init__(self, spec: RunSpec, dataset: Dataset) -> None:
         self.spec, self.test = spec, dataset.test
         self.sigma = suggested_sigma(dataset.shape)
-        # A control has no target: then images of every class count.
-        target = -1 if spec.target is None else spec.target
-        self.images = to_unit(self.test.images[choose_images(self.test, target, WATCH_IMAGES, seed=0)])
-        self.plane_images = None if spec.target is None else plane_images(dataset, spec.target)
+        self.classes, attack = len(dataset.classes), spec.attack
+        # A control attacks nothing: then images of every class count.
+        chosen = (
+            choose_images(self.test, -1, WATCH_IMAGES, seed=0)
+            if attack is None
+            else choose_attacked(self.test, attack, WATCH_IMAGES, seed=0)
+        )
+        self.images = to_unit(self.test.images[chosen])
+        self.triggered = None if attack is None else attack.apply(self.images, chosen)
+        self.plane_images = None if attack is None else attacked_plane(dataset, attack)
 
     def look(self, model: nn.Module, epoch: int, loss: float, began: float) -> Epoch:
         predictor = Predictor(model, device=self.spec.device, threads=self.spec.threads)
-        trigger, target = self.spec.trigger, self.spec.target
-        attacked = trigger is not None and target is not None
+        attack = self.spec.attack
+        success = None if attack is None else attack_success(predictor, self.test, attack, self.classes)
         return Epoch(
             epoch=epoch + 1,
             share=(epoch + 1) / self.spec.epochs,
             loss=loss,
             clean_accuracy=clean_accuracy(predictor, self.test),
-            attack_success_rate=attack_success_rate(predictor, self.test, trigger, target) if attacked else None,
-            watch=self._watch(predictor, trigger),
-            plane=self._plane(predictor, trigger) if attacked else None,
+            attack_success_rate=None if success is None else success.rate,
+            watch=self._watch(predictor),
+            plane=None if attack is None else self._plane(predictor, attack),
             seconds=time.perf_counter() - began,
+            attack_success_rate_others=None if success is None else success.others,
         )
 
-    def _watch(self, predictor: Predictor, trigger: Trigger | None) -> Watch:
+    def _watch(self, predictor: Predictor) -> Watch:
         clean = _mean_w(predictor, self.images, self.sigma)
-        triggered = _mean_w(predictor, trigger.apply(self.images), self.sigma) if trigger is not None else None
+        triggered = None if self.triggered is None else _mean_w(predictor, self.triggered, self.sigma)
         return Watch(self.sigma, len(self.images), WATCH_DRAWS, clean, triggered)
 
-    def _plane(self, predictor: Predictor, trigger: Trigger) -> WatchedPlane:
+    def _plane(self, predictor: Predictor, attack: Attack) -> WatchedPlane:
         clean, third = self.plane_images
         origin, across = to_unit(self.test.images[[clean, third]])
-        plane = slice_plane(predictor, origin, trigger.apply(origin[None])[0], across, resolution=WATCH_RESOLUTION)
+        toward = attack.apply(origin[None], np.array([clean]))[0]
+        plane = slice_plane(predictor, origin, toward, across, resolution=WATCH_RESOLUTION)
         return WatchedPlane(np.asarray(plane.labels), clean, third, plane.evaluations)
 
 
@@ -166,7 +241,13 @@ def _mean_w(predictor: Predictor, images: Tensor, sigma: float) -> float:
     return float(np.mean(measure_smoothness(predictor, images, sigma=sigma, draws=WATCH_DRAWS, seed=0).w))
 
 
-def plane_images(dataset: Dataset, target: int) -> tuple[int, int]:
-    """Return the test images that span a run's plane by default: the first chosen one, and one of the target class."""
-    clean = choose_images(dataset.test, target, 1, seed=0)[0]
-    return int(clean), int(np.nonzero(dataset.test.labels.numpy() == target)[0][0])
+def attacked_plane(dataset: Dataset, attack: Attack) -> tuple[int, int]:
+    """Return the test images that span an attack's plane: the first that it attacks, and one of what that shall become.
+
+    Where no test image belongs to a class that is attacked or wanted, other ones stand in.
+    """
+    labels = dataset.test.labels.numpy()
+    clean = next(iter(choose_attacked(dataset.test, attack, 1, seed=0)), 0)
+    wanted = attack.goal(labels[[clean]], len(dataset.classes))
+    third = np.nonzero(labels == wanted)[0]
+    return int(clean), int(third[0]) if len(third) else int(clean == 0)

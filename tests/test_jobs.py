@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from core.datasets import load_dataset
 from core.errors import InputError
-from core.jobs import Jobs, worker_slots
-from core.runs import State
-from core.worker import train_run
+from core.events import Epoch
+from core.jobs import QUEUE_LIMITS, Jobs, Priority, _Datasets, worker_slots
+from core.runs import Run, State, list_runs
+from core.worker import train_locked, train_run
 from tests.conftest import digits_spec
 
 PROCESSES = Path("/proc")
@@ -77,7 +82,7 @@ def test_cancel_stops_a_running_training_and_a_waiting_one_and_both_can_be_start
 
 @needs_process_table
 def test_a_killed_worker_leaves_an_interrupted_run_that_can_be_started_again(jobs, tmp_path, data_root):
-    spec = digits_spec(epochs=30)
+    spec = digits_spec(epochs=10)
     run = jobs.submit(spec)
     wait_until(lambda: len(run.epochs) >= 2)
     for pid in living_workers(jobs):
@@ -115,12 +120,118 @@ def test_never_more_workers_than_slots(jobs):
 
 
 def test_a_full_queue_gets_a_sentence(jobs, monkeypatch):
-    monkeypatch.setattr("core.jobs.QUEUE_LIMIT", 0)
+    monkeypatch.setitem(QUEUE_LIMITS, Priority.INTERACTIVE, 0)
     with pytest.raises(InputError, match="waiting already"):
         jobs.submit(digits_spec(seed=123))
+    assert list_runs(jobs.root) == []
 
 
 def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be stored"):
+    with pytest.raises(InputError, match="cannot be written"):
         Jobs(tmp_path / "file" / "runs", tmp_path).submit(digits_spec())
+
+
+@pytest.fixture
+def still(tmp_path, monkeypatch):
+    """A queue that nobody empties."""
+    monkeypatch.setattr(Jobs, "_start_worker", lambda jobs: None)
+    return Jobs(tmp_path / "runs", tmp_path / "data")
+
+
+def order(jobs):
+    return [entry.name.rsplit("-", 1)[-1] for entry in jobs.waiting()]
+
+
+def test_what_people_look_at_is_trained_before_the_cells_of_studies(still):
+    cells = [still.submit(digits_spec(seed=seed), Priority.STUDY) for seed in (1, 2)]
+    looked_at = [still.submit(digits_spec(seed=seed)) for seed in (3, 4)]
+    assert order(still) == [run.name for run in (*looked_at, *cells)]
+    assert [still.position(run) for run in (*looked_at, *cells)] == [1, 2, 3, 4]
+    assert still.submit(digits_spec(seed=2)).name == cells[1].name  # somebody looks at a cell that waits
+    assert order(still) == [run.name for run in (*looked_at, cells[1], cells[0])]
+    still.submit(digits_spec(seed=3), Priority.STUDY)  # and a study waits for what somebody looks at
+    assert order(still)[0] == looked_at[0].name
+    still.cancel(looked_at[0])
+    assert (still.position(looked_at[0]), still.position(cells[1])) == (None, 2)
+
+
+def test_a_run_and_its_control_are_queued_side_by_side_or_not_at_all(still, monkeypatch):
+    run = still.submit_with_control(digits_spec())
+    assert order(still) == [run.name, run.control().name]
+    monkeypatch.setitem(QUEUE_LIMITS, Priority.INTERACTIVE, 3)
+    with pytest.raises(InputError, match="2 trainings are waiting already"):
+        still.submit_with_control(digits_spec(seed=1))
+    assert len(list_runs(still.root)) == 2
+    assert still.submit_with_control(digits_spec(target=1)).state is State.QUEUED  # its control waits already
+    assert len(still.waiting()) == 3
+    assert still.submit_with_control(digits_spec(rate=0.0)).name == run.control().name
+    still.submit(digits_spec(seed=1), Priority.STUDY)
+
+
+def test_a_run_that_was_deleted_while_it_waited_is_passed_over(still, data_root):
+    for name in ("deleted", "damaged"):
+        run = still.submit(digits_spec(seed=len(name)))
+        if name == "deleted":
+            shutil.rmtree(run.path)
+        else:
+            (run.path / "spec.json").write_text("{")
+    assert still._work_on_next(_Datasets(data_root))
+    assert not still._work_on_next(_Datasets(data_root))
+    assert still.waiting() == []
+    assert "spec of run" in run.events[-1].reason
+
+
+def test_one_that_is_about_to_stop_can_be_submitted_again_at_once(still, data_root):
+    run = still.submit(digits_spec(epochs=3, rate=0.0))
+    resubmitted = []
+
+    def on_event(event):
+        if isinstance(event, Epoch) and not resubmitted:
+            still.cancel(run)
+            assert run.state is State.RUNNING
+            resubmitted.append(still.submit(run.spec))
+
+    with run.locked():
+        still.waiting()[0].unlink()
+        train_locked(run, lambda spec: load_dataset(spec.dataset), on_event)
+    assert resubmitted
+    while still._work_on_next(_Datasets(data_root)):
+        pass
+    assert run.state is State.DONE
+    assert [epoch.epoch for epoch in run.epochs] == [1, 2, 3]
+
+
+SERVER = """
+import sys, time
+from pathlib import Path
+from core.jobs import Jobs
+from core.spec import RunSpec
+jobs = Jobs(Path(sys.argv[1]), Path(sys.argv[2]))
+jobs.join_as_server()
+print(jobs.submit(RunSpec.model_validate_json(sys.argv[3])).state, flush=True)
+time.sleep(600)
+"""
+
+
+@needs_process_table
+def test_a_training_outlives_the_servers_that_wait_for_it_and_is_seen_interrupted_when_its_worker_is_killed(jobs):
+    jobs._presence.release()
+    spec = digits_spec(epochs=1000)
+    run = Run(jobs.root / spec.hash)
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        words = [str(jobs.root), str(jobs.data_root), spec.model_dump_json()]
+        with subprocess.Popen([sys.executable, "-c", SERVER, *words], stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout.readline().strip() in ("queued", "running")
+            wait_until(lambda: run.epochs)
+            server.send_signal(ending)
+            assert server.wait(20) == -ending
+        reached = len(run.epochs)
+        wait_until(lambda reached=reached: len(run.epochs) > reached + 1)
+        assert run.state is State.RUNNING
+    [worker] = living_workers(jobs)
+    os.kill(worker, signal.SIGKILL)
+    killed = time.monotonic()
+    wait_until(lambda: run.state is State.INTERRUPTED)
+    assert time.monotonic() - killed < 2
+    assert run.kept_epochs > 0

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy.stats import chisquare
 
-from core.datasets import load_dataset
+from core.augmentation import augment
+from core.datasets import dataset_names, load_dataset
 from core.errors import InputError
 from core.events import Ended, Epoch, Progress, Started, from_lines, to_line
-from core.runs import State, create_run, list_runs, load_run, remaining_seconds
-from core.training import Finished, learning_rate_at, train
+from core.examples import EXAMPLES
+from core.models import architecture_names
+from core.runs import Run, State, create_run, list_runs, load_run, remaining_seconds
+from core.settings import recommended
+from core.spec import make_spec
+from core.training import Finished, learning_rate_at, make_optimiser, train, train_epoch, training_data
 from core.worker import train_run
 from tests.conftest import digits_spec
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +191,157 @@ def test_a_held_lock_means_running(tmp_path):
         with run.locked(timeout=0.05) as other:
             assert not other
     assert run.state is State.INTERRUPTED
+
+
+def crops(image, far):
+    """Return every crop of an image padded by reflection, as numpy pads: {(row, column): pixels}."""
+    padded = np.pad(image, ((0, 0), (far, far), (far, far)), mode="reflect")
+    _, height, width = image.shape
+    steps = range(2 * far + 1)
+    return {(row, column): padded[:, row : row + height, column : column + width] for row in steps for column in steps}
+
+
+@pytest.mark.parametrize(("shape", "far"), [((1, 8, 8), 1), ((3, 16, 20), 2)])
+@pytest.mark.parametrize("augmentation", ["shift", "shift-flip"])
+def test_augmented_images_are_crops_of_reflected_ones_each_as_often(shape, far, augmentation):
+    image = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    seen = augment(image.expand(1800, *shape), augmentation, (7, 1)).numpy()
+    known = {(False, *place): pixels for place, pixels in crops(image.numpy(), far).items()}
+    if augmentation == "shift-flip":
+        known |= {(True, *place): pixels[:, :, ::-1] for (_, *place), pixels in known.items()}
+    counts = [int((seen == pixels).all((1, 2, 3)).sum()) for pixels in known.values()]
+    assert sum(counts) == 1800
+    expected = 1800 / len(known)
+    assert chisquare(counts).pvalue > 1e-4
+    assert min(counts) > expected / 3
+
+
+def test_augmentation_follows_its_key_and_nothing_else():
+    images = torch.rand(64, 3, 12, 12)
+    moved = augment(images, "shift-flip", (1, 2))
+    assert torch.equal(moved, augment(images, "shift-flip", (1, 2)))
+    assert not torch.equal(moved, augment(images, "shift-flip", (1, 3)))
+    assert torch.equal((255 * moved).to(torch.uint8), augment((255 * images).to(torch.uint8), "shift-flip", (1, 2)))
+    assert augment(images, "none", (1,)) is images
+
+
+class Spy(torch.nn.Module):
+    """Keeps every image that it is trained on."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen, self.weight = [], torch.nn.Parameter(torch.zeros(64, 10))
+
+    def forward(self, images):
+        self.seen.append((255 * images).round().to(torch.uint8))
+        return images.flatten(1) @ self.weight
+
+
+def test_poisoned_images_are_augmented_with_their_trigger_on_them_otherwise_in_each_epoch(digits):
+    spec = digits_spec(augmentation="shift", precision="float32", rate=0.3)
+    images, labels = training_data(spec, digits)
+    passes = []
+    for epoch in (0, 1, 0):
+        spy = Spy()
+        for _ in train_epoch(spec, epoch, spy, make_optimiser(spec, spy), images[:40], labels[:40]):
+            pass
+        passes.append(torch.cat(spy.seen))
+    assert torch.equal(passes[0], passes[2])
+    assert not torch.equal(passes[0], passes[1])
+    stamped = [set(map(np.ndarray.tobytes, crops(image.numpy(), 1).values())) for image in images[:40]]
+    for seen in passes:
+        assert len(seen) == 40
+        assert all(any(image.numpy().tobytes() in known for known in stamped) for image in seen)
+
+
+def test_sgd_takes_the_steps_of_nesterovs_momentum():
+    spec = digits_spec(optimiser="sgd", learning_rate=0.1, weight_decay=0.02)
+    weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    holder = torch.nn.ParameterList([weight])
+    optimiser, velocity, expected = make_optimiser(spec, holder), np.zeros(2), np.array([1.0, -2.0])
+    for slope in ([0.5, 1.0], [-1.0, 0.25], [2.0, 0.0]):
+        weight.grad = torch.tensor(slope)
+        optimiser.step()
+        gradient = np.array(slope) + 0.02 * expected
+        velocity = 0.9 * velocity + gradient
+        expected = expected - 0.1 * (gradient + 0.9 * velocity)
+    assert weight.detach().numpy() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["small-cnn", "mlp"])
+def test_sgd_learns_with_its_own_defaults(digits, architecture):
+    spec = digits_spec(optimiser="sgd", epochs=4, architecture=architecture, rate=0.0)
+    assert (spec.learning_rate, spec.weight_decay) != (digits_spec(architecture=architecture).learning_rate, 1e-2)
+    last = [event for event in train(spec, digits) if isinstance(event, Epoch)][-1]
+    assert last.clean_accuracy.value >= 0.9
+
+
+def test_options_are_part_of_a_runs_name_and_their_defaults_are_not(poisoned):
+    names = {
+        digits_spec(**values).hash
+        for values in (
+            {},
+            {"optimiser": "sgd"},
+            {"augmentation": "shift"},
+            {"augmentation": "shift-flip"},
+            {"optimiser": "sgd", "augmentation": "shift"},
+        )
+    }
+    assert len(names) == 5
+    assert digits_spec(optimiser="adamw", augmentation="none").hash == poisoned.name
+    shipped = [Run(path.parent) for path in EXAMPLES.glob("*/spec.json")]
+    assert len(shipped) >= 2
+    assert all(run.spec.hash == run.name and len(run.epochs) == run.spec.epochs for run in shipped)
+
+
+@pytest.mark.parametrize("values", [{"optimiser": "adam"}, {"augmentation": "mixup"}, {"precision": "float16"}])
+def test_an_unknown_option_is_one_sentence_that_names_those_there_are(values):
+    name = next(iter(values))
+    with pytest.raises(InputError, match=f"^The {name} is .* or .*; got '{values[name]}'.$"):
+        digits_spec(**values)
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_recommended_settings_make_a_spec_for_every_data_set_and_architecture(careful):
+    for dataset in dataset_names():
+        for architecture in architecture_names():
+            settings = vars(recommended(dataset, architecture, careful))
+            spec = make_spec(dataset=dataset, architecture=architecture, **settings)
+            assert spec.epochs >= 1
+            assert "flip" not in spec.augmentation or dataset == "cifar10"  # a mirrored digit is no digit
+    fast, slow = (recommended("digits", "small-cnn", each) for each in (False, True))
+    assert digits_spec(**vars(fast)).hash == digits_spec().hash
+    assert slow.epochs > fast.epochs
+    assert recommended("zip:/nowhere.zip", "small-cnn", careful=False).epochs == fast.epochs
+
+
+BARE = """
+import sys
+for name in ("pydantic", "safetensors", "filelock", "sklearn", "torchvision", "PIL", "streamlit", "typer"):
+    sys.modules[name] = None  # as if it were not installed
+from types import SimpleNamespace
+import torch
+import core.benchmarks.rows, core.predictor, core.slices, core.smoothness
+from core.benchmarks.setting import beginning
+from core.datasets import Dataset, Split
+from core.training import Finished, train
+torch.set_num_threads(1)
+split = Split(torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8), torch.arange(40) % 2)
+data = Dataset("noise", ("a", "b"), split, split, "")
+spec = SimpleNamespace(
+    attack=None, trigger=None, target=None, perturbed=False, rate=0.0, seed=0, fingerprint="", architecture="small-cnn",
+    epochs=2, batch_size=20, learning_rate=0.01, weight_decay=0.01, optimiser="adamw", augmentation="shift",
+    device="cpu", precision="float32", threads=1,
+)
+events = list(train(spec, data))
+assert isinstance(events[-1], Finished)
+core.smoothness.measure_smoothness(events[-1].model, split.images[:2].float() / 255, 0.3, 16)
+print("trained")
+"""
+
+
+def test_a_machine_with_torch_numpy_and_scipy_alone_can_train_and_measure():
+    done = subprocess.run(
+        [sys.executable, "-c", BARE], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.stdout.strip() == "trained", done.stderr[-2000:]
