@@ -37,9 +37,9 @@ def test_import_and_fingerprint_stay_light():
 
 
 def test_names_and_descriptions_agree():
-    assert dataset_names() == ("digits", "signs", "mnist", "fashion-mnist")
+    assert dataset_names() == ("digits", "signs", "mnist", "fashion-mnist", "cifar10", "svhn", "gtsrb")
     assert [describe(name).name for name in dataset_names()] == list(dataset_names())
-    assert len({fingerprint(name) for name in dataset_names()}) == 4
+    assert len({fingerprint(name) for name in dataset_names()}) == 7
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Images to learn from, each data set as one uint8 tensor per split, behind one interface."""
 
 from core.datasets.dataset import Dataset, Split
-from core.datasets.registry import data_folder, dataset_names, describe, fingerprint, load_dataset
+from core.datasets.registry import data_folder, dataset_names, describe, fingerprint, load_dataset, load_test
 from core.datasets.source import Description, Progress
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "describe",
     "fingerprint",
     "load_dataset",
+    "load_test",
 ]

@@ -62,8 +62,11 @@ class Source:
         As in `Dataset`. Raise its number whenever the loaded images, labels or splits change.
     load
         Makes the data set, given the folder for downloads and caches.
+    load_test
+        Makes it without training images, where that is much faster; None where it is not.
     """
 
     description: Description
     fingerprint: str
     load: Callable[[Path, Progress], Dataset]
+    load_test: Callable[[Path, Progress], Dataset] | None = None

@@ -105,6 +105,12 @@ def _small_cnn(shape: Shape, classes: int) -> nn.Module:
     return SmallCNN(shape, classes)
 
 
+def _tiny_cnn(shape: Shape, classes: int) -> nn.Module:
+    from core.models.small_cnn import SmallCNN
+
+    return SmallCNN(shape, classes, widths=(16, 32, 64))
+
+
 def _mlp(shape: Shape, classes: int) -> nn.Module:
     from core.models.mlp import MLP
 
@@ -135,6 +141,7 @@ _ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
         Architecture("small-cnn", "Small CNN", 1e-2, _small_cnn),
+        Architecture("tiny-cnn", "Tiny CNN", 1e-2, _tiny_cnn),
         Architecture("mlp", "MLP", 5e-3, _mlp),
         Architecture("resnet-18", "ResNet-18", 1e-3, _resnet),
         Architecture("preact-resnet-18", "PreAct-ResNet-18", 1e-3, _preact_resnet),

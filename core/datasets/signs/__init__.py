@@ -69,8 +69,21 @@ def generate(train_per_class: int, test_per_class: int, progress: Progress) -> D
 def _load(data_root: Path, progress: Progress) -> Dataset:
     from core.datasets.cache import cached
 
-    path = data_root / "signs" / f"{_FINGERPRINT}.npz"
-    return cached(path, "signs", _FINGERPRINT, lambda: generate(TRAIN_PER_CLASS, TEST_PER_CLASS, progress))
+    return cached(_whole(data_root), "signs", _FINGERPRINT, lambda: generate(TRAIN_PER_CLASS, TEST_PER_CLASS, progress))
+
+
+def _load_test(data_root: Path, progress: Progress) -> Dataset:
+    """Photograph the test images alone, which are the same without the others, and keep them in a file of their own."""
+    from core.datasets.cache import cached
+
+    if _whole(data_root).exists():
+        return _load(data_root, progress)
+    path = data_root / "signs" / f"{_FINGERPRINT}-test.npz"
+    return cached(path, "signs", _FINGERPRINT, lambda: generate(0, TEST_PER_CLASS, progress))
+
+
+def _whole(data_root: Path) -> Path:
+    return data_root / "signs" / f"{_FINGERPRINT}.npz"
 
 
 SOURCE = Source(
@@ -89,4 +102,5 @@ SOURCE = Source(
     ),
     _FINGERPRINT,
     _load,
+    _load_test,
 )

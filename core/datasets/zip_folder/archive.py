@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import stat
-import struct
 import zipfile
 import zlib
 from pathlib import Path
 from types import TracebackType
 
 from core.errors import InputError
+from core.zip_directory import directory_length
 
 LARGEST_MEMBER_COUNT = 200_000
 LONGEST_NAME = 400
@@ -76,7 +76,7 @@ class Archive:
             name = member.filename.replace("\\", "/")
             self._check_kind(member, name)
             name = "/".join(part for part in name.split("/") if part not in ("", "."))
-            if not member.is_dir() and _is_image_name(name):
+            if not member.is_dir() and is_image_name(name):
                 images[name] = member
         self._check_sizes(images)
         return images
@@ -111,7 +111,8 @@ class Archive:
             )
 
 
-def _is_image_name(name: str) -> bool:
+def is_image_name(name: str) -> bool:
+    """Say whether this is the name of an image file, and not of what computers leave behind."""
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
     return not hidden and name.lower().endswith(_IMAGE_SUFFIXES)
 
@@ -125,24 +126,12 @@ def _too_many(path: Path) -> str:
 
 
 def _check_directory_size(path: Path) -> None:
-    """Refuse a list of members so long that merely reading it would fill the memory.
-
-    The record at the end of a ZIP (PKWARE's APPNOTE, 4.3.16) gives the length of that list; a file too large for that
-    record has one more before it (4.3.14 and 4.3.15).
-    """
+    """Refuse a list of members so long that merely reading it would fill the memory."""
     try:
-        with path.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(-min(file.tell(), 2**16 + 22 + 20 + 56), 1)
-            tail = file.read()
+        length = directory_length(path)
     except OSError as error:
         raise InputError(f"The ZIP file {path} can't be opened ({error.strerror}): check its path.") from error
-    record = tail.rfind(b"PK\5\6")
-    if record < 0 or len(tail) < record + 22:
+    if length is None:
         raise InputError(f"{path} is no ZIP file, or only part of one: give a ZIP of image folders.")
-    (length,) = struct.unpack_from("<I", tail, record + 12)
-    larger = record - 20 - 56
-    if larger >= 0 and tail.startswith(b"PK\6\6", larger):
-        (length,) = struct.unpack_from("<Q", tail, larger + 40)
     if length > _LARGEST_DIRECTORY:
         raise InputError(_too_many(path))

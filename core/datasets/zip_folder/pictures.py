@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.datasets.zip_folder.archive import Archive
 from core.errors import InputError
 
 LARGEST_PIXELS = 50_000_000
@@ -23,6 +23,16 @@ _MEMORY_KEPT = 2 * 2**30
 _CHUNK = 200
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"))
+
+
+class ImageFiles(Protocol):
+    """Where image files are read from by name: a ZIP, or a folder."""
+
+    path: Path
+
+    def read(self, name: str) -> bytes:
+        """Return the content of one file."""
+        ...
 
 
 class Plan(NamedTuple):
@@ -47,7 +57,7 @@ class _NotAlikeError(Exception):
     """An image differs from the first in size or in being grey."""
 
 
-def read_pictures(archive: Archive, names: Sequence[str], progress: Callable[[float], None]) -> np.ndarray:
+def read_pictures(archive: ImageFiles, names: Sequence[str], progress: Callable[[float], None]) -> np.ndarray:
     """Decode images and bring them to one size: uint8 [N, C, H, W], C 1 where all are grey, else 3.
 
     Images that share one size of at most 128x128 are kept as they are, as long as they fit 2 GB. All others are
@@ -69,7 +79,7 @@ def read_pictures(archive: Archive, names: Sequence[str], progress: Callable[[fl
     return _decode(archive, names, plan, lambda share: progress(0.3 + 0.7 * share))
 
 
-def _look_through(archive: Archive, names: Sequence[str], progress: Callable[[float], None]) -> Plan:
+def _look_through(archive: ImageFiles, names: Sequence[str], progress: Callable[[float], None]) -> Plan:
     """Plan by the headers of all images."""
     sizes, modes = Counter(), set()
     for position, name in enumerate(names):
@@ -93,7 +103,7 @@ def _plan(sizes: Counter[tuple[int, int]], modes: set[str]) -> Plan:
 
 
 def _decode(
-    archive: Archive, names: Sequence[str], plan: Plan, progress: Callable[[float], None], *, alike: bool = False
+    archive: ImageFiles, names: Sequence[str], plan: Plan, progress: Callable[[float], None], *, alike: bool = False
 ) -> np.ndarray:
     """Decode as planned; with `alike` only as long as every image is what the plan makes of it."""
     width, height = plan.size
@@ -121,7 +131,7 @@ def _decode(
 
 
 @contextmanager
-def _opened(archive: Archive, name: str) -> Iterator[Image.Image]:
+def _opened(archive: ImageFiles, name: str) -> Iterator[Image.Image]:
     """An image whose header has been read and found harmless; whatever its decoder raises becomes an InputError."""
     content = archive.read(name)
     try:
@@ -139,12 +149,12 @@ def _opened(archive: Archive, name: str) -> Iterator[Image.Image]:
         ) from error
 
 
-def _check_pixels(size: tuple[int, int], name: str, archive: Archive) -> None:
+def _check_pixels(size: tuple[int, int], name: str, archive: ImageFiles) -> None:
     if size[0] * size[1] > LARGEST_PIXELS:
         raise _too_large(name, archive)
 
 
-def _too_large(name: str, archive: Archive) -> InputError:
+def _too_large(name: str, archive: ImageFiles) -> InputError:
     return InputError(
         f"'{name}' in {archive.path.name} has more than {LARGEST_PIXELS // 1_000_000} megapixels: reduce it; images "
         f"are brought to {SIDE_REDUCED} pixels anyway."

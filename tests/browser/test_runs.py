@@ -1,0 +1,47 @@
+"""Runs in a browser: a model file is brought, described and measured; a run is handed on as one file."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from core.archive import import_run
+from tests.browser.serving import PHONE, serve_dashboard
+
+READY = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+@pytest.fixture(scope="module")
+def library(browser, tmp_path_factory):
+    with serve_dashboard(tmp_path_factory.mktemp("library")) as address:
+        yield address
+
+
+def test_a_model_is_brought_measured_and_handed_on(page: Page, library, poisoned, tmp_path):
+    torch.save({"model": poisoned.model().state_dict(), "num_classes": 10}, tmp_path / "attack_result.pt")
+    page.goto(f"{library}/runs?load=1")
+    page.locator(READY).wait_for(timeout=60_000)  # the first page of a server
+    page.locator("input[type=file]").set_input_files(tmp_path / "attack_result.pt")
+    page.get_by_role("button", name="Load and measure").click()
+    expect(page.get_by_text("is a Small CNN")).to_be_visible()
+    expect(page.get_by_text("the file says it itself")).to_be_visible()
+    expect(page.locator(".tr-row").first).to_contain_text("digits: attack_result.pt")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as one file").click()
+    assert download.value.suggested_filename.endswith(".run.zip")
+    found = import_run(download.value.path(), tmp_path / "elsewhere").run
+    assert found.result.clean_accuracy == poisoned.result.clean_accuracy
+    page.locator(READY).wait_for()
+    link = page.evaluate("location.href")
+    page.goto(link)
+    expect(page.get_by_text("python -m core load attack_result.pt")).to_be_visible()
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(open_window, library):
+    phone = open_window(**PHONE)
+    phone.goto(f"{library}/runs")
+    expect(phone.locator(".tr-row").first).to_be_visible()
+    phone.get_by_role("button", name="Details").first.click()
+    expect(phone.get_by_text("The same run from the command line")).to_be_visible()
+    assert phone.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
