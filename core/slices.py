@@ -18,6 +18,8 @@ Model = Callable[[Tensor], Tensor] | Predictor
 # First a glimpse, then the coarse grid: no point of the plane is further than 2.9 points from a node of it, so that a
 # disc of 9 points' diameter holds one wherever it lies.
 _STRIDES = (16, 4)
+# W costs many evaluations a point: it starts on fewer points and grows in small parts.
+_SMOOTHNESS_STRIDES, _SMOOTHNESS_CHUNK = (4, 2, 1), 64
 _MARGIN = 0.25
 # Images are float32 at best: a part shorter than this share of the whole vector is rounding.
 _COLLINEAR = 1e-4
@@ -63,6 +65,17 @@ class SlicePlane:
     def labels_present(self) -> tuple[int, ...]:
         """The classes that occur, ascending."""
         return tuple(int(label) for label in np.unique(self.labels))
+
+    def snap(self, x: float, y: float) -> tuple[float, float] | None:
+        """Return the point that a place means: one of `points` in its cell, else the grid point; None off the map."""
+        column, row = (int(np.abs(along - at).argmin()) for along, at in ((self.x, x), (self.y, y)))
+        step = float(self.x[1] - self.x[0])
+        if abs(self.x[column] - x) > step or abs(self.y[row] - y) > step:
+            return None
+        for px, py in self.points.values():
+            if (int(np.abs(self.x - px).argmin()), int(np.abs(self.y - py).argmin())) == (column, row):
+                return px, py
+        return float(self.x[column]), float(self.y[row])
 
     def image(self, x: float, y: float) -> Tensor:
         """Return the image at (x, y), float32 [C, H, W]; its pixels may leave [0, 1]."""
@@ -151,23 +164,108 @@ class PlaneSmoothness:
         float64 [R], as in the plane.
     w
         float64 [R, R].
+    evaluated
+        bool [R, R]: where W was measured; elsewhere it is that of a measured grid point nearby.
     measured
-        The result `w` comes from, images in the order of `w.ravel()`.
+        What was measured, images in the order of `w[evaluated]`; each one's key is its place in `w.ravel()`.
     """
 
     x: np.ndarray
     y: np.ndarray
     w: np.ndarray
+    evaluated: np.ndarray
     measured: Smoothness
+
+    @property
+    def share_measured(self) -> float:
+        """Share of the grid points at which W was measured."""
+        return float(self.evaluated.mean())
+
+
+@dataclass(frozen=True, eq=False)
+class PlanePoint:
+    """What a model makes of one point of a plane.
+
+    Attributes
+    ----------
+    image
+        float32 [C, H, W]; its pixels may leave [0, 1], and the model sees them so.
+    label
+        The predicted class.
+    probability
+        float64 [K]: the softmax of the logits.
+    smoothness
+        W of this one image.
+    """
+
+    image: Tensor
+    label: int
+    probability: np.ndarray
+    smoothness: Smoothness
+
+
+def look_at_point(
+    model: Model, plane: SlicePlane, x: float, y: float, sigma: float, draws: int = 250, seed: int = 0, key: int = 0
+) -> PlanePoint:
+    """Look at the image at (x, y) of a plane; `sigma` and on as in W of images, with one key."""
+    predictor, image = as_predictor(model), plane.image(x, y)
+    logits = predictor.logits(image[None])[0].double()
+    smoothness = measure_smoothness(predictor, image[None], sigma, draws, seed, keys=[key])
+    return PlanePoint(image, int(logits.argmax()), logits.softmax(0).numpy(), smoothness)
 
 
 def smoothness_over_plane(
     model: Model, plane: SlicePlane, sigma: float, draws: int = 64, seed: int = 0, *, resolution: int = 33
 ) -> PlaneSmoothness:
-    """Measure W on a coarser grid over a plane, each point with its own noise."""
+    """Measure W on a coarser grid over a plane, each point with its own noise; `sigma` and on as in W of images."""
+    *_, smoothness = smoothness_over_plane_steps(model, plane, sigma, draws, seed, resolution=resolution)
+    return smoothness
+
+
+def smoothness_over_plane_steps(
+    model: Model, plane: SlicePlane, sigma: float, draws: int = 64, seed: int = 0, *, resolution: int = 33
+) -> Iterator[PlaneSmoothness]:
+    """Yield W over a plane from a few points, then ever more; the last one is what `smoothness_over_plane` returns."""
     x, y, images = _coarser(plane, resolution)
-    measured = measure_smoothness(model, images, sigma, draws, seed)
-    return PlaneSmoothness(x, y, measured.w.reshape(resolution, resolution), measured)
+    return _smoothness_steps(as_predictor(model), x, y, images, sigma, draws, seed)
+
+
+def _smoothness_steps(
+    predictor: Predictor, x: np.ndarray, y: np.ndarray, images: Tensor, sigma: float, draws: int, seed: int
+) -> Iterator[PlaneSmoothness]:
+    shape = len(y), len(x)
+    evaluated, votes = np.zeros(len(images), bool), None
+    for asked in _smoothness_order(len(x)):
+        part = measure_smoothness(predictor, images[asked], sigma, draws, seed, keys=asked.tolist())
+        votes = np.zeros((len(images), part.votes.shape[1]), np.int64) if votes is None else votes
+        votes[asked], evaluated[asked] = part.votes, True
+        keys = np.flatnonzero(evaluated)
+        measured = replace(part, votes=votes[keys], keys=tuple(keys.tolist()))
+        where = evaluated.reshape(shape).copy()
+        yield PlaneSmoothness(x, y, _filled(measured.w, where), where, measured)
+
+
+def _smoothness_order(side: int) -> Iterator[np.ndarray]:
+    """Yield numbers of grid points: a coarse grid as a whole, for a value everywhere, then the others in parts."""
+    done = np.zeros((side, side), bool)
+    for stride in _SMOOTHNESS_STRIDES:
+        nodes = _nodes(side, stride)
+        grid = np.zeros_like(done)
+        grid[np.ix_(nodes, nodes)] = True
+        waiting = np.flatnonzero(grid & ~done)
+        parts = -(-len(waiting) // _SMOOTHNESS_CHUNK) if done.any() else 1
+        yield from np.array_split(waiting, parts) if len(waiting) else ()
+        done |= grid
+
+
+def _filled(values: np.ndarray, evaluated: np.ndarray) -> np.ndarray:
+    """Return values at the evaluated points, and elsewhere the value of the nearest of them."""
+    from scipy.ndimage import distance_transform_edt
+
+    grid = np.zeros(evaluated.shape)
+    grid[evaluated] = values
+    rows, columns = distance_transform_edt(~evaluated, return_distances=False, return_indices=True)
+    return grid[rows, columns]
 
 
 def _coarser(plane: SlicePlane, resolution: int) -> tuple[np.ndarray, np.ndarray, Tensor]:

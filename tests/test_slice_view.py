@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from core.errors import InputError
-from dashboard.components.slice_view.encoding import (
-    describe_slice,
-    encode_slice,
-    label_at,
-    label_shares,
-    ring_caption,
-)
+from core.figures.slice_layers import SliceLayer, cividis
+from core.figures.slice_words import describe_slice, label_at, label_shares, ring_caption
+from dashboard.components.slice_view.encoding import encode_slice
 
 CLASSES = ("stop", "yield", "no entry")
 COLOURS = ("#3f90da", "#ffa90e")
@@ -60,9 +56,9 @@ def test_labels_and_grid_come_through_row_by_row():
     assert np.frombuffer(base64.b64decode(sent["labels"]), np.uint8).tolist() == LABELS.ravel().tolist()
     assert sent["resolution"] == 4
     assert sent["extent"] == [-4.5, 13.5, -4.5, 13.5]
-    assert [(point["key"], point["x"], point["y"]) for point in sent["points"]] == [
-        ("origin", 0.0, 0.0),
-        ("toward", 9.0, 0.0),
+    assert [(point["mark"], point["x"], point["y"]) for point in sent["points"]] == [
+        ("clean", 0.0, 0.0),
+        ("triggered", 9.0, 0.0),
     ]
 
 
@@ -77,6 +73,39 @@ def test_the_image_rebuilt_from_what_was_sent_is_the_image(seed, shape, reach):
         )
         # A third of a grey level: with rounding to bytes the pixels on screen differ by one level at most.
         assert np.abs(rebuilt - exact).max() < 0.34 / 255
+
+
+def layer(values, low=0.0, high=1.0) -> SliceLayer:
+    return SliceLayer("W", "W at σ = 0.5", np.asarray(values, float), low, high, "Measured somehow.")
+
+
+def test_a_layer_comes_through_as_numbers_and_as_shares_of_its_scale():
+    values = np.array([[-1.0, 0.0, 2.0], [4.0, 5.0, 6.0], [7.0, 9.0, 3.0]])
+    sent = encode(plane(), layer=layer(values, 0.0, 6.0))["layer"]
+    assert sent["resolution"] == 3
+    assert np.frombuffer(base64.b64decode(sent["values"]), "<f4").tolist() == values.ravel().tolist()
+    shares = np.frombuffer(base64.b64decode(sent["shares"]), np.uint8)
+    assert shares.tolist() == [0, 0, 85, 170, 212, 255, 255, 255, 128]
+    colours = np.frombuffer(base64.b64decode(sent["colours"]), np.uint8).reshape(256, 3)
+    assert (colours == cividis()).all()
+    assert encode(plane())["layer"] is None
+
+
+def test_a_second_clean_image_is_not_marked_as_triggered():
+    assert [point["mark"] for point in encode(plane(), triggered=False)["points"]] == ["clean", "other"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        (layer(np.zeros((2, 3))), "square grid"),
+        (layer(np.full((2, 2), np.nan)), "finite"),
+        (layer(np.zeros((2, 2)), 1.0, 1.0), "above the start"),
+    ],
+)
+def test_a_layer_that_cannot_be_drawn_is_refused(wrong, complaint):
+    with pytest.raises(InputError, match=complaint):
+        encode(plane(), layer=wrong)
 
 
 def test_a_flat_image_keeps_its_value():
@@ -207,6 +236,27 @@ def test_a_selection_from_the_browser_wins_over_the_start():
     assert after_selecting(page_that_follows, chosen, start=(1.0, 2.0)) == "point: (3.5, -1.0)"
     cleared = {"pick": 2, "point": None}
     assert after_selecting(page_that_follows, cleared, start=(1.0, 2.0)) == "point: None"
+
+
+def test_what_comes_last_is_selected_the_page_s_point_or_the_person_s():
+    app = AppTest.from_function(page_that_follows)
+    app.session_state["start"] = (0.0, 0.0)
+    said = []
+    for change in (
+        {},
+        {"slice": {"selection": {"pick": 1, "point": [3.5, -1]}}},
+        {"start": (9.0, 0.0)},  # a switch on the page moves its point: the person's older choice gives way
+        {"slice": {"selection": {"pick": 2, "point": [2.0, 2.0]}}},
+        {"slice": {"selection": {"pick": 3, "point": None}}},
+        {"start": (0.0, 0.0)},
+        {"slice": {"selection": {"pick": 1, "point": [1.0, 1.0]}}},  # the map was away, and counts anew
+    ):
+        for name, value in change.items():
+            app.session_state[name] = value
+        app.run()
+        assert not app.exception
+        said.append(app.text[0].value.removeprefix("point: "))
+    assert said == ["(0.0, 0.0)", "(3.5, -1.0)", "(9.0, 0.0)", "(2.0, 2.0)", "None", "(0.0, 0.0)", "(1.0, 1.0)"]
 
 
 def test_a_page_that_owns_the_selection_shows_its_own():

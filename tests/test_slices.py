@@ -9,10 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from core.datasets import load_dataset
 from core.errors import InputError
-from core.models import build_model
+from core.evaluation import to_unit
+from core.models import model_for
+from core.planes import random_directions
 from core.predictor import Predictor
-from core.slices import SlicePlane, confidence_over_plane, slice_plane, slice_plane_steps, smoothness_over_plane
+from core.slices import (
+    SlicePlane,
+    confidence_over_plane,
+    look_at_point,
+    slice_plane,
+    slice_plane_steps,
+    smoothness_over_plane,
+    smoothness_over_plane_steps,
+)
 from core.smoothness import measure_smoothness
 
 SHAPE = (1, 8, 8)
@@ -69,22 +80,41 @@ def dense(predictor: Predictor, plane: SlicePlane) -> np.ndarray:
     return predictor.labels(plane.images(across.ravel(), up.ravel())).numpy().reshape(across.shape)
 
 
-@pytest.fixture(scope="module")
-def trained() -> tuple[Predictor, Tensor]:
-    """The fast path of a small CNN after five quick epochs on digits, and the digits it has not seen."""
-    from sklearn.datasets import load_digits
+ARCHITECTURES = {"small-cnn": 4000, "mlp": 6000, "vit": 900}  # and how many images each is trained on
 
-    data = load_digits()
-    images, labels = torch.tensor(data.images / 16, dtype=torch.float32)[:, None], torch.tensor(data.target)
-    torch.manual_seed(0)
-    model = build_model("small-cnn", SHAPE, 10)
-    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
-    for _ in range(5):
-        for rows in torch.randperm(1500).split(64):
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def trained(digits) -> dict[str, Predictor]:
+    """The fast paths of three architectures after a little training on digits."""
+    images, labels = to_unit(digits.train.images), digits.train.labels
+    predictors = {}
+    for architecture, count in ARCHITECTURES.items():
+        torch.manual_seed(0)
+        model = model_for(architecture, digits)
+        optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+        for rows in torch.randint(len(labels), (count,)).split(64):
             optimiser.zero_grad()
             nn.functional.cross_entropy(model(images[rows]), labels[rows]).backward()
             optimiser.step()
-    return Predictor(model, "cpu"), images[1500:]
+        predictors[architecture] = Predictor(model, "cpu", threads=1)
+    return predictors
+
+
+def corners(digits, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Three test images of three classes, or two and a random direction from the first."""
+    generator = torch.Generator().manual_seed(seed)
+    chosen: dict[int, int] = {}
+    for place in torch.randperm(len(digits.test), generator=generator).tolist():
+        chosen.setdefault(int(digits.test.labels[place]), place)
+    origin, toward, across = to_unit(digits.test.images[list(chosen.values())[:3]])
+    if seed % 4 == 3:
+        across = origin + random_directions(SHAPE, 1, float((toward - origin).norm()), seed)[0]
+    return origin, toward, across
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -129,26 +159,31 @@ def test_refined_agrees_with_dense(model, seed):
     assert plane.evaluations < 0.5 * 65**2
 
 
-@pytest.mark.parametrize("rows", [(0, 1, 2), (10, 20, 30), (40, 51, 62), (7, 77, 177)])
-def test_refined_agrees_with_dense_on_a_trained_network(trained, rows):
-    predictor, images = trained
-    plane = slice_plane(predictor, *images[list(rows)], 65)
-    assert len(plane.labels_present) >= 3
-    assert (plane.labels == dense(predictor, plane)).mean() >= 0.999
-    assert plane.evaluations < 0.5 * 65**2
+def test_refined_agrees_with_dense_on_trained_networks(trained, digits):
+    several = planes = 0
+    for architecture, count in (("small-cnn", 9), ("mlp", 9), ("vit", 4)):
+        for seed in range(count):
+            plane = slice_plane(trained[architecture], *corners(digits, seed), 65)
+            whole = dense(trained[architecture], plane)
+            assert (plane.labels == whole).mean() >= 0.999, (architecture, seed)
+            assert plane.evaluations < 0.5 * 65**2
+            planes += 1
+            several += len(np.unique(whole)) >= 3
+    assert planes >= 20
+    assert several >= 15
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(20))
-def test_refined_agrees_with_dense_at_full_resolution(trained, seed):
-    predictor, images = trained
-    generator = torch.Generator().manual_seed(seed)
-    origin, toward, across = images[torch.randperm(len(images), generator=generator)[:3]]
-    if seed % 2:
-        across = origin + torch.randn(SHAPE, generator=generator)
-    plane = slice_plane(predictor, origin, toward, across, 257)
-    assert (plane.labels == dense(predictor, plane)).mean() >= 0.999
-    assert plane.evaluations < 0.2 * 257**2
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_refined_agrees_with_dense_at_full_resolution(trained, digits, architecture):
+    several = 0
+    for seed in range(20):
+        plane = slice_plane(trained[architecture], *corners(digits, seed), 257)
+        whole = dense(trained[architecture], plane)
+        assert (plane.labels == whole).mean() >= 0.999, seed
+        assert plane.evaluations < 0.2 * 257**2
+        several += len(np.unique(whole)) >= 3
+    assert several >= 15
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -164,6 +199,26 @@ def test_a_disc_of_nine_points_is_found_wherever_it_lies(resolution, right, up):
     inside = (plane.x[None] - centre[0]) ** 2 + (plane.y[:, None] - centre[1]) ** 2
     assert (plane.labels[inside < (radius - 0.01 * step) ** 2] == 1).all()
     assert (plane.labels[inside > (radius + 0.01 * step) ** 2] == 0).all()
+
+
+def test_a_disc_of_nine_points_is_found_at_each_quarter_of_a_point():
+    side = 17  # the coarse grid repeats every fourth point, so these places stand for those on any larger plane
+    corners = torch.zeros(3, *SHAPE)
+    corners[1, 0, 0, 0] = corners[2, 0, 0, 1] = 1  # then two pixels are the place on the plane
+    empty = slice_plane(lambda images: torch.zeros(len(images), 2), *corners, side)
+    step, places = empty.x[1] - empty.x[0], np.arange(4.5, side - 5.5 + 0.01, 0.25)
+    for column in places:
+        for row in places:
+            x, y = empty.x[0] + column * step, empty.y[0] + row * step
+
+            def disc(images: Tensor, x=x, y=y) -> Tensor:
+                inside = (images[:, 0, 0, 0] - x) ** 2 + (images[:, 0, 0, 1] - y) ** 2 < (4.5 * step) ** 2
+                return torch.stack([~inside, inside], 1).float()
+
+            found = slice_plane(disc, *corners, side).labels == 1
+            far = (np.arange(side)[None] - column) ** 2 + (np.arange(side)[:, None] - row) ** 2
+            assert found[far < 4.49**2].all()
+            assert not found[far > 4.51**2].any()
 
 
 def test_steps_end_in_the_whole_and_never_ask_twice():
@@ -215,6 +270,48 @@ def test_w_over_a_plane_is_high_on_borders():
     near, far = margin < np.quantile(margin, 0.1), margin > np.quantile(margin, 0.5)
     assert layer.w[near].mean() > 0.5
     assert layer.w[far].mean() < 0.1
+
+
+def test_w_over_a_plane_grows_and_never_changes_what_was_measured():
+    predictor = exact(NearestPrototype(3, 1))
+    plane = slice_plane(predictor, *random_images(3, 100), 33)
+    steps = list(smoothness_over_plane_steps(predictor, plane, 0.1, draws=16, seed=3, resolution=17))
+    assert steps[0].evaluated.sum() == 5 * 5
+    assert [step.share_measured for step in steps] == sorted({step.share_measured for step in steps})
+    assert steps[-1].evaluated.all()
+    for step in steps:
+        assert (step.w[step.evaluated] == steps[-1].w[step.evaluated]).all()
+        assert np.isin(step.w, step.w[step.evaluated]).all()
+        assert (step.measured.w == step.w[step.evaluated]).all()
+    across, up = np.meshgrid(steps[-1].x, steps[-1].y)
+    direct = measure_smoothness(predictor, plane.images(across.ravel(), up.ravel()), 0.1, 16, 3)
+    assert (steps[-1].measured.votes == direct.votes).all()
+    assert steps[-1].measured.keys == direct.keys
+    assert (smoothness_over_plane(predictor, plane, 0.1, 16, 3, resolution=17).w == steps[-1].w).all()
+
+
+def test_a_point_is_its_image_its_probabilities_and_its_w():
+    predictor = exact(NearestPrototype(5, 1))
+    plane = slice_plane(predictor, *random_images(3, 100), 33)
+    x, y = plane.x[7], plane.y[20]
+    look = look_at_point(predictor, plane, x, y, 0.2, draws=40, seed=2, key=9)
+    image = torch.as_tensor(plane.origin + x * plane.x_axis + y * plane.y_axis, dtype=torch.float32)
+    assert torch.allclose(look.image, image, atol=1e-6)
+    assert look.label == plane.labels[20, 7] == look.probability.argmax()
+    logits = -(image.double().flatten() - NearestPrototype(5, 1).prototypes.double()).norm(dim=1)
+    assert look.probability == pytest.approx(logits.softmax(0).numpy(), abs=1e-5)
+    assert (look.smoothness.votes == measure_smoothness(predictor, look.image[None], 0.2, 40, 2, keys=[9]).votes).all()
+
+
+def test_places_snap_to_grid_points_and_to_the_spanning_images():
+    plane = slice_plane(exact(NearestPrototype(4, 9)), *random_images(3), 65)
+    step = plane.x[1] - plane.x[0]
+    for point in plane.points.values():
+        column, row = np.abs(plane.x - point[0]).argmin(), np.abs(plane.y - point[1]).argmin()
+        assert plane.snap(plane.x[column] + 0.4 * step, plane.y[row] - 0.4 * step) == point
+    assert plane.snap(plane.x[3] + 0.3 * step, plane.y[60] - 0.3 * step) == (plane.x[3], plane.y[60])
+    assert plane.snap(plane.x[-1] + 2 * step, plane.y[5]) is None
+    assert plane.snap(plane.x[5], plane.y[0] - 2 * step) is None
 
 
 ONE, TWO, THREE = random_images(3)

@@ -35,3 +35,9 @@ def faded(colour: str, opacity: float) -> str:
     """Return "#rrggbb" as a Plotly colour of this opacity."""
     red, green, blue = rgb(colour)
     return f"rgba({red},{green},{blue},{opacity:g})"
+
+
+def is_light(colour: str) -> bool:
+    """Say whether dark letters read better on "#rrggbb" than white ones."""
+    red, green, blue = ((part / 255) ** 2.2 for part in rgb(colour))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.22

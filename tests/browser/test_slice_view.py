@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.apps.slice_view_app import PETROFF, MadeUpPlane, made_up_plane
+from core.datasets import load_dataset
+from core.figures.slice_layers import cividis
+from core.planes import PlaneChoice, spanning_images
+from core.slices import SlicePlane, slice_plane
+from dashboard.panels.slice import LABELS_SIDE
+from tests.browser.apps.slice_view_app import PETROFF, MadeUpPlane, made_up_layer, made_up_plane
 from tests.browser.serving import DESKTOP, PHONE, ROOT, serve
 
 APP = Path(__file__).parent / "apps" / "slice_view_app.py"
+PANEL = Path(__file__).parent / "apps" / "slice_panel_app.py"
 SCRIPT = ROOT / "dashboard" / "components" / "slice_view" / "slice_view.js"
 MARGIN, FRAME = 40, 52  # of the map inside its canvas: left, and left plus right
 
@@ -52,8 +59,8 @@ def watched_page(browser, **device):
 class Map:
     """The map on a page, addressed by the plane's own coordinates."""
 
-    page: Page
-    plane: MadeUpPlane
+    page: Page | Locator  # a part of the page where it has several maps
+    plane: MadeUpPlane | SlicePlane
     classes: tuple[str, ...]
 
     @property
@@ -63,10 +70,10 @@ class Map:
     def spot(self, x: float, y: float) -> tuple[float, float]:
         box = self.canvas.bounding_box()
         edge = box["width"] - FRAME
-        low, high = self.plane.x[0], self.plane.x[-1]
+        (left, right), (bottom, top) = self.plane.x[[0, -1]], self.plane.y[[0, -1]]
         return (
-            box["x"] + MARGIN + (x - low) / (high - low) * edge,
-            box["y"] + FRAME - MARGIN + (high - y) / (high - low) * edge,
+            box["x"] + MARGIN + (x - left) / (right - left) * edge,
+            box["y"] + FRAME - MARGIN + (top - y) / (top - bottom) * edge,
         )
 
     def place(self, column: int, row: int) -> tuple[float, float]:
@@ -110,10 +117,10 @@ class Map:
 
 def open_map(page: Page, address: str, scene: str = "signs") -> Map:
     page.goto(f"{address}/?scene={scene}")
-    page.locator(".plane[aria-label]").wait_for()
+    page.locator(".plane[aria-label]").first.wait_for()
     expect(page.get_by_text("selected: nothing")).to_be_visible()
     page.wait_for_function("document.fonts.ready.then(() => true)")
-    return Map(page, *made_up_plane(scene, 65))
+    return Map(page, *made_up_plane(scene.split("&", maxsplit=1)[0], 65))
 
 
 def refine(at: Map, scene: str = "signs") -> Map:
@@ -170,6 +177,51 @@ def test_finer_labels_arrive_without_a_blank_frame_and_leave_cursor_and_selectio
         fine.shows(4 * 44, 4 * 20)
         at.canvas.press("ArrowRight")
         fine.shows(4 * 44 + 1, 4 * 20)
+
+
+def test_a_layer_gives_the_colours_and_its_number_at_the_cursor(browser, address):
+    with watched_page(browser, **DESKTOP) as page:
+        at = open_map(page, address, "signs&layer")
+        layer = made_up_layer()
+        expect(page.locator(".scale-title")).to_have_text("W at σ = 0.5")
+        for column, row in [(60, 4), (44, 56), (8, 48)]:  # on the layer's own grid, which is half as fine
+            page.mouse.move(*at.spot(*at.place(column, row)))
+            expect(page.locator(".card .value")).to_have_text(f"{layer.values[row // 2, column // 2]:.2f}")
+            at.shows(column, row)
+        page.mouse.move(5, 5)
+        expect(page.locator(".card .title").first).to_have_text("clean")
+        for column, row in [(60, 4), (44, 56), (60, 44)]:  # off borders and names
+            wanted = cividis()[round(255 * layer.values[row // 2, column // 2] / 2)].astype(int)
+            found = np.array(list(bytes.fromhex(at.colour(column, row)[1:])))
+            assert np.abs(found - wanted).max() <= 4, (column, row)
+        assert "Shown in colour: W at σ = 0.5, from 0.00 to 2.00." in at.canvas.get_attribute("aria-label")
+
+
+def test_an_unfinished_map_asks_for_better_ones_until_there_are_none(browser, address):
+    with watched_page(browser, **DESKTOP) as page:
+        page.goto(f"{address}/?grow")
+        expect(page.get_by_text("step 2", exact=True)).to_be_visible()
+        canvas = page.locator(".plane")
+        expect(canvas).to_have_attribute("aria-busy", "false")
+        plane, classes = made_up_plane("signs", 65)
+        share = round(100 * (plane.labels == 0).mean())
+        expect(canvas).to_have_attribute("aria-label", re.compile(rf"{classes[0]} {share} %"))
+        page.wait_for_timeout(300)  # it asks no more
+        expect(page.get_by_text("step 2", exact=True)).to_be_visible()
+
+
+def test_maps_of_one_group_look_at_the_same_image(browser, address):
+    with watched_page(browser, viewport={"width": 1280, "height": 1400}) as page:
+        at = open_map(page, address, "signs&pair")
+        second = page.locator(".slice").nth(1)
+        second.locator(".plane[aria-label]").wait_for()
+        first = Map(page.locator(".slice").first, at.plane, at.classes)
+        page.mouse.move(*first.spot(*at.place(50, 40)))
+        for card in (page.locator(".slice").first, second):
+            expect(card.locator(".card .x")).to_have_text(f"{at.plane.x[50]:.2f}")
+            expect(card.locator(".card .y")).to_have_text(f"{at.plane.y[40]:.2f}")
+        page.mouse.move(5, 5)
+        expect(second.locator(".card .title").first).to_have_text("clean")
 
 
 # --- Choosing --------------------------------------------------------------------------------------------------------
@@ -245,6 +297,63 @@ def test_on_a_phone_a_drag_looks_and_a_tap_selects(browser, address):
         page.touchscreen.tap(*at.spot(*at.place(50, 20)))
         at.expect_selected(at.place(50, 20))
         at.shows(50, 20)
+
+
+# --- The panel: two runs, one selection ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def panel_address(tmp_path_factory, poisoned, control):
+    folder = tmp_path_factory.mktemp("panel")
+    for run in (poisoned, control):
+        shutil.copytree(run.path, folder / "runs" / run.name)
+    with serve(PANEL, {"TRIGGERSCOPE_RUNS": str(folder / "runs"), "TRIGGERSCOPE_DATA": str(folder)}) as started:
+        yield started
+
+
+def open_panel(page: Page, address: str) -> None:
+    """Open the panel and wait until its maps are finished; a fresh server imports torch before it shows any."""
+    page.goto(address)
+    maps = page.locator(".plane[aria-label]")
+    maps.nth(1).wait_for(timeout=90_000)
+    for number in (0, 1):
+        expect(maps.nth(number)).to_have_attribute("aria-busy", "false", timeout=60_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    page.wait_for_function("document.fonts.ready.then(() => [...document.images].every((image) => image.complete))")
+
+
+def test_a_click_selects_in_both_runs_and_the_link_restores_it(browser, panel_address, poisoned):
+    data = load_dataset("digits")
+    images = spanning_images(PlaneChoice("class"), data, 5, poisoned.spec.trigger)
+    plane = slice_plane(poisoned.predictor(), images.origin, images.toward, images.across, LABELS_SIDE)
+    x, y = plane.x[105], plane.y[70]
+
+    def both_show_it(page: Page) -> None:
+        for number in (0, 1):
+            card = Map(page.locator(".slice").nth(number), plane, data.classes)
+            expect(card.page.locator(".card .title").first).to_have_text("selected")
+            assert np.abs(card.picture() - card.expected_picture(x, y)).max() <= 1
+
+    with watched_page(browser, viewport={"width": 1280, "height": 1400}) as page:
+        open_panel(page, panel_address)
+        page.mouse.click(*Map(page.locator(".slice").first, plane, data.classes).spot(x, y))
+        both_show_it(page)
+        page.wait_for_function("location.search.includes('point=')")
+        link = page.evaluate("location.href")
+    with watched_page(browser, viewport={"width": 1280, "height": 1400}) as page:
+        open_panel(page, link)
+        both_show_it(page)
+        shown = page.get_by_alt_text(f"The image at the selected point: along the trigger {x:.2f}, towards a 0 {y:.2f}")
+        drawn = shown.evaluate(
+            """image => {
+                const canvas = new OffscreenCanvas(8, 8), context = canvas.getContext('2d');
+                context.imageSmoothingEnabled = false;
+                context.drawImage(image, 0, 0, 8, 8);
+                return Array.from(context.getImageData(0, 0, 8, 8).data).filter((_, i) => i % 4 === 0);
+            }"""
+        )
+        exact = Map(page, plane, data.classes).expected_picture(x, y)[0]
+        assert np.abs(np.array(drawn).reshape(8, 8) - exact).max() <= 1
 
 
 # --- Drawing, without a page -----------------------------------------------------------------------------------------

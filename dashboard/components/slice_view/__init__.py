@@ -13,6 +13,7 @@ from streamlit.components.v2 import component
 from .encoding import encode_slice
 
 if TYPE_CHECKING:
+    from core.figures.slice_layers import SliceLayer
     from core.slices import SlicePlane
 
 __all__ = ["Point", "slice_view"]
@@ -35,10 +36,14 @@ def slice_view(
     colours: Sequence[str],
     point_names: Mapping[str, str],
     sigma: float | None = None,
+    layer: SliceLayer | None = None,
+    triggered: bool = True,
     selected: Point | None = None,
     axis_names: tuple[str, str] = ("along the trigger", "across"),
     height_px: int = 460,
     compact: bool = False,
+    growing: float | None = None,
+    group: str = "",
     key: str,
     on_select: Callable[[Point | None], None] | None = None,
 ) -> Point | None:
@@ -60,15 +65,25 @@ def slice_view(
         (a square); leave out those that are not to be drawn.
     sigma : float or None
         Radius of the rings around origin and toward, in pixel values; None draws none.
+    layer : SliceLayer or None
+        Numbers to show in colour instead of the labels, whose borders and names stay; see `core.figures.slice_layers`.
+    triggered : bool
+        Whether "toward" is the image with the trigger; any other image is drawn like "across", without a ring.
     selected : (x, y) or None
         The selected point in L2 distances. With `on_select` the page owns the selection: what it passes here is
-        shown. Without, this is where the selection starts, and the component keeps it.
+        shown. Without, the selection is whatever came last: another point passed here, or one that people select.
     axis_names : tuple[str, str]
         What x and y measure.
     height_px : int
         Largest edge of the map in CSS pixels; on narrow pages it shrinks to fit.
     compact : bool
         Leave out the legend, the note on the rings and the hint for the keyboard, for small places.
+    growing : float or None
+        The share that is there, from 0 to 1, of a slice that is not finished: as soon as the browser has drawn it, it
+        asks for a rerun (of the fragment that the map is in), in which the page passes the next, better one. None
+        when it is finished.
+    group : str
+        Maps of one group on one page show each other's cursor; their planes have the same axes.
     key : str
         Names this instance; the same key keeps cursor, focus and selection through new planes.
     on_select : callable or None
@@ -84,10 +99,19 @@ def slice_view(
     InputError
         If the arrays don't fit each other.
     """
-    encoded = encode_slice(plane, classes, colours=colours, point_names=point_names, axis_names=axis_names, sigma=sigma)
+    encoded = encode_slice(
+        plane,
+        classes,
+        colours=colours,
+        point_names=point_names,
+        axis_names=axis_names,
+        sigma=sigma,
+        layer=layer,
+        triggered=triggered,
+    )
     pick, point = _latest_pick(key, encoded["extent"])
-    if on_select is None and pick:
-        selected = point
+    if on_select is None:
+        selected = _newest(key, selected, pick, point)
 
     def tell_page() -> None:
         if on_select is not None:
@@ -101,10 +125,29 @@ def slice_view(
             "compact": compact,
             "selected": selected and list(selected),
             "pick": pick,
+            "growing": growing,
+            "group": group,
         },
         on_selection_change=tell_page,
+        on_drawn_change=_go_on,
     )
     return selected
+
+
+def _go_on() -> None:
+    """Do nothing: the rerun that follows is what the browser asked for."""
+
+
+def _newest(key: str, passed: Point | None, pick: int, picked: Point | None) -> Point | None:
+    """What came last: the point that the page passes, from when it changed, or a point that people selected."""
+    name = f"{key}.passed"
+    before, picks = st.session_state.get(name, (passed, 0))
+    if before != passed:
+        picks = pick
+    elif pick < picks:  # the map was away in between, and counts from nothing again
+        picks = 0
+    st.session_state[name] = passed, picks
+    return picked if pick > picks else passed
 
 
 def _latest_pick(key: str, extent: Sequence[float]) -> tuple[int, Point | None]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.errors import InputError
+from core.figures.slice_layers import cividis
+from core.figures.slice_words import POINT_KEYS, describe_slice, label_shares, ring_caption
 
 if TYPE_CHECKING:
+    from core.figures.slice_layers import SliceLayer
     from core.slices import SlicePlane
 
 MOST_CLASSES = 256
-POINT_KEYS = ("origin", "toward", "across")
 
 
 def encode_slice(
@@ -26,6 +27,8 @@ def encode_slice(
     point_names: Mapping[str, str],
     axis_names: tuple[str, str],
     sigma: float | None,
+    layer: SliceLayer | None = None,
+    triggered: bool = True,
 ) -> dict[str, Any]:
     """Everything that the canvas needs to draw a slice and the image at any of its points.
 
@@ -46,6 +49,10 @@ def encode_slice(
         What x and y measure.
     sigma : float or None
         Radius of the rings in pixel values, None for no rings.
+    layer : SliceLayer or None
+        Numbers to be shown instead of the labels, over the same square.
+    triggered : bool
+        Whether the point "toward" is the image with the trigger, which has a mark and a ring of its own.
 
     Returns
     -------
@@ -68,66 +75,53 @@ def encode_slice(
         "classes": list(classes),
         "colours": list(colours),
         "shares": [[label, share] for label, share in shares],
-        "points": _points(plane, point_names),
+        "points": _points(plane, point_names, triggered=triggered),
         "shape": list(images["origin"].shape),
         "images": {name: _quantised(image) for name, image in images.items()},
         "sigma": None if sigma is None else float(sigma),
         "axisNames": list(axis_names),
         "ringCaption": ring_caption(sigma, images["origin"].size),
-        "description": describe_slice(plane, classes, point_names),
+        "description": describe_slice(plane, classes, point_names, layer),
+        "layer": None if layer is None else _layer(layer),
     }
 
 
-def label_shares(labels: np.ndarray) -> list[tuple[int, float]]:
-    """The labels on a map with the share of its points that each one covers, largest first."""
-    present, counts = np.unique(np.asarray(labels), return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    return [(int(present[i]), float(counts[i] / counts.sum())) for i in order]
-
-
-def label_at(plane: SlicePlane, x: float, y: float) -> int:
-    """The label of the grid point nearest to (x, y)."""
-    column = int(np.abs(np.asarray(plane.x) - x).argmin())
-    row = int(np.abs(np.asarray(plane.y) - y).argmin())
-    return int(np.asarray(plane.labels)[row, column])
-
-
-def describe_slice(plane: SlicePlane, classes: Sequence[str], point_names: Mapping[str, str]) -> str:
-    """A slice in words, for people who can't see it: which label covers how much, and the label of each point."""
-    shares = label_shares(np.asarray(plane.labels))
-    largest = [f"{classes[label]} {_percent(share)}" for label, share in shares[:6]]
-    if len(shares) > 6:
-        largest.append(f"{len(shares) - 6} more labels {_percent(sum(share for _, share in shares[6:]))}")
-    points = [
-        f"{point['name']}: {classes[label_at(plane, point['x'], point['y'])]}" for point in _points(plane, point_names)
-    ]
-    return f"Map of predicted labels over a plane through image space. {', '.join(largest)}. {'; '.join(points)}."
-
-
-def ring_caption(sigma: float | None, dimensions: int) -> str:
-    """What the rings show and what they hide: in all dimensions the noise is far longer than they are wide."""
-    if sigma is None:
-        return ""
-    length = sigma * math.sqrt(dimensions)
-    return (
-        f"Rings: radius σ = {sigma:g}, the noise as this plane sees it. They are a projection: over all "
-        f"{dimensions:,} pixel values the noise is σ√d ≈ {length:.3g} long."
-    )
-
-
-def _percent(share: float) -> str:
-    return "under 1 %" if share < 0.01 else f"{share:.0%}".replace("%", " %")
-
-
-def _points(plane: SlicePlane, names: Mapping[str, str]) -> list[dict[str, Any]]:
+def _points(plane: SlicePlane, names: Mapping[str, str], *, triggered: bool) -> list[dict[str, Any]]:
     unknown = set(names) - set(POINT_KEYS)
     if unknown:
         raise InputError(f"Point {min(unknown)!r} is not on a slice: name some of {', '.join(POINT_KEYS)}.")
+    marks = {"origin": "clean", "toward": "triggered" if triggered else "other", "across": "other"}
     drawn = [key for key in POINT_KEYS if key in names and key in plane.points]
     return [
-        {"key": key, "name": names[key], "x": float(plane.points[key][0]), "y": float(plane.points[key][1])}
+        {
+            "mark": marks[key],
+            "name": names[key],
+            "x": float(plane.points[key][0]),
+            "y": float(plane.points[key][1]),
+        }
         for key in drawn
     ]
+
+
+def _layer(layer: SliceLayer) -> dict[str, Any]:
+    """A layer as one byte a point, from the low to the high end of its colour scale, and the scale's colours."""
+    values = np.asarray(layer.values, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or len(values) < 2 or not np.isfinite(values).all():
+        raise InputError(f"The layer has shape {values.shape}: give a square grid of at least 2 by 2 finite numbers.")
+    if not layer.high > layer.low:
+        raise InputError(f"The layer's colours go from {layer.low:g} to {layer.high:g}: give an end above the start.")
+    shares = np.clip((values - layer.low) / (layer.high - layer.low), 0, 1)
+    return {
+        "name": layer.name,
+        "title": layer.title,
+        "note": layer.note,
+        "low": layer.low,
+        "high": layer.high,
+        "resolution": len(values),
+        "shares": _base64(np.rint(255 * shares).astype(np.uint8)),
+        "values": _base64(values.astype("<f4")),
+        "colours": _base64(cividis()),
+    }
 
 
 def _labels(plane: SlicePlane, classes: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
    Python sends one label per grid point and the three images that span the plane. The image at (x, y) is
    origin + x * x_axis + y * y_axis, so it is drawn here, at once, without asking the server.
+   A layer (probability, margin, W) takes the place of the labels' colours; their borders and names stay.
    What never changes under the cursor (map, names, rings, points) is painted once into `view.base`. */
 
 const MARGIN = { left: 40, right: 12, top: 12, bottom: 40 };
@@ -12,22 +13,26 @@ const TILE = 16; // edge of the repeated pattern that fills a region, in device 
 // Where a label may stand beside its mark, and how little it is liked there: the arrow leaves to the sides.
 const AROUND = [[0, -1, 0], [0, 1, 1], [1, -1, 3], [-1, -1, 3], [-1, 0, 4], [1, 0, 4], [1, 1, 5], [-1, 1, 5]];
 const MARKS = {
-  origin: { shape: "circle", colour: "#0072b2" },
-  toward: { shape: "diamond", colour: "#d55e00", tag: "#b34e00" }, // white letters need the darker tag
-  across: { shape: "square", colour: "#4a4a4a" },
+  clean: { shape: "circle", colour: "#0072b2" },
+  triggered: { shape: "diamond", colour: "#d55e00", tag: "#b34e00" }, // white letters need the darker tag
+  other: { shape: "square", colour: "#4a4a4a" },
 };
 
 const views = new WeakMap();
+const living = new Set(); // the same views, for those of one group to find each other
 
-export default function sliceView({ parentElement, data, setStateValue }) {
+export default function sliceView({ parentElement, data, setStateValue, setTriggerValue }) {
   let view = views.get(parentElement);
   if (!view) {
     view = createView(parentElement);
     views.set(parentElement, view);
+    living.add(view);
   }
   view.send = (selection) => setStateValue("selection", selection);
   receive(view, data);
   paint(view);
+  // Asked for only when this one has been seen.
+  if (data.growing !== null) afterNextFrame(view, () => setTriggerValue("drawn", data.growing));
   return () => {
     // Streamlit also runs this for a call that a newer one overtook; only a component off the page is finished.
     if (parentElement.isConnected) return;
@@ -35,6 +40,7 @@ export default function sliceView({ parentElement, data, setStateValue }) {
     view.resizing.disconnect();
     cancelAnimationFrame(view.frame);
     views.delete(parentElement);
+    living.delete(view);
   };
 }
 
@@ -65,9 +71,15 @@ function createView(root) {
   return view;
 }
 
-function receive(view, { slice, height, compact, selected, pick }) {
+function afterNextFrame(view, act) {
+  requestAnimationFrame(() => setTimeout(() => view.listening.signal.aborted || act()));
+}
+
+function receive(view, { slice, height, compact, selected, pick, growing, group }) {
   const text = JSON.stringify(slice);
   if (text !== view.text) receiveSlice(view, slice, text);
+  showGrowing(view, growing);
+  view.group = group;
   view.root.style.setProperty("--map-edge", `${height}px`);
   view.root.classList.toggle("compact", compact);
   if (pick < view.pick) return; // Python has yet to hear of the newest selection
@@ -81,12 +93,36 @@ function receiveSlice(view, slice, text) {
   view.text = text;
   view.labels = bytesOf(slice.labels);
   view.images = Object.fromEntries(Object.entries(slice.images).map(([name, image]) => [name, valuesOf(image)]));
+  view.layer = slice.layer && layerOf(slice.layer);
   view.points = slice.points.filter((point) => onMap(slice.extent, point));
   if (view.cursor && !onMap(slice.extent, view.cursor)) view.cursor = null;
   view.canvas.setAttribute("aria-label", slice.description);
   view.find(".x-name").textContent = slice.axisNames[0];
   view.find(".y-name").textContent = slice.axisNames[1];
   showLegend(view);
+  showScale(view);
+}
+
+function showGrowing(view, growing) {
+  const bar = view.find(".growing");
+  view.canvas.setAttribute("aria-busy", String(growing !== null));
+  bar.classList.toggle("on", growing !== null);
+  bar.firstElementChild.style.width = `${Math.round(100 * (growing ?? 1))}%`;
+}
+
+/** A layer with its numbers, shares of the colour scale, and the scale as ready pixels (little-endian RGBA). */
+function layerOf(layer) {
+  const bytes = new DataView(bytesOf(layer.values).buffer);
+  const colours = bytesOf(layer.colours);
+  return {
+    ...layer,
+    values: Float32Array.from({ length: bytes.byteLength / 4 }, (_, i) => bytes.getFloat32(4 * i, true)),
+    shares: bytesOf(layer.shares),
+    scale: Uint32Array.from({ length: 256 }, (_, i) => {
+      const [r, g, b] = colours.subarray(3 * i, 3 * i + 3);
+      return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+    }),
+  };
 }
 
 function bytesOf(text) {
@@ -121,6 +157,12 @@ function onMap([x0, x1, y0, y1], { x, y }) {
 function labelAt(view, place) {
   const { column, row } = cellOf(view.data, place);
   return view.labels[row * view.data.resolution + column];
+}
+
+/** The layer's number at the nearest point of its own grid. */
+function layerValueAt({ data: { extent }, layer }, place) {
+  const { column, row } = cellOf({ extent, resolution: layer.resolution }, place);
+  return layer.values[row * layer.resolution + column];
 }
 
 function pointAt(view, place) {
@@ -245,6 +287,11 @@ function stepBy(view, columns, rows) {
 function moveCursor(view, place, by) {
   view.cursor = place && { x: place.x, y: place.y, by };
   refresh(view);
+  for (const other of living) {
+    if (other === view || !view.group || other.group !== view.group) continue;
+    other.cursor = place && onMap(other.data.extent, place) ? { ...view.cursor, by: "another map" } : null;
+    refresh(other);
+  }
 }
 
 function select(view, place) {
@@ -263,7 +310,8 @@ function say(view, text) {
 function inWords(view, place) {
   const [xName, yName] = view.data.axisNames;
   const point = pointAt(view, place);
-  const where = `${xName} ${decimal(place.x)}, ${yName} ${decimal(place.y)}`;
+  const value = view.layer ? `${view.layer.name} ${decimal(layerValueAt(view, place))}, ` : "";
+  const where = `${value}${xName} ${decimal(place.x)}, ${yName} ${decimal(place.y)}`;
   return `${point ? `${point.name}: ` : ""}${view.data.classes[labelAt(view, place)]}. ${where}.`;
 }
 
@@ -288,6 +336,7 @@ function showCard(view) {
   colourChip(view.find(".facts .chip"), view.data.colours, label);
   view.find(".x").textContent = decimal(place.x);
   view.find(".y").textContent = decimal(place.y);
+  if (view.layer) view.find(".value").textContent = decimal(layerValueAt(view, place));
   const { low, high } = drawImage(view, place);
   const clipped = low < -0.005 || high > 1.005;
   view.find(".clipped").textContent = clipped ? `values ${decimal(low)} to ${decimal(high)}, clipped` : "";
@@ -336,6 +385,28 @@ function showLegend(view) {
     rows.push(legendRow(`${shares.length - 6} more`, rest, colours, null));
   }
   view.find(".legend ul").replaceChildren(...rows);
+}
+
+/** What the layer's colours mean; nothing without a layer. */
+function showScale(view) {
+  const { layer } = view;
+  view.find(".scale").hidden = !layer;
+  view.find(".layer-note").textContent = layer?.note ?? "";
+  for (const part of view.root.querySelectorAll(".of-layer")) part.hidden = !layer;
+  if (!layer) return;
+  view.find(".value-name").textContent = layer.name;
+  view.find(".scale-title").textContent = layer.title;
+  view.find(".low").textContent = number(layer.low);
+  view.find(".high").textContent = number(layer.high);
+  const stops = [0, 51, 102, 153, 204, 255].map((i) => {
+    const pixel = layer.scale[i];
+    return `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
+  });
+  view.find(".ramp").style.backgroundImage = `linear-gradient(90deg, ${stops})`;
+}
+
+function number(value) {
+  return Number(value.toPrecision(3)).toString();
 }
 
 function legendRow(name, share, colours, label) {
@@ -453,8 +524,10 @@ function paintRegions(view, context, frame, theme) {
   const tiles = classes.map((_, label) => tileOf(colours, label));
   const width = Math.round(frame.width * view.ratio);
   const height = Math.round(frame.height * view.ratio);
-  const border = { rgb: rgbOfCss(context, theme.ground), width: 1.25 * view.ratio };
-  const pixels = shadeMap(view.labels, resolution, width, height, tiles, border);
+  const border = view.layer
+    ? { rgb: [255, 255, 255], width: 1.5 * view.ratio, rim: 1.25 * view.ratio } // shows on dark and on light colours
+    : { rgb: rgbOfCss(context, theme.ground), width: 1.25 * view.ratio };
+  const pixels = shadeMap(view.labels, resolution, width, height, tiles, border, view.layer);
   const map = new ImageData(new Uint8ClampedArray(pixels.buffer), width, height);
   context.putImageData(map, Math.round(frame.left * view.ratio), Math.round(frame.top * view.ratio));
 }
@@ -467,26 +540,52 @@ function rgbOfCss(context, css) {
 
 /** Pixels of the label map. A pixel takes the label with the largest share among the nine grid points around it,
     weighted by a quadratic B-spline: borders run smoothly between the grid points, and since a grid point weighs 9/16
-    at its own place, each one keeps its own label. */
-export function shadeMap(labels, resolution, width, height, tiles, border) {
+    at its own place, each one keeps its own label. A layer gives the colours in place of the labels' tiles. */
+export function shadeMap(labels, resolution, width, height, tiles, border, layer = null) {
   const out = new Uint32Array(width * height);
   const mixed = mixedCells(labels, resolution);
   const columns = splines(width, resolution);
   const rows = splines(height, resolution).reverse();
   const cell = width / (resolution - 1);
   const shares = new Float32Array(256);
+  const shade = layer && layerShades(layer, width, height);
   for (let py = 0; py < height; py++) {
     const tileRow = (py % TILE) * TILE;
     for (let px = 0; px < width; px++) {
       const centre = rows[py].cells[1] * resolution + columns[px].cells[1];
       const inTile = tileRow + (px % TILE);
+      const at = py * width + px;
       if (mixed[centre]) {
         const [winner, lead] = contest(labels, resolution, columns[px], rows[py], shares);
         // Shares change by two per cell straight across a border, so the lead tells the distance to it.
-        out[py * width + px] = bordered(tiles[winner][inTile], (lead * cell) / 2, border);
+        out[at] = bordered(shade ? shade[at] : tiles[winner][inTile], (lead * cell) / 2, border);
       } else {
-        out[py * width + px] = tiles[labels[centre]][inTile];
+        out[at] = shade ? shade[at] : tiles[labels[centre]][inTile];
       }
+    }
+  }
+  return out;
+}
+
+/** Pixels of a layer's colours: its shares of the colour scale, mixed between the four grid points around a pixel. */
+export function layerShades({ shares, resolution, scale }, width, height) {
+  const out = new Uint32Array(width * height);
+  const [columns, rows] = [width, height].map((pixels) =>
+    Array.from({ length: pixels }, (_, pixel) => {
+      const place = ((pixel + 0.5) / pixels) * (resolution - 1);
+      const first = Math.min(resolution - 2, Math.floor(place));
+      return { first, part: place - first };
+    }),
+  );
+  rows.reverse();
+  for (let py = 0; py < height; py++) {
+    const { first: row, part: up } = rows[py];
+    for (let px = 0; px < width; px++) {
+      const { first: column, part: right } = columns[px];
+      const i = row * resolution + column;
+      const low = shares[i] + right * (shares[i + 1] - shares[i]);
+      const high = shares[i + resolution] + right * (shares[i + resolution + 1] - shares[i + resolution]);
+      out[py * width + px] = scale[Math.round(low + up * (high - low))];
     }
   }
   return out;
@@ -544,9 +643,17 @@ function contest(labels, resolution, column, row, shares) {
   return [winner, most - second];
 }
 
-/** A pixel (little-endian RGBA) crossed over to the border's colour as far as the border covers it. */
+/** A pixel (little-endian RGBA) crossed over to the border's colour as far as the border covers it, and to black as far
+    as its rim does, if it has one. */
 function bordered(pixel, toBorder, border) {
-  const cover = Math.min(1, Math.max(0, border.width / 2 + 0.5 - toBorder));
+  const rimmed = border.rim
+    ? covered(pixel, toBorder, { rgb: [0, 0, 0], width: border.width + 2 * border.rim }, 0.55)
+    : pixel;
+  return covered(rimmed, toBorder, border, 1);
+}
+
+function covered(pixel, toBorder, border, opacity) {
+  const cover = opacity * Math.min(1, Math.max(0, border.width / 2 + 0.5 - toBorder));
   if (cover === 0) return pixel;
   const blend = (shift, towards) => {
     const from = (pixel >> shift) & 255;
@@ -618,11 +725,11 @@ function paintRings(view, context, frame) {
   const hidden = radii && Math.max(...radii) < HIDDEN_PX ? " Here they are smaller than the marks." : "";
   view.find(".ring").textContent = view.data.ringCaption + hidden;
   if (!radii) return;
-  for (const point of view.points.filter(({ key }) => key !== "across")) {
+  for (const point of view.points.filter(({ mark }) => mark !== "other")) {
     const centre = toScreen(frame, point);
     const ring = new Path2D();
     ring.ellipse(centre.x, centre.y, ...radii, 0, 0, 2 * Math.PI);
-    strokeTwice(context, ring, MARKS[point.key].colour, 1.75, point.key === "toward" ? [5, 3] : []);
+    strokeTwice(context, ring, MARKS[point.mark].colour, 1.75, point.mark === "triggered" ? [5, 3] : []);
   }
 }
 
@@ -642,22 +749,32 @@ function strokeTwice(context, path, colour, width, dash = []) {
 
 function paintPoints(view, context, frame, theme) {
   const spots = view.points.map((point) => ({ ...point, at: toScreen(frame, point) }));
-  const origin = spots.find(({ key }) => key === "origin");
-  const toward = spots.find(({ key }) => key === "toward");
-  if (origin && toward) paintArrow(context, origin.at, toward.at);
-  for (const spot of [...spots].reverse()) paintMark(context, spot.at, MARKS[spot.key]);
+  const clean = spots.find(({ mark }) => mark === "clean");
+  const triggered = spots.find(({ mark }) => mark === "triggered");
+  if (clean && triggered) paintArrow(context, clean.at, triggered.at);
+  for (const spot of [...spots].reverse()) paintMark(context, spot.at, MARKS[spot.mark]);
   context.font = `600 12px ${theme.font}`;
   const widths = spots.map(({ name }) => Math.min(frame.width - 6, context.measureText(name).width + 12));
   const sizes = widths.map((width) => ({ width, height: 19 }));
   const ring = Math.max(...(ringOf(view.data, frame) ?? [0]));
-  const clear = spots.map(({ key }) => (key !== "across" && ring < 40 ? Math.max(13, ring + 5) : 13));
+  const clear = spots.map(({ mark }) => (mark !== "other" && ring < 40 ? Math.max(13, ring + 5) : 13));
   const boxes = placeLabels(spots.map(({ at }) => at), sizes, clear, frame);
   spots.forEach((spot, i) => paintTag(context, spot, boxes[i], clear[i]));
-  return [...spots.map(({ at }) => around(at, 12)), ...boxes];
+  const arrow = clean && triggered ? alongLine(clean.at, triggered.at) : [];
+  return [...spots.map(({ at }) => around(at, 12)), ...arrow, ...boxes];
 }
 
 function around({ x, y }, reach) {
   return { x: x - reach, y: y - reach, width: 2 * reach, height: 2 * reach };
+}
+
+/** Small boxes that cover a line. */
+function alongLine(from, to) {
+  const pieces = Math.ceil(distance(from, to) / 10);
+  return Array.from({ length: pieces }, (_, i) => {
+    const part = (i + 0.5) / pieces;
+    return around({ x: from.x + (to.x - from.x) * part, y: from.y + (to.y - from.y) * part }, 6);
+  });
 }
 
 function paintArrow(context, from, to) {
@@ -757,19 +874,19 @@ function overlap(a, b) {
   return wide > 0 && high > 0 ? wide * high : 0;
 }
 
-function paintTag(context, { name, at, key }, box, clear) {
+function paintTag(context, { name, at, mark }, box, clear) {
   const centre = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   const gap = Math.max(Math.abs(centre.x - at.x) - box.width / 2, Math.abs(centre.y - at.y) - box.height / 2);
   if (gap > clear + 7) {
     const leader = new Path2D();
     leader.moveTo(at.x, at.y);
     leader.lineTo(centre.x, centre.y);
-    strokeTwice(context, leader, MARKS[key].colour, 1);
-    paintMark(context, at, MARKS[key]);
+    strokeTwice(context, leader, MARKS[mark].colour, 1);
+    paintMark(context, at, MARKS[mark]);
   }
   const tag = new Path2D();
   tag.roundRect(box.x, box.y, box.width, box.height, 4);
-  context.fillStyle = MARKS[key].tag ?? MARKS[key].colour;
+  context.fillStyle = MARKS[mark].tag ?? MARKS[mark].colour;
   context.fill(tag);
   context.lineWidth = 1.25;
   context.strokeStyle = "#ffffff";
@@ -791,7 +908,7 @@ function paintNames(view, context, frame, theme, taken) {
     const text = fitName(context, classes[spot.label], room, theme.font);
     if (!text) continue;
     const at = toScreen(frame, placeOf(view.data, spot));
-    paintName(context, text, at, fillOf(colours, spot.label).colour);
+    paintName(context, text, at, view.layer ? [0, 0, 0] : fillOf(colours, spot.label).colour);
   }
 }
 

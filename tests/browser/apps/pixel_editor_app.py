@@ -7,9 +7,11 @@ changes a little at each run, so that each run brings the editor new data).
 from __future__ import annotations
 
 import hashlib
+import io
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from dashboard.components.pixel_editor import Drawing, pixel_editor
 
@@ -35,6 +37,17 @@ def count_change() -> None:
     st.session_state.changes = st.session_state.get("changes", 0) + 1
 
 
+def step_sample(step: int) -> None:
+    """Walk through four samples."""
+    st.session_state.sample = (st.session_state.get("sample", 0) + step) % 4
+
+
+def take_paste(content: bytes) -> None:
+    """Remember the size and the first pixel of a pasted picture."""
+    picture = Image.open(io.BytesIO(content))
+    st.session_state.pasted = f"{picture.width}x{picture.height} {picture.convert('RGBA').getpixel((0, 0))}"
+
+
 st.set_page_config(page_title="Pixel editor", layout="wide")
 query = st.query_params
 size, grey = int(query.get("size", "8")), query.get("grey") == "1"
@@ -58,11 +71,16 @@ with left:
             key="editor",
             background=None if query.get("sample") == "0" else sample_image(size, st.session_state.runs % 2, grey),
             grey=grey,
+            samples=(st.session_state.get("sample", 0), 4),
             on_change=count_change,
+            on_sample=step_sample,
+            on_paste=take_paste,
         )
 with right:
     st.text(f"runs {st.session_state.runs}")
     st.text(f"changes {st.session_state.get('changes', 0)}")
+    st.text(f"sample {st.session_state.get('sample', 0)}")
+    st.text(f"pasted {st.session_state.get('pasted', 'nothing')}")
     st.text(f"digest {hashlib.sha256(drawing.rgba.tobytes()).hexdigest()[:16]}")
     drawn = {f"{row},{column}": drawing.rgba[row, column].tolist() for row, column in np.argwhere(drawing.rgba[..., 3])}
     if len(drawn) <= 200:

@@ -1,4 +1,8 @@
-"""A page with one slice of a made-up decision function: `?scene=signs|digits|many|near`, coarse until refined."""
+"""A page with one slice of a made-up decision function: `?scene=signs|digits|many|near`, coarse until refined.
+
+With `&layer` it shows numbers in place of labels, with `&pair` a second map of the same group, and with `&grow` one
+that gets finer by itself.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from core.figures.slice_layers import SliceLayer
 from dashboard.components.slice_view import slice_view
 
 PETROFF = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
@@ -102,9 +107,29 @@ def made_up_plane(scene: str, resolution: int) -> tuple[MadeUpPlane, tuple[str, 
     return MadeUpPlane(labels, x, y, clean, x_axis, side / far, points), classes
 
 
+def made_up_layer(resolution: int = 33) -> SliceLayer:
+    """Numbers that rise from the lower left corner, 0, to the upper right one, 2."""
+    part = np.linspace(0, 1, resolution)
+    return SliceLayer("W", "W at σ = 0.5", part[:, None] ** 2 + part[None], 0.0, 2.0, "Made up.")
+
+
+def show_growing(scene: str) -> None:
+    """Show a map that is coarse at first and gets finer with each rerun of its own."""
+    sizes = (17, 33, 65)
+    step = st.session_state.get("step", -1) + 1
+    st.session_state["step"] = step
+    plane, classes = made_up_plane(scene, sizes[min(step, 2)])
+    growing = None if step >= 2 else (step + 1) / 3
+    slice_view(plane, classes, colours=PETROFF, point_names={"origin": "clean"}, growing=growing, key="growing")
+    st.text(f"step {step}")
+
+
 def main() -> None:
     st.set_page_config(page_title="Slice", layout="wide")
     scene = st.query_params.get("scene", "signs")
+    if "grow" in st.query_params:
+        st.fragment(show_growing)(scene)
+        return
     names = {"origin": "clean", "toward": "with trigger", "across": "another image"}
     fine = st.toggle("Fine")
     plane, classes = made_up_plane(scene, 257 if fine else 65)
@@ -114,10 +139,14 @@ def main() -> None:
         colours=PETROFF,
         point_names=names,
         sigma={"digits": 0.5, "near": 0.01}.get(scene, 1.2),
+        layer=made_up_layer() if "layer" in st.query_params else None,
+        group="pair",
         key="slice",
     )
     st.text("selected: nothing" if point is None else f"selected: {point[0]:.6f} {point[1]:.6f}")
     st.text_input("After the map")
+    if "pair" in st.query_params:
+        slice_view(plane, classes, colours=PETROFF, point_names=names, group="pair", key="second")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""ROC curves of several detectors on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from core.detectors.roc import Roc
+from core.figures.layout import new_figure
+from core.figures.palette import CLASSES, OTHER
+
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
+def roc_curves(curves: Mapping[str, Roc], asked: float | None = None, height: int = 380) -> go.Figure:
+    """Return ROC curves on one square, chance as a dotted diagonal.
+
+    Parameters
+    ----------
+    curves
+        What a detector is called -> its ROC; the first is drawn thicker. Each has a dash of its own besides its colour.
+    asked
+        The false-positive rate in focus, marked by a line.
+    height
+        In pixels.
+    """
+    figure = new_figure("clean images flagged", "triggered images flagged", height)
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": OTHER, "width": 1, "dash": "dot"}, hoverinfo="skip",
+        showlegend=False,
+    )  # fmt: skip
+    for number, (name, roc) in enumerate(curves.items()):
+        figure.add_scatter(
+            x=roc.false_positive,
+            y=roc.true_positive,
+            name=f"{name} {roc.auc.mean:.2f}",
+            mode="lines",
+            line={
+                "color": CLASSES[number % len(CLASSES)],
+                "width": 3 if number == 0 else 1.75,
+                "dash": _DASHES[number % len(_DASHES)],
+            },
+            hovertemplate=f"{name}: %{{y:.0%}} of the triggered, %{{x:.0%}} of the clean images<extra></extra>",
+        )
+    if asked is not None:
+        figure.add_vline(x=asked, line={"color": OTHER, "width": 1, "dash": "dot"})
+    figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%", dtick=0.25)
+    figure.update_yaxes(range=[-0.01, 1.02], tickformat=".0%", dtick=0.25)
+    figure.update_layout(
+        showlegend=True,
+        legend={
+            "x": 0.99,
+            "xanchor": "right",
+            "y": 0.02,
+            "yanchor": "bottom",
+            "title": {"text": "area under the curve"},
+        },
+    )
+    return figure

@@ -1,0 +1,77 @@
+"""A slice in words: for people who cannot see it, and for captions. Needs neither torch nor Plotly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from core.figures.slice_layers import SliceLayer
+    from core.slices import SlicePlane
+
+POINT_KEYS = ("origin", "toward", "across")
+
+
+def label_shares(labels: np.ndarray) -> list[tuple[int, float]]:
+    """Return the labels on a map with the share of its points that each one covers, largest first."""
+    present, counts = np.unique(np.asarray(labels), return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return [(int(present[i]), float(counts[i] / counts.sum())) for i in order]
+
+
+def label_at(plane: SlicePlane, x: float, y: float) -> int:
+    """Return the label of the grid point nearest to (x, y)."""
+    column = int(np.abs(np.asarray(plane.x) - x).argmin())
+    row = int(np.abs(np.asarray(plane.y) - y).argmin())
+    return int(np.asarray(plane.labels)[row, column])
+
+
+def describe_slice(
+    plane: SlicePlane, classes: Sequence[str], point_names: Mapping[str, str], layer: SliceLayer | None = None
+) -> str:
+    """Say which label covers how much of a slice, the label of each point, and the range of the layer over it.
+
+    Parameters
+    ----------
+    plane
+        The slice.
+    classes
+        The name of each label.
+    point_names
+        What to call the plane's points "origin", "toward" and "across"; those without a name are left out.
+    layer
+        What is shown instead of the labels.
+    """
+    shares = label_shares(plane.labels)
+    largest = [f"{classes[label]} {_percent(share)}" for label, share in shares[:6]]
+    if len(shares) > 6:
+        largest.append(f"{len(shares) - 6} more labels {_percent(sum(share for _, share in shares[6:]))}")
+    points = [
+        f"{point_names[key]}: {classes[label_at(plane, *plane.points[key])]}"
+        for key in POINT_KEYS
+        if key in point_names and key in plane.points
+    ]
+    said = [f"Map of predicted labels over a plane through image space. {', '.join(largest)}."]
+    if points:
+        said.append(f"{'; '.join(points)}.")
+    if layer is not None:
+        said.append(f"Shown in colour: {layer.title}, from {layer.values.min():.2f} to {layer.values.max():.2f}.")
+    return " ".join(said)
+
+
+def ring_caption(sigma: float | None, dimensions: int) -> str:
+    """Say what the rings show and what they hide: in all dimensions the noise is far longer than they are wide."""
+    if sigma is None:
+        return ""
+    length = sigma * math.sqrt(dimensions)
+    return (
+        f"Rings: radius σ = {sigma:g}, the noise as this plane sees it. They are a projection: over all "
+        f"{dimensions:,} pixel values the noise is σ√d ≈ {length:.3g} long."
+    )
+
+
+def _percent(share: float) -> str:
+    return "under 1 %" if share < 0.01 else f"{share:.0%}".replace("%", " %")

@@ -1,0 +1,29 @@
+"""A trigger as a small picture: its own pixels on a chequered ground, or what a formula makes of a neutral image."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.figures.pictures import enlarge
+from core.triggers import AnyTrigger, Trigger
+
+# Greys of the ground, near enough to each other to stay behind any trigger, and neither black nor white.
+_DARK, _LIGHT = 128, 160
+_SQUARES, _LINES = 8, 4
+
+
+def trigger_picture(trigger: AnyTrigger, shape: tuple[int, int, int], side: int = 96) -> np.ndarray:
+    """Return what a trigger looks like on images of (C, H, W): uint8 [h, w, 3], its longer side about `side` pixels.
+
+    A picture lies in its place on a chequered ground. A formula, which changes whole images, is shown on grey squares,
+    whose edges tell what a warp does.
+    """
+    channels, height, width = shape
+    rows, columns = np.indices((height, width))
+    squares = max(1, max(height, width) // (_SQUARES if isinstance(trigger, Trigger) else _LINES))
+    ground = np.where((rows // squares + columns // squares) % 2 == 0, _LIGHT, _DARK).astype(np.uint8)
+    image = np.broadcast_to(ground, (1, channels, height, width)).copy()
+    stamped = trigger.stamp(image)[0].transpose(1, 2, 0)
+    if stamped.shape[2] == 1:
+        stamped = stamped.repeat(3, axis=2)
+    return enlarge(stamped, side)

@@ -1,0 +1,32 @@
+"""A page with the slice panel alone, on the runs in `TRIGGERSCOPE_RUNS`: the poisoned one and its control."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from core.runs import finished_runs
+from dashboard import cached
+from dashboard.panels.slice import show_slice_panel
+from dashboard.parts import load_with_progress
+from dashboard.state import ExploreState, keep, open_state
+
+SIGMA, IMAGE = 0.3, 5
+
+
+def main() -> None:
+    """Show the panel with what the address says."""
+    st.set_page_config(page_title="Slices", layout="wide")
+    state = open_state(ExploreState)
+    state = replace(state, sigma=state.sigma or SIGMA, image=IMAGE if state.image < 0 else state.image)
+    runs = finished_runs(cached.runs_root())
+    (run,) = (one for one in runs if not one.spec.is_control)
+    control = next((one for one in runs if one.spec.is_control), None)
+    data = load_with_progress(run.spec.dataset)
+    state = show_slice_panel(state, data, run, control, run.spec.trigger, run.spec.target, state.image)
+    st.text(f"state: {state.layer} {state.plane} {state.point}")
+    keep(state)
+
+
+main()
