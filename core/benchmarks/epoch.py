@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,9 @@ from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import Setting, beginning
 from core.benchmarks.timing import detail_of, speed_up, take_turns, threads
 from core.models import model_for
-from core.spec import RunSpec
+
+if TYPE_CHECKING:
+    from core.spec import RunSpec
 
 
 def epoch_row(setting: Setting) -> Row:
@@ -22,7 +26,7 @@ def epoch_row(setting: Setting) -> Row:
     """
     recipe, part = setting.spec(), beginning(setting.dataset, setting.epoch_images)
     spec = recipe.model_copy(update={"batch_size": BATCH})
-    images, labels = training._training_data(spec, part)
+    images, labels = training.training_data(spec, part)
     torch.manual_seed(spec.seed)
     new = model_for(spec.architecture, part)
     with threads(1):
@@ -73,10 +77,7 @@ def their_epoch(spec: RunSpec, new: nn.Module, images: Tensor, labels: Tensor) -
 def our_epoch(spec: RunSpec, new: nn.Module, images: Tensor, labels: Tensor) -> tuple[nn.Module, float]:
     """Train a copy of a model once through poisoned images as `core.training` does; return it and the mean loss."""
     model = plain(new, spec.device).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=spec.device != "mps"
-    )
-    steps = training._epoch(spec, 0, model, optimiser, images, labels)
+    steps = training.train_epoch(spec, 0, model, training.make_optimiser(spec, model), images, labels)
     while True:
         try:
             next(steps)
