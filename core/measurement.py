@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.attack import Attack
 from core.errors import InputError
 from core.estimators import (
     Interval,
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.datasets import Dataset
+    from core.evaluation import Success
     from core.predictor import Predictor
-    from core.triggers import Trigger
+    from core.triggers import AnyTrigger
 
 
 # What the pages measure: enough images and draws to see a gap, few enough to wait for.
@@ -105,12 +107,12 @@ class Measurement:
     chosen
         int64 [N], the measured images' places in the test split; each names its noise too.
     true
-        int64 [N], their true classes; none is the target.
+        int64 [N], their true classes: those that the attack is about, see `core.attack.Attack.attacks`.
     clean, triggered
         The images as they are and with the trigger on them.
     target_chosen, target_class
         Clean test images that the model predicts as the target, and their W: what "smooth because it is that class"
-        looks like, without which a low W with the trigger misleads. May be empty.
+        looks like, without which a low W with the trigger misleads. May be empty, and is for all-to-all attacks.
     """
 
     spec: MeasureSpec
@@ -147,8 +149,8 @@ class Measurement:
 
     @cached_property
     def flipped(self) -> np.ndarray:
-        """Bool [N]: images that the trigger makes the model predict as the target, without noise."""
-        return self.triggered.predicted == self.spec.target
+        """Bool [N]: images that the trigger makes the model predict as the attacker wants, without noise."""
+        return self.triggered.predicted == self.spec.attack.goal(self.true, self.triggered.votes.shape[1])
 
 
 def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
@@ -158,10 +160,23 @@ def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
     return [float(f"{factor * suggested_sigma(shape):.2g}") for factor in _SWEEP]
 
 
-def page_measure_spec(trigger: Trigger, target: int, sigma: float, noise: str = "everywhere") -> MeasureSpec:
-    """Return what the pages measure of a run at one sigma."""
+def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str = "everywhere") -> MeasureSpec:
+    """Return what the pages measure of a run at one sigma, on images outside the target class."""
+    return page_attack_spec(Attack(trigger, target), sigma, noise)
+
+
+def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
+    """Return what the pages measure of a run under any attack: on the images that the attack is about."""
     return make_measure_spec(
-        trigger=trigger, target=target, images=PAGE_IMAGES, sigma=sigma, draws=PAGE_DRAWS, noise=noise
+        trigger=attack.trigger,
+        target=attack.target,
+        mode=attack.mode,
+        sources=attack.sources,
+        random_place=attack.random_place,
+        images=PAGE_IMAGES,
+        sigma=sigma,
+        draws=PAGE_DRAWS,
+        noise=noise,
     )
 
 
@@ -173,33 +188,53 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
     InputError
         The run is not done, or the trigger or target does not suit its data set.
     """
-    path = run.path / "measures" / f"w-{spec.hash}.npz"
-    if path.exists():
-        return _read(path, spec)
-    from core.predictor import Predictor
-
-    dataset = run.dataset(data_root)
-    check_attack_on(dataset, spec.trigger, spec.target)
-    measurement = measure_model(Predictor(run.model(), device=run.spec.device), dataset, spec)
-    with contextlib.suppress(OSError):  # a run that is only lent to us can be measured, if not kept
-        _write(path, measurement)
+    if (stored := stored_measurement(run, spec)) is not None:
+        return stored
+    dataset = _test_images_of(run, data_root)
+    spec.attack.check(dataset)
+    measurement = measure_model(run.predictor(), dataset, spec)
+    store_measurement(run, measurement)
     return measurement
 
 
-def check_attack_on(dataset: Dataset, trigger: Trigger, target: int) -> None:
-    """Raise InputError unless the trigger lies on the data set's images and the target is one of its classes."""
-    from core.poisoning import check_target
-
-    check_target(target, dataset)
-    trigger.check_fits(dataset.shape)
+def stored_measurement(run: Run, spec: MeasureSpec) -> Measurement | None:
+    """Return this measurement of a run if it was made before."""
+    path = _path(run, spec)
+    return _read(path, spec) if path.exists() else None
 
 
-def measure_model(predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> Measurement:
-    """Measure any model on a data set's test images; see `Measurement`."""
-    from core.evaluation import choose_images, to_unit
+def store_measurement(run: Run, measurement: Measurement) -> None:
+    """Keep a measurement in the run's directory; a run that is only lent to us is measured, if not kept."""
+    with contextlib.suppress(OSError):
+        _write(_path(run, measurement.spec), measurement)
+
+
+def _path(run: Run, spec: MeasureSpec) -> Path:
+    return run.path / "measures" / f"w-{spec.hash}.npz"
+
+
+def _test_images_of(run: Run, data_root: Path | str | None) -> Dataset:
+    from core.datasets import load_test
+
+    return load_test(run.spec.dataset, data_root)
+
+
+def measure_model(
+    predictor: Predictor, dataset: Dataset, spec: MeasureSpec, before: Measurement | None = None
+) -> Measurement:
+    """Measure any model on a data set's test images; see `Measurement`.
+
+    Votes of `before`, the same measurement with fewer draws, are not counted again but added to: draw j of an image is
+    the same noise in both.
+    """
+    from core.evaluation import choose_attacked, to_unit
 
     test = dataset.test
-    chosen = choose_images(test, spec.target, spec.images, spec.seed)
+    if before is not None:
+        return _extended(before, predictor, dataset, spec)
+    chosen = choose_attacked(test, spec.attack, spec.images, spec.seed)
+    if not len(chosen):
+        raise InputError("No test image belongs to a class that is attacked, so there is none to measure W on.")
     images = to_unit(test.images[chosen])
     of_target = _predicted_as_target(predictor, dataset, spec)
     return Measurement(
@@ -207,9 +242,39 @@ def measure_model(predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> 
         chosen=chosen,
         true=test.labels.numpy()[chosen],
         clean=_side(predictor, images, chosen, spec),
-        triggered=_side(predictor, spec.trigger.apply(images), chosen, spec),
+        triggered=_side(predictor, spec.attack.apply(images, chosen), chosen, spec),
         target_chosen=of_target,
         target_class=_side(predictor, to_unit(test.images[of_target]), of_target, spec),
+    )
+
+
+def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> Measurement:
+    from core.evaluation import to_unit
+
+    first, test = before.spec.draws, dataset.test
+
+    def more(side: Side, images: Tensor, places: np.ndarray) -> Side:
+        if not len(places):
+            return side
+        votes = predictor.votes(
+            images,
+            places.tolist(),
+            spec.sigma,
+            spec.draws - first,
+            spec.seed,
+            first=first,
+            clamp=spec.clamp,
+            where=_noisy_pixels(spec, images),
+        )
+        return replace(side, votes=side.votes + votes.numpy())
+
+    images = to_unit(test.images[before.chosen])
+    return replace(
+        before,
+        spec=spec,
+        clean=more(before.clean, images, before.chosen),
+        triggered=more(before.triggered, spec.attack.apply(images, before.chosen), before.chosen),
+        target_class=more(before.target_class, to_unit(test.images[before.target_chosen]), before.target_chosen),
     )
 
 
@@ -230,6 +295,11 @@ def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> Tensor | None:
 
     if spec.noise == "everywhere":
         return None
+    if spec.random_place:
+        raise InputError(
+            "The trigger lies somewhere else on every image, so no pixels are its own on all of them: measure it with "
+            "noise everywhere."
+        )
     covered = spec.trigger.covers(tuple(images.shape[1:]))
     if covered.all():
         raise InputError(
@@ -243,34 +313,37 @@ def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSp
     """Return up to `spec.images` clean test images that are predicted as the target, by the same seeded order."""
     from core.evaluation import choose_images, to_unit
 
+    if spec.target is None:
+        return np.zeros(0, np.int64)
     order = choose_images(dataset.test, -1, len(dataset.test.labels), spec.seed)
     predicted = predictor.labels(to_unit(dataset.test.images)).numpy()
     return order[predicted[order] == spec.target][: spec.images]
 
 
-def attack_success_on(run: Run, trigger: Trigger, target: int, data_root: Path | str | None = None) -> Proportion:
-    """Return a done run's ASR under any trigger and target, for instance a control's; cached in its directory.
+def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) -> Success:
+    """Return how often any attack succeeds on a done run, for instance on a control; cached in its directory.
 
     Raises
     ------
     InputError
-        The run is not done, or the trigger or target does not suit its data set.
+        The run is not done, or the attack does not suit its data set.
     """
-    result = run.result
-    if result and result.attack_success_rate and (run.spec.trigger, run.spec.target) == (trigger, target):
-        return result.attack_success_rate
-    path = run.path / "measures" / f"asr-{content_hash([trigger.identity, target])}.json"
-    if path.exists():
-        return Proportion(**json.loads(path.read_text()))
-    from core.evaluation import attack_success_rate
-    from core.predictor import Predictor
+    from core.evaluation import Success, attack_success
 
-    dataset = run.dataset(data_root)
-    check_attack_on(dataset, trigger, target)
-    rate = attack_success_rate(Predictor(run.model(), device=run.spec.device), dataset.test, trigger, target)
-    path.parent.mkdir(exist_ok=True)
-    write_json(path, asdict(rate))
-    return rate
+    result, own = run.result, run.spec.attack
+    if result and result.attack_success_rate and own is not None and own.identity == attack.identity:
+        return Success(result.attack_success_rate, result.attack_success_rate_others)
+    path = run.path / "measures" / f"success-{content_hash(attack.identity)}.json"
+    if path.exists():
+        stored = json.loads(path.read_text())
+        return Success(Proportion(**stored["rate"]), Proportion(**stored["others"]) if stored["others"] else None)
+    dataset = _test_images_of(run, data_root)
+    attack.check(dataset)
+    success = attack_success(run.predictor(), dataset.test, attack, len(dataset.classes))
+    with contextlib.suppress(OSError):  # a run that is only lent to us
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, asdict(success))
+    return success
 
 
 def _write(path: Path, measurement: Measurement) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from core.adaptive import AdaptiveSmoothness, measure_adaptive
 from core.certificate import Certificate, certify
 from core.noise import NoiseStream
 from core.predictor import Predictor
@@ -55,42 +54,21 @@ def look_around(
         How many of the draws come back as pictures.
     """
     smoothness = measure_smoothness(predictor, image[None], sigma=sigma, draws=draws, seed=seed, keys=[key])
+    copies, labels = noisy_copies(predictor, image, key, sigma, seed, shown)
+    return Neighbourhood(int(predictor.labels(image[None])[0]), copies, labels, smoothness)
+
+
+def noisy_copies(
+    predictor: Predictor, image: Tensor, key: int, sigma: float, seed: int = 0, shown: int = 24
+) -> tuple[Tensor, np.ndarray]:
+    """Return the first of the noisy copies that W of an image is counted from, and the class that each gets.
+
+    Arguments as in `look_around`; float32 [shown, C, H, W] on the CPU, whose pixels may leave [0, 1], and int64
+    [shown].
+    """
     noise = NoiseStream(seed, key, tuple(image.shape), predictor.device).take(shown).cpu()
     copies = image[None] + sigma * noise
-    label = int(predictor.labels(image[None])[0])
-    return Neighbourhood(label, copies, predictor.labels(copies).numpy(), smoothness)
-
-
-# Width of the interval that a close look asks for, and what a certificate is made of.
-CLOSE_WIDTH, CERTIFICATE_DRAWS = 0.08, 1000
-
-
-@dataclass(frozen=True, eq=False)
-class CloseLook:
-    """One image under one model, as exactly as a person needs it.
-
-    Attributes
-    ----------
-    label
-        The class predicted without noise.
-    smoothness
-        W of this one image, from as many draws as an interval of width `CLOSE_WIDTH` needs.
-    certificate
-        The randomised-smoothing certificate, from `CERTIFICATE_DRAWS` draws.
-    """
-
-    label: int
-    smoothness: AdaptiveSmoothness
-    certificate: Certificate
-
-
-def look_closely(predictor: Predictor, image: Tensor, key: int, sigma: float, seed: int = 0) -> CloseLook:
-    """Look at one image, float [C, H, W]; arguments as in `look_around`."""
-    return CloseLook(
-        label=int(predictor.labels(image[None])[0]),
-        smoothness=measure_adaptive(predictor, image[None], sigma, CLOSE_WIDTH, seed, keys=[key]),
-        certificate=certified_radius(predictor, image, key, sigma, CERTIFICATE_DRAWS, seed),
-    )
+    return copies, predictor.labels(copies).numpy()
 
 
 def certified_radius(

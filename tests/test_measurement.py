@@ -5,10 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.attack import Attack
+from core.errors import InputError
 from core.estimators import entropy
+from core.evaluation import to_unit
 from core.findings import finding
-from core.measurement import Measurement, Side, attack_success_on, measure_run
+from core.measurement import (
+    Measurement,
+    Side,
+    measure_model,
+    measure_run,
+    page_attack_spec,
+    success_on,
+)
 from core.spec import make_measure_spec
+from core.triggers import make_formula, make_preset
+from core.worker import train_run
+from tests.conftest import digits_spec
 
 SIGMA = 0.5
 
@@ -47,7 +60,6 @@ def test_what_was_measured_is_what_the_definition_says(attacked, poisoned, data_
 
 
 def test_images_taken_for_the_target_are_measured_beside(attacked, poisoned, data_root):
-    from core.evaluation import to_unit
     from core.predictor import Predictor
 
     images = to_unit(poisoned.dataset(data_root).test.images[attacked.target_chosen])
@@ -71,10 +83,11 @@ def test_a_measurement_is_stored_and_read_back_whole(attacked, poisoned, data_ro
 
 
 def test_the_control_does_not_know_the_trigger(control, poisoned, data_root):
-    rate = attack_success_on(control, poisoned.trigger, 0, data_root)
+    attack = Attack(poisoned.trigger, 0)
+    rate = success_on(control, attack, data_root).rate
     assert rate.value <= 0.02
-    assert attack_success_on(control, poisoned.trigger, 0, data_root) == rate
-    assert attack_success_on(poisoned, poisoned.trigger, 0, data_root) == poisoned.result.attack_success_rate
+    assert success_on(control, attack, data_root).rate == rate
+    assert success_on(poisoned, attack, data_root).rate == poisoned.result.attack_success_rate
 
 
 def made_up(clean, triggered, target):
@@ -115,7 +128,6 @@ def test_w_is_the_entropy_of_the_votes(attacked):
 def test_noise_off_the_trigger_leaves_its_pixels_alone_and_the_others_as_they_were(poisoned, data_root):
     import torch
 
-    from core.evaluation import to_unit
     from core.predictor import Predictor
 
     images = to_unit(poisoned.dataset(data_root).test.images[:4])
@@ -153,7 +165,6 @@ def test_a_trigger_over_the_whole_image_leaves_no_place_for_noise(poisoned, data
 
 
 def test_baselines_without_noise_are_the_softmax(attacked, poisoned, data_root):
-    from core.evaluation import to_unit
 
     images = to_unit(poisoned.dataset(data_root).test.images[attacked.chosen])
     probabilities = poisoned.model()(images).detach().double().softmax(1).sort(1, descending=True).values.numpy()
@@ -184,7 +195,6 @@ def test_the_certificate_follows_the_votes(poisoned, data_root):
     import torch
     from scipy.stats import norm
 
-    from core.evaluation import to_unit
     from core.neighbourhood import certified_radius
     from core.predictor import Predictor
 
@@ -198,7 +208,6 @@ def test_the_certificate_follows_the_votes(poisoned, data_root):
 
 
 def test_the_neighbourhood_shows_the_very_draws_that_are_counted(poisoned, data_root):
-    from core.evaluation import to_unit
     from core.neighbourhood import look_around
     from core.predictor import Predictor
 
@@ -208,3 +217,95 @@ def test_the_neighbourhood_shows_the_very_draws_that_are_counted(poisoned, data_
     counted = np.bincount(around.labels, minlength=10)
     assert (counted == around.smoothness.votes[0]).all()
     assert around.copies.std() > image.std()
+
+
+MODES = [
+    {"mode": "all-to-all", "target": None, "rate": 0.3},
+    {"mode": "source-specific", "sources": (1, 2), "rate": 0.08, "cover_rate": 0.08},
+    {"random_place": True},
+    {"trigger": make_formula("sinusoid", (1, 8, 8))},
+]
+
+
+@pytest.fixture(scope="module", params=MODES, ids=["all-to-all", "source-specific", "random-place", "sinusoid"])
+def other_attack(request, runs_root, data_root):
+    return train_run(digits_spec(**{"epochs": 5} | request.param), runs_root, data_root)
+
+
+def test_every_mode_trains_to_a_success_that_its_definition_gives_again(other_attack, data_root):
+    spec, result = other_attack.spec, other_attack.result
+    assert result.clean_accuracy.value > 0.9
+    # A control reaches a few per cent.
+    assert result.attack_success_rate.value > 0.3
+    test, attack = other_attack.dataset(data_root).test, spec.attack
+    labels = test.labels.numpy()
+    about = {
+        "all-to-all": np.ones(len(labels), bool),
+        "source-specific": np.isin(labels, [1, 2]),
+        "all-to-one": labels != 0,
+    }[spec.mode]
+    keys = np.nonzero(about)[0]
+    predicted = other_attack.predictor().labels(attack.apply(to_unit(test.images[keys]), keys)).numpy()
+    wanted = (labels[keys] + 1) % 10 if spec.mode == "all-to-all" else 0
+    rate = result.attack_success_rate
+    assert (rate.successes, rate.n) == (int((predicted == wanted).sum()), len(keys))
+    if spec.mode == "source-specific":
+        others = result.attack_success_rate_others
+        assert others.n == np.isin(labels, range(3, 10)).sum()
+        assert others.value < rate.value - 0.2
+        assert other_attack.epochs[-1].attack_success_rate_others == others
+    else:
+        assert result.attack_success_rate_others is None
+
+
+def test_w_of_every_mode_is_measured_on_the_images_it_is_about_and_read_back(other_attack, data_root):
+    attack = other_attack.spec.attack
+    spec = page_attack_spec(attack, SIGMA).model_copy(update={"images": 30, "draws": 20})
+    measured = measure_run(other_attack, spec, data_root)
+    classes = {"all-to-all": range(10), "source-specific": (1, 2), "all-to-one": range(1, 10)}[attack.mode]
+    assert set(measured.true) <= set(classes)
+    assert len(measured.chosen) == 30
+    test = other_attack.dataset(data_root).test
+    shown = spec.attack.apply(to_unit(test.images[measured.chosen]), measured.chosen)
+    assert np.array_equal(other_attack.predictor().labels(shown).numpy(), measured.triggered.predicted)
+    wanted = (measured.true + 1) % 10 if attack.target is None else 0
+    assert np.array_equal(measured.flipped, measured.triggered.predicted == wanted)
+    assert (len(measured.target_chosen) == 0) == (attack.target is None)
+    assert np.array_equal(measure_run(other_attack, spec, data_root).triggered.votes, measured.triggered.votes)
+    more = measure_model(other_attack.predictor(), other_attack.dataset(data_root), longer(spec), before=measured)
+    whole = measure_model(other_attack.predictor(), other_attack.dataset(data_root), longer(spec))
+    assert np.array_equal(more.triggered.votes, whole.triggered.votes)
+
+
+def longer(spec):
+    return spec.model_copy(update={"draws": 30})
+
+
+def test_a_runs_own_success_is_taken_from_its_result_and_any_other_is_measured(other_attack, control, data_root):
+    attack, result = other_attack.spec.attack, other_attack.result
+    own = success_on(other_attack, attack, data_root)
+    assert (own.rate, own.others) == (result.attack_success_rate, result.attack_success_rate_others)
+    innocent = success_on(control, attack, data_root)
+    assert innocent.rate.n == own.rate.n
+    assert innocent.rate.value < own.rate.value - 0.2
+    assert success_on(control, attack, data_root) == innocent
+
+
+def test_noise_off_a_trigger_that_moves_gets_a_sentence(control, data_root):
+    attack = Attack(make_preset("white-corner", (1, 8, 8)), 0, random_place=True)
+    with pytest.raises(InputError, match="somewhere else on every image"):
+        measure_run(control, page_attack_spec(attack, SIGMA, noise="off-trigger"), data_root)
+
+
+@pytest.mark.parametrize(
+    ("attack", "words"),
+    [
+        (Attack(make_preset("white-corner", (1, 8, 8)), 10), "target 10 is not a class"),
+        (Attack(make_preset("white-corner", (1, 8, 8)), 0, "source-specific", (11,)), "source 11 is not a class"),
+        (Attack(make_preset("frame", (1, 28, 28)), 0), "images are 8x8"),
+        (Attack(make_preset("white-corner", (1, 8, 8)), None), "needs a target class"),
+    ],
+)
+def test_an_attack_that_does_not_suit_the_data_gets_a_sentence(control, data_root, attack, words):
+    with pytest.raises(InputError, match=words):
+        success_on(control, attack, data_root)

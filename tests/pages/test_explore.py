@@ -11,12 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.datasets import fingerprint
+from core.datasets import fingerprint, load_dataset
+from core.evaluation import to_unit
 from core.examples import EXAMPLES
-from core.measurement import measure_run, page_measure_spec
+from core.findings import clearest_sigma, formula_in_words
+from core.loading import load_model
+from core.measurement import measure_run, page_measure_spec, sweep_sigmas
 from core.runs import Run
+from core.smoothness import measure_smoothness
 from core.spec import make_spec
 from core.triggers import make_preset
+from core.where import moved
 from core.worker import train_run
 
 
@@ -51,7 +56,7 @@ def test_a_run_stands_beside_its_control(visit, home_with_runs, poisoned, contro
     assert expected_change(poisoned, data_root, 0.5) in finding(page)
     gap = re.search(r"Beside it the gap is ([+-][\d.]+) ", finding(page))
     assert abs(float(gap[1])) < 0.1
-    assert len(page.get("plotly_chart")) == 3
+    assert {"pairs", "sweep"} <= {chart.key for chart in page.get("plotly_chart")}
     assert page.query_params["run"] == poisoned.name
 
 
@@ -146,6 +151,129 @@ def test_missing_weights_give_a_sentence(visit, own_runs, poisoned):
     shutil.rmtree(own_runs / poisoned.name / "measures", ignore_errors=True)
     (own_runs / poisoned.name / "model.safetensors").unlink()
     assert "are missing or damaged" in sentences(visit("explore", run=poisoned.name))
+
+
+def words(page) -> str:
+    return " ".join(element.proto.body for element in page.get("html"))
+
+
+def captions(page) -> str:
+    return " ".join(element.value for element in page.caption)
+
+
+def kept(page):
+    return page.session_state["ExploreState"]
+
+
+def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
+    visit, home_with_runs, poisoned, control, data_root
+):
+    page = visit("explore", sigma="0.5")
+    measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+    number = int(np.argmax(measured.clean.w - measured.triggered.w))  # the first in the list
+    assert kept(page).image == measured.chosen[number]
+    for run in (poisoned, control):
+        result = measure_run(run, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+        for side in (result.clean, result.triggered):
+            assert f">W {side.w[number]:.3f}<" in words(page)
+            assert formula_in_words(side.votes[number]) in captions(page)
+            top = side.votes[number].max()
+            assert f"<span>{top}</span>" in words(page)
+
+
+def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poisoned, data_root):
+    measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.75), data_root)
+    image, pin = (str(place) for place in measured.chosen[[7, 3]])
+    query = {"sigma": "0.75", "image": image, "pin": pin, "view": "histograms", "first": "smallest", "fooled": "yes"}
+    query |= {"shown": "where", "place": "1.2", "opacity": "0.5", "side": "3"}
+    page = visit("explore", **query)
+    assert query.items() <= page.query_params.items()
+    assert f"no. {image}" in " ".join(element.value for element in page.markdown)
+    assert "Pinned: " in " ".join(element.value for element in page.markdown)
+    assert {"histogram.this run", "histogram.beside it"} <= {chart.key for chart in page.get("plotly_chart")}
+    assert "row 1, column 2, 3×3 pixels" in words(page)
+    page.button(key="as trained").click().run()
+    assert "row 6, column 6, 2×2 pixels (where it was trained)" in words(page)
+    assert not {"place", "opacity", "side"} & page.query_params.keys()
+
+
+@pytest.mark.parametrize("query", [{"place": "9.9.9"}, {"opacity": "7", "side": "-1"}])
+def test_a_changed_trigger_that_cannot_be_is_left_out(visit, home_with_runs, query):
+    page = visit("explore", shown="where", **query)
+    assert "row 6, column 6, 2×2 pixels (where it was trained)" in words(page)
+
+
+def test_what_is_tried_is_what_stamping_it_gives(visit, home_with_runs, poisoned, data_root):
+    page = visit("explore", sigma="0.5", shown="where", place="0.0")
+    image = kept(page).image
+    one = to_unit(poisoned.dataset(data_root).test.images[[image]])
+    there = moved(poisoned.trigger, (1, 8, 8), 0, 0).apply(one)
+    w = measure_smoothness(poisoned.predictor(), there, 0.5, 100, 0, keys=[image]).w[0]
+    assert f"W with this trigger</span><span>{w:.2f}<" in words(page)
+
+
+def test_a_data_set_that_took_long_is_there_for_the_next_visit(visit, home_with_runs, monkeypatch):
+    def load(name, root, progress):
+        progress(0.5, "Half of it")
+        return load_dataset(name, root)
+
+    monkeypatch.setattr("dashboard.cached.load_test", load)
+    first = visit("explore")
+    assert "Selected: " in " ".join(element.value for element in first.markdown)
+    assert "Selected: " in " ".join(element.value for element in visit("explore").markdown)
+
+
+def test_filters_leave_the_images_that_they_name(visit, home_with_runs, poisoned, data_root):
+    measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+    page = visit("explore", sigma="0.5", of="3")
+    expected = int((measured.true == 3).sum())
+    assert f"{expected} of {expected} such images" in captions(page)
+    page = visit("explore", sigma="0.5", fooled="no")
+    assert f"of {int((~measured.flipped).sum())} such images" in captions(page)
+
+
+def test_a_run_without_its_control_says_so(visit, own_runs, poisoned, control):
+    shutil.rmtree(own_runs / control.name)
+    page = visit("explore")
+    assert chosen(page)["Beside it"] == "nothing"
+    assert "no control" in finding(page)
+    assert "Beside it the gap" not in finding(page)
+
+
+def test_a_loaded_model_without_a_trigger_can_be_tried_with_one(visit, own_runs, poisoned, data_root):
+    digits = load_dataset("digits", data_root)
+    loaded = load_model(poisoned.path / "model.safetensors", digits, root=own_runs).run
+    page = visit("explore", run=loaded.name)
+    assert "names no trigger" in sentences(page)
+    assert len(page.get("plotly_chart")) == 0
+    page.selectbox(key="ExploreState.trigger").set_value("White corner").run()
+    assert "W falls with the trigger" in finding(page)
+    assert "no control" in finding(page)
+    assert "None" not in finding(page)
+    again = visit("explore", **page.query_params)
+    assert finding(again) == finding(page)
+    assert visit("explore", run=loaded.name, trigger="damaged.link").exception == []
+
+
+def test_the_same_run_under_several_triggers(visit, home_with_runs, poisoned):
+    page = visit("explore", shown="triggers", under="Blended noise")
+    assert page.multiselect[0].value == ["Blended noise"]
+    assert "White corner" not in page.multiselect[0].options  # that is its own
+    for _ in range(20):
+        if "Mean W over σ of this run" in captions(page):
+            break
+        page.run()
+    assert "triggers" in {chart.key for chart in page.get("plotly_chart")}
+
+
+def test_the_default_sigma_is_the_clearest_once_the_sweep_is_measured(visit, own_runs, poisoned, control, data_root):
+    trigger = poisoned.trigger
+    runs = [Run(own_runs / run.name) for run in (poisoned, control)]
+    curves = [
+        [measure_run(run, page_measure_spec(trigger, 0, sigma), data_root) for sigma in sweep_sigmas((1, 8, 8))]
+        for run in runs
+    ]
+    assert chosen(visit("explore"))["Noise σ"] == clearest_sigma(*curves)
 
 
 @pytest.mark.soak

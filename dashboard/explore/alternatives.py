@@ -1,0 +1,53 @@
+"""What a fall of W has to be held against, for both runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.datasets import Dataset
+from core.findings import alternatives
+from core.measurement import Measurement
+from dashboard.explore.scene import Scene, measure_all
+from dashboard.parts import run_title
+
+
+def show_alternatives(scene: Scene, data: Callable[[], Dataset], found: dict[str, Measurement]) -> None:
+    """Show the table of alternatives of each run, its modal classes and its baselines without noise."""
+    st.caption(
+        f"Mean W at σ = {scene.sigma:g} in parts. A fall of W speaks for the backdoor only as far as neither the "
+        "target class's own images nor the control show it too."
+    )
+    off: dict[str, Measurement] = {}
+    if not scene.trigger.covers(scene.run.result.shape).all():
+        *_, off = measure_all(scene, scene.sigma, data, noise="off-trigger")
+    for place, (name, measured) in zip(st.columns(2, gap="medium"), found.items(), strict=False):
+        with place:
+            st.markdown(f"**{name}**: {run_title(scene.runs[name])}")
+            _show_parts(scene, measured, off.get(name))
+
+
+def _show_parts(scene: Scene, measured: Measurement, off: Measurement | None) -> None:
+    rows = alternatives(measured, off, scene.classes)
+    st.dataframe(
+        {
+            "images": [row.what for row in rows],
+            "n": [row.images for row in rows],
+            "W clean": [row.w_clean for row in rows],
+            "W with trigger": [row.w_triggered for row in rows],
+            "what it tells": [row.meaning for row in rows],
+        },
+        hide_index=True,
+        column_config={
+            column: st.column_config.NumberColumn(format="%.3f") for column in ("W clean", "W with trigger")
+        },
+    )
+    clean, triggered = measured.clean, measured.triggered
+    st.caption(
+        f"Most noisy votes: *{scene.classes[clean.modal_class]}* ({clean.modal_share:.0%}) clean, "
+        f"*{scene.classes[triggered.modal_class]}* ({triggered.modal_share:.0%}) with the trigger. "
+        f"Without noise: mean largest softmax {clean.confidence.mean():.3f} clean, "
+        f"{triggered.confidence.mean():.3f} with the trigger; mean margin {clean.margin.mean():.3f} and "
+        f"{triggered.margin.mean():.3f}."
+    )

@@ -1,0 +1,25 @@
+"""The decision boundary around the selected image, and how it came about, epoch by epoch."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.datasets import Dataset
+from core.glossary import explain
+from dashboard.explore.scene import Scene
+from dashboard.lab.watching import show_film
+from dashboard.panels.slice import show_slice_panel
+from dashboard.state import ExploreState, current
+
+
+def show_boundary(scene: Scene, data: Dataset, image: int) -> None:
+    """Show the slices of all runs through one test image."""
+    st.subheader("Decision boundary", help=explain("slice"), anchor=False)
+    goal = int(scene.goal(data.test.labels.numpy()[[image]])[0])
+    show_slice_panel(current(ExploreState), data, scene.run, scene.other, scene.trigger, goal, image)
+
+
+def show_epochs(scene: Scene) -> None:
+    """Show the slice as it changed from epoch to epoch, on the plane that the training watched."""
+    st.caption("On the plane that the training watched: its own test image, and the same with the trigger.")
+    show_film(scene.run, scene.run.epochs)

@@ -1,0 +1,151 @@
+"""Which run, which beside it, at what noise, and under which attack where the run has none of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import streamlit as st
+
+from core.attack import Attack
+from core.errors import InputError
+from core.findings import clearest_sigma
+from core.glossary import explain
+from core.measurement import page_attack_spec, sweep_sigmas
+from core.runs import Run
+from core.triggers import AnyTrigger, from_link, make_preset, preset_names
+from core.triggers.library import TriggerLibrary
+from dashboard import cached
+from dashboard.explore.scene import Scene
+from dashboard.parts import run_title
+from dashboard.state import ExploreState, keep, seed_widget, widget_key
+
+NOTHING = "nothing"
+# What belongs to one run's images, trigger or plane, and is forgotten with it.
+_OF_ONE_RUN = ("with_", "image", "pin", "trigger", "target", "of", "place", "opacity", "side", "under")
+
+
+def choose_scene(state: ExploreState, runs: Mapping[str, Run]) -> Scene | None:
+    """Let people choose, and keep it; None, with a sentence, where there is no attack to look at yet."""
+    if state.run and state.run not in runs:
+        st.warning(f"The run {state.run} in this link is not on this machine; the newest one is shown instead.")
+    attacks = [name for name, run in runs.items() if run.spec.trigger is not None] or list(runs)
+    start = state.run if state.run in runs else attacks[0]
+    columns = st.columns([2, 2, 1.4], vertical_alignment="bottom")
+    name = columns[0].selectbox(
+        "Run", list(runs), format_func=lambda name: run_title(runs[name]), key=seed_widget(state, "run", start)
+    )
+    run = runs[name]
+    if state.run in runs and state.run != name:
+        state = _for_another_run(state, runs[state.run].result.shape == run.result.shape)
+    shape = run.result.shape
+    others = {other.name: other for other in runs.values() if other.name != name and other.result.shape == shape}
+    control = run.control()
+    default = control.name if control is not None and control.name in others else NOTHING
+    wanted = state.with_ if state.with_ in (NOTHING, *others) else default
+    beside = columns[1].selectbox(
+        "Beside it",
+        [NOTHING, *others],
+        format_func=lambda name: run_title(others[name]) if name in others else name,
+        key=seed_widget(state, "with_", wanted),
+        help=explain("control"),
+    )
+    state = replace(state, run=name, with_=beside)
+    state, attack = _attack(state, run, runs)
+    sigmas = sweep_sigmas(shape)
+    start = state.sigma or _default_sigma(run, others.get(beside), attack, sigmas)
+    sigma = columns[2].select_slider(
+        "Noise σ",
+        sigmas,
+        key=seed_widget(state, "sigma", min(sigmas, key=lambda value: abs(value - start))),
+        help=explain("sigma"),
+    )
+    keep(replace(state, sigma=sigma))
+    return None if attack is None else Scene(run, others.get(beside), attack, sigma)
+
+
+def _for_another_run(state: ExploreState, alike: bool) -> ExploreState:
+    """Return the state without what belonged to the run before; the noise stays where the images are alike."""
+    forgotten = _OF_ONE_RUN if alike else (*_OF_ONE_RUN, "sigma")
+    for field in forgotten:
+        st.session_state.pop(widget_key(ExploreState, field), None)
+    blank = ExploreState()
+    return replace(state, **{field: getattr(blank, field) for field in forgotten})
+
+
+def _attack(state: ExploreState, run: Run, runs: Mapping[str, Run]) -> tuple[ExploreState, Attack | None]:
+    """Return the run's own attack, or let people choose one for a run without."""
+    if run.spec.attack is not None:
+        return state, run.spec.attack
+    if run.spec.is_control:
+        st.info(
+            "This run is a control: it has no trigger of its own. Choose a poisoned run to compare it with, or a "
+            "trigger to try on it."
+        )
+    else:
+        st.info("This model names no trigger: choose one to try on it, and the class that it should lead to.")
+    left, right = st.columns(2)
+    shape, classes = run.result.shape, run.result.classes
+    at_hand = triggers_at_hand(shape, runs)
+    given = "" if state.trigger in at_hand or not state.trigger else "the one in the link"
+    choices = ["", *([given] if given else []), *at_hand]
+    chosen = left.selectbox(
+        "Trigger to try",
+        choices,
+        format_func=lambda name: name or "none yet",
+        key=seed_widget(state, "trigger", given or state.trigger),
+    )
+    target = right.selectbox(
+        "Target class",
+        range(len(classes)),
+        format_func=lambda label: classes[label],
+        key=seed_widget(state, "target", min(max(state.target, 0), len(classes) - 1)),
+    )
+    if given and chosen == given:
+        try:
+            trigger = from_link(state.trigger)
+            trigger.check_fits(shape)
+        except InputError as error:
+            st.warning(str(error))
+            return state, None
+        return replace(state, target=target), Attack(trigger, target)
+    state = replace(state, trigger=chosen, target=target if chosen else -1)
+    return state, Attack(at_hand[chosen], target) if chosen else None
+
+
+def triggers_at_hand(shape: tuple[int, int, int], runs: Mapping[str, Run]) -> dict[str, AnyTrigger]:
+    """Return triggers for images of this shape by their names: presets, those of finished runs, and saved ones."""
+    found: dict[str, AnyTrigger] = {}
+    if min(shape[1:]) >= 4:
+        found = {title: make_preset(name, shape) for name, title in preset_names().items()}
+    known = {repr(trigger.identity) for trigger in found.values()}
+    for run in runs.values():
+        trigger = run.spec.trigger
+        if trigger is None or run.result.shape != shape or repr(trigger.identity) in known:
+            continue
+        known.add(repr(trigger.identity))
+        found[f"{trigger.name}, run {run.name[:6]}"] = trigger
+    for saved in TriggerLibrary(cached.jobs().root / ".triggers").saved():
+        if repr(saved.trigger.identity) not in known and _fits(saved.trigger, shape):
+            found[f"{saved.name}, saved"] = saved.trigger
+    return found
+
+
+def _fits(trigger: AnyTrigger, shape: tuple[int, int, int]) -> bool:
+    try:
+        trigger.check_fits(shape)
+    except InputError:
+        return False
+    return True
+
+
+def _default_sigma(run: Run, other: Run | None, attack: Attack | None, sigmas: list[float]) -> float:
+    """Return the sigma at which the gap stands out most, where all of them are measured; else a middle one."""
+    if attack is None:
+        return sigmas[2]
+    specs = [page_attack_spec(attack, sigma) for sigma in sigmas]
+    both = [one for one in (run, other) if one is not None]
+    if not all(cached.is_measured(one, spec) for one in both for spec in specs):
+        return sigmas[2]
+    curves = [[cached.measurement(one.path, spec.hash, spec) for spec in specs] for one in both]
+    return clearest_sigma(curves[0], curves[1] if other is not None else None) or sigmas[2]

@@ -1,0 +1,85 @@
+"""The neighbourhood of one image: noisy copies, their votes, W made of these very votes, and the certificate."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import streamlit as st
+
+from core.datasets import Dataset
+from core.evaluation import to_unit
+from core.figures.palette import class_colour
+from core.figures.pictures import enlarge, framed_grid, to_pixels
+from core.findings import certificate_in_words, formula_in_words
+from core.glossary import explain
+from core.measurement import Measurement, Side
+from core.runs import Run
+from dashboard import cached
+from dashboard.explore.scene import Scene
+from dashboard.parts import class_chip, picture
+
+COPIES = 24
+
+
+def show_neighbourhood(scene: Scene, data: Dataset, found: dict[str, Measurement], image: int, title: str) -> None:
+    """Show one test image without and with the trigger, under each run."""
+    number = int(np.nonzero(next(iter(found.values())).chosen == image)[0][0])
+    true = scene.classes[next(iter(found.values())).true[number]]
+    st.markdown(f"**{title}: {true}, no. {image}**", help=explain("W"))
+    with st.container(key=f"around.{title}"):  # two beside each other on a phone, too
+        places = st.columns(2 * len(found), gap="small")
+    for each, (name, measured) in enumerate(found.items()):
+        sides = {"clean": measured.clean, "with trigger": measured.triggered}
+        for column, (version, side) in zip(places[2 * each :], sides.items(), strict=False):
+            with column:
+                st.caption(f"**{name}**, {version}")
+                _show_version(scene, data, scene.runs[name], image, version, side, number)
+
+
+def _show_version(scene: Scene, data: Dataset, run: Run, image: int, version: str, side: Side, number: int) -> None:
+    key, pixels = scene.versions(data, image)[version]
+    one = to_unit(pixels)[0]
+    label = int(side.predicted[number])
+    votes = side.votes[number]
+    low, high = (float(end[number]) for end in side.interval)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.image(
+            enlarge(to_pixels(pixels)[0], 160), width=84, alt=f"test image {image}, {version}", output_format="PNG"
+        )
+        st.html(
+            f"{class_chip(scene.classes[label], label)}<br>"
+            f'<span class="ts-w">W {side.w[number]:.3f}</span><br>'
+            f'<span class="ts-small">{low:.2f} to {high:.2f}</span>',
+            width="content",
+        )
+    copies, labels = cached.noisy_copies(run.path, key, image, scene.sigma, COPIES, one)
+    grid = framed_grid(copies, labels.tolist(), columns=8, side=40, frame=5, gap=5)
+    picture(
+        st.container(), grid, f"{COPIES} noisy copies, framed in their class: {_counted(scene, np.bincount(labels))}"
+    )
+    st.html(_bars(scene, votes))
+    st.caption(formula_in_words(votes))
+    st.caption(
+        certificate_in_words(cached.certificate(run.path, key, image, scene.sigma, one), scene.classes),
+        help=explain("certificate"),
+    )
+
+
+def _counted(scene: Scene, counts: np.ndarray) -> str:
+    order = np.argsort(-counts, kind="stable")
+    return ", ".join(f"{counts[label]} {scene.classes[label]}" for label in order if counts[label])
+
+
+def _bars(scene: Scene, votes: np.ndarray) -> str:
+    """Return the votes as bars, most first, as HTML."""
+    rows = []
+    for label in np.argsort(-votes, kind="stable"):
+        if votes[label]:
+            share = votes[label] / votes.sum()
+            rows.append(
+                f'<div class="ts-vote"><span>{escape(scene.classes[label])}</span>'
+                f'<i><b style="width:{100 * share:.1f}%;background:{class_colour(int(label))}"></b></i>'
+                f"<span>{votes[label]}</span></div>"
+            )
+    return f'<div class="ts-votes" role="img" aria-label="{escape(_counted(scene, votes))}">{"".join(rows)}</div>'

@@ -1,0 +1,104 @@
+"""Which test image is looked at: a grid to choose from, with filters; a second one can be pinned beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from core.datasets import Dataset
+from core.figures.palette import class_colour
+from core.figures.pictures import to_pixels
+from core.measurement import Measurement
+from dashboard.components.sample_grid import Tile, sample_grid
+from dashboard.explore.scene import Scene, remember
+from dashboard.state import ExploreState, adopt, current, keep, seed_widget
+
+SHOWN = 24
+ORDERS = {"largest": "Largest fall of W", "smallest": "Largest rise of W", "number": "As they come"}
+FOOLED = {"all": "All", "yes": "Fooled", "no": "Not fooled"}
+
+
+def choose_image(scene: Scene, data: Dataset, mine: Measurement) -> int:
+    """Let people choose a test image, and return it; the pinned one is in the page's state."""
+    order = _ordered("largest", mine)
+    state = current(ExploreState)
+    image = state.image if state.image in mine.chosen else int(mine.chosen[order[0]])
+    pin = state.pin if state.pin in mine.chosen and state.pin != image else -1
+    keep(replace(state, image=image, pin=pin))
+    show_grid(scene, data, mine)
+    return image
+
+
+def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
+    """Show the filters and the images that pass them."""
+    state = current(ExploreState)
+    left, middle, right, words = st.columns([1, 1, 1, 2.2], vertical_alignment="bottom")
+    first = left.selectbox(
+        "Order",
+        list(ORDERS),
+        format_func=ORDERS.get,
+        key=seed_widget(state, "first", state.first if state.first in ORDERS else "largest"),
+        on_change=remember,
+        args=("first",),
+    )
+    labels = sorted(set(mine.true.tolist()))
+    of = middle.selectbox(
+        "True class",
+        [-1, *labels],
+        format_func=lambda label: "all classes" if label < 0 else scene.classes[label],
+        key=seed_widget(state, "of", state.of if state.of in labels else -1),
+        on_change=remember,
+        args=("of",),
+    )
+    fooled = right.selectbox(
+        "By the trigger",
+        list(FOOLED),
+        format_func=FOOLED.get,
+        key=seed_widget(state, "fooled", state.fooled if state.fooled in FOOLED else "all"),
+        on_change=remember,
+        args=("fooled",),
+        help="Fooled: taken for the class that the attacker wants once it carries the trigger, without noise.",
+    )
+    numbers = [number for number in _ordered(first, mine) if _passes(number, mine, of, fooled)]
+    tiles = [_tile(number, scene, data, mine) for number in numbers[:SHOWN]]
+    words.caption(
+        f"{min(len(numbers), SHOWN)} of {len(numbers)} such images, framed in the class that each gets with the "
+        "trigger; below it W clean → with trigger."
+    )
+    sample_grid(tiles, selected=state.image, pinned=state.pin, key="samples", on_choose=_choose, on_pin=_pin)
+
+
+def _ordered(first: str, mine: Measurement) -> list[int]:
+    """Return the measured images' numbers in this order."""
+    gap = mine.clean.w - mine.triggered.w
+    key = {"largest": -gap, "smallest": gap}.get(first, np.arange(len(gap)))
+    return [int(number) for number in np.argsort(key, kind="stable")]
+
+
+def _passes(number: int, mine: Measurement, of: int, fooled: str) -> bool:
+    right_class = of < 0 or mine.true[number] == of
+    return bool(right_class and (fooled == "all" or mine.flipped[number] == (fooled == "yes")))
+
+
+def _tile(number: int, scene: Scene, data: Dataset, mine: Measurement) -> Tile:
+    place = int(mine.chosen[number])
+    clean, triggered = mine.clean.w[number], mine.triggered.w[number]
+    true, now = scene.classes[mine.true[number]], int(mine.triggered.predicted[number])
+    return Tile(
+        place=place,
+        picture=to_pixels(data.test.images[[place]])[0],
+        colour=class_colour(now),
+        note=f"{clean:.2f} → {triggered:.2f}",
+        title=f"{true}, no. {place}, taken for {scene.classes[now]} with the trigger; W {clean:.2f} clean, "
+        f"{triggered:.2f} with trigger",
+    )
+
+
+def _choose(place: int) -> None:
+    adopt(replace(current(ExploreState), image=place))
+
+
+def _pin(place: int) -> None:
+    adopt(replace(current(ExploreState), pin=place))

@@ -1,0 +1,120 @@
+"""What all sections of Explore look at, and how they draw and remember alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from core.attack import Attack
+from core.datasets import Dataset
+from core.measurement import Measurement, page_attack_spec
+from core.runs import Run
+from dashboard import cached
+from dashboard.parts import load_with_progress
+from dashboard.state import ExploreState, adopt, current, widget_key
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from torch import Tensor
+
+    from core.triggers import AnyTrigger
+
+MINE, BESIDE = "this run", "beside it"
+# Text of the figures, on light and on dark ground: both at a contrast of 7 or more.
+_INK = {"light": "#4b4d5c", "dark": "#c6c8d4"}
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One run beside another under one attack.
+
+    Attributes
+    ----------
+    run, other
+        The run, and the one beside it or None.
+    attack
+        The run's own, or what people try on a run that has none.
+    sigma
+        The noise.
+    """
+
+    run: Run
+    other: Run | None
+    attack: Attack
+    sigma: float
+
+    @property
+    def trigger(self) -> AnyTrigger:
+        """What the attack puts on images."""
+        return self.attack.trigger
+
+    def goal(self, labels: np.ndarray) -> np.ndarray:
+        """Return the class that the attacker wants each image to be taken for, given their true classes."""
+        return self.attack.goal(labels, len(self.classes))
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Names of the classes."""
+        return self.run.result.classes
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """The runs by what the page calls them."""
+        return {MINE: self.run} | ({BESIDE: self.other} if self.other is not None else {})
+
+    @property
+    def key(self) -> str:
+        """What names the triggered version of an image, for caches."""
+        return self.trigger.to_link() + (" anywhere" if self.attack.random_place else "")
+
+    def spec(self, sigma: float | None = None, noise: str = "everywhere") -> Any:
+        """Return what is measured at this, or at another, sigma."""
+        return page_attack_spec(self.attack, sigma or self.sigma, noise)
+
+    def data(self) -> Dataset:
+        """Return the test images, with progress shown where they have to be made."""
+        return load_with_progress(self.run.spec.dataset, cached.data_to_look_at)
+
+    def versions(self, data: Dataset, image: int) -> dict[str, tuple[str, Tensor]]:
+        """Return one test image, uint8 [1, C, H, W], without and with the trigger, each with its key for caches."""
+        clean = data.test.images[[image]]
+        return {"clean": ("", clean), "with trigger": (self.key, self.spec().attack.apply(clean, np.array([image])))}
+
+
+def measure_all(
+    scene: Scene, sigma: float, data: Callable[[], Dataset], noise: str = "everywhere"
+) -> Iterator[dict[str, Measurement]]:
+    """Yield W of all runs at one sigma, from few draws to all; the data set is loaded only where it is needed."""
+    spec = scene.spec(sigma, noise)
+    if all(cached.is_measured(run, spec) for run in scene.runs.values()):
+        yield {name: cached.measurement(run.path, spec.hash, spec) for name, run in scene.runs.items()}
+        return
+    steps = {name: cached.measurement_steps(run, spec, data()) for name, run in scene.runs.items()}
+    latest: dict[str, Measurement] = {}
+    while more := {name: found for name, each in steps.items() if (found := next(each, None)) is not None}:
+        latest |= more
+        yield latest
+
+
+def remember(name: str) -> None:
+    """Keep what a widget shows in the page's state: the callback of every widget that has no other."""
+    value = st.session_state[widget_key(ExploreState, name)]
+    adopt(replace(current(ExploreState), **{name: value}))
+
+
+def plot(figure: go.Figure, alt: str, key: str | None = None, on_select: Callable[[], None] | None = None) -> None:
+    """Draw a figure with its text in the page's ink."""
+    figure.update_layout(font_color=_INK["dark" if st.context.theme.type == "dark" else "light"])
+    st.plotly_chart(
+        figure,
+        theme=None,
+        key=key,
+        alt=alt,
+        config={"displayModeBar": False},
+        on_select=on_select or "ignore",
+        selection_mode="points",
+    )

@@ -1,0 +1,173 @@
+"""W of many images, clean against triggered, and over sigma, for both runs; what that says, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.datasets import Dataset
+from core.figures.histogram import smoothness_histogram, tallest_bar
+from core.figures.pairs import paired_scatter
+from core.figures.sigma_sweep import sigma_sweep
+from core.findings import clearest_sigma, finding, sweep_in_words
+from core.glossary import explain
+from core.measurement import PAGE_DRAWS, Measurement, sweep_sigmas
+from dashboard.explore.scene import BESIDE, MINE, Scene, measure_all, plot, remember
+from dashboard.explore.work import Work, progress_line, work_shown_by
+from dashboard.state import ExploreState, adopt, current, seed_widget, widget_key
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+VIEWS = {"pairs": "Pairs", "histograms": "Histograms"}
+HEIGHT = 420
+
+
+def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str, Measurement], DeltaGenerator]:
+    """Show W at one sigma, better and better; return the measurements and the place for W over sigma."""
+    st.subheader("Smoothness", help=explain("W"), anchor=False)
+    words = st.empty()
+    left, right = st.columns([1, 1.15], gap="medium")
+    with left:
+        view = _view()
+        place = st.empty()
+    found: dict[str, Measurement] = {}
+    for found in measure_all(scene, scene.sigma, data):
+        final = found[MINE].spec.draws == PAGE_DRAWS
+        words.markdown(_finding(scene, found))
+        with place.container():
+            (_pairs if view == "pairs" else _histograms)(scene, found, final)
+    return found, right
+
+
+def _view() -> str:
+    state = current(ExploreState)
+    shown = state.view if state.view in VIEWS else "pairs"
+    chosen = st.segmented_control(
+        "How W is drawn",
+        list(VIEWS),
+        format_func=VIEWS.get,
+        key=seed_widget(state, "view", shown),
+        label_visibility="collapsed",
+        on_change=remember,
+        args=("view",),
+        required=True,
+    )
+    return chosen or shown
+
+
+def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
+    mine, theirs = found[MINE], found.get(BESIDE)
+    text = finding(mine, theirs, scene.classes, scene.run.spec.seed, scene.run.name)
+    if not scene.run.spec.is_control and scene.run.control() is None:
+        text += " There is **no control** of this run here, so nothing tells what the trigger does to a clean model."
+    return text + (" *More draws are coming in.*" if mine.spec.draws < PAGE_DRAWS else "")
+
+
+def _pairs(scene: Scene, found: Mapping[str, Measurement], final: bool) -> None:
+    """Show W with the trigger against W clean; a click on a point selects that image everywhere."""
+    mine, state = found[MINE], current(ExploreState)
+    st.caption(
+        f"**One point an image** ({len(mine.chosen)}), {mine.spec.draws} draws each, σ = {mine.spec.sigma:g}; "
+        f"below the line for {mine.p_triggered_lower:.0%}. Click one to select it."
+    )
+    chosen = [place for place in (state.image, state.pin) if place >= 0]
+    figure = paired_scatter(found, chosen, scene.classes, HEIGHT)
+    alt = (
+        f"W with the trigger against W clean for {len(mine.chosen)} images: lower with the trigger for "
+        f"{mine.p_triggered_lower:.0%} of them"
+    )
+    plot(figure, alt, key="pairs" if final else None, on_select=_select_point if final else None)
+
+
+def _select_point() -> None:
+    points = st.session_state["pairs"].selection.points
+    if points:
+        adopt(replace(current(ExploreState), image=int(points[0]["customdata"])))
+
+
+def _histograms(scene: Scene, found: Mapping[str, Measurement], final: bool) -> None:
+    """Show the histograms of both runs on identical axes."""
+    most = max(tallest_bar(measured) for measured in found.values())
+    for name, measured in found.items():
+        st.caption(
+            f"**{name}**: W of {len(measured.chosen)} images, {measured.spec.draws} draws, σ = "
+            f"{measured.spec.sigma:g}; effect size {measured.p_triggered_lower:.0%} lower with the trigger",
+            help=explain("effect size"),
+        )
+        alt = (
+            f"Histogram of W, {name}: mean {measured.clean.mean.mean:.2f} clean, "
+            f"{measured.triggered.mean.mean:.2f} with the trigger"
+        )
+        figure = smoothness_histogram(measured, most, height=HEIGHT // len(found) - 18)
+        plot(figure, alt, key=f"histogram.{name}" if final else None)
+
+
+Curves = dict[str, dict[float, Measurement]]
+
+
+def show_sweep(scene: Scene, data: Dataset) -> None:
+    """Show mean W over sigma for all runs, from few draws to all; it can be stopped."""
+    what = " ".join(run.name for run in scene.runs.values()) + scene.spec(1.0).hash
+    work_shown_by("sweep", what, lambda: _sweep_steps(scene, data), lambda work: _show_curves(scene, work))
+
+
+def _sweep_steps(scene: Scene, data: Dataset) -> Iterator[Curves]:
+    """Yield the curves, first from a few draws at each sigma, then from more."""
+    sigmas = sweep_sigmas(scene.run.result.shape)
+    steps = {sigma: measure_all(scene, sigma, lambda: data) for sigma in sigmas}
+    curves: Curves = {name: {} for name in scene.runs}
+    while steps:
+        for sigma, each in list(steps.items()):
+            found = next(each, None)
+            if found is None:
+                del steps[sigma]
+                continue
+            curves = {name: curve | {sigma: found[name]} for name, curve in curves.items()}
+            yield curves
+
+
+def _show_curves(scene: Scene, work: Work[Curves]) -> None:
+    sigmas = sweep_sigmas(scene.run.result.shape)
+    # Ascending, and none before each sigma has some votes: curves that grow point by point would jump.
+    found = work.latest or {name: {} for name in scene.runs}
+    curves = {name: [curve[sigma] for sigma in sigmas if sigma in curve] for name, curve in found.items()}
+    mine = curves[MINE]
+    draws = sum(measured.spec.draws for measured in mine)
+    share = draws / (PAGE_DRAWS * len(sigmas))
+    with st.container(height=52, border=False):
+        if work.state == "done":
+            st.caption(
+                f"**Mean W over σ**, {len(mine[0].chosen)} images, {PAGE_DRAWS} draws; bands: 95 % for more images.",
+                help=explain("interval"),
+            )
+        progress_line(work, share, f"Measuring W over σ: {draws} of {PAGE_DRAWS * len(sigmas)} draws an image", "sweep")
+    plot(
+        sigma_sweep(curves, scene.sigma, height=HEIGHT, sigmas=sigmas),
+        "Mean W over sigma for clean and triggered images of both runs",
+        key="sweep",
+    )
+    if len(mine) == len(sigmas):
+        _read_sweep(scene, curves)
+
+
+def _read_sweep(scene: Scene, latest: Mapping[str, list[Measurement]]) -> None:
+    """Say where the curves part and cross, and offer the sigma at which there is most to see."""
+    mine, theirs = latest[MINE], latest.get(BESIDE)
+    st.markdown(sweep_in_words(mine, scene.classes))
+    clearest = clearest_sigma(mine, theirs)
+    beside = "" if theirs is None else " beyond the other run's"
+    if clearest is None:
+        st.caption(f"At no σ of this sweep does the gap stand out{beside}.")
+    elif clearest != scene.sigma:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"The gap stands out most{beside} at σ = {clearest:g}: the best of {len(mine)}, so it flatters.")
+            st.button(f"Show σ = {clearest:g}", key="clearest", on_click=_go_to, args=(clearest,), type="tertiary")
+
+
+def _go_to(sigma: float) -> None:
+    st.session_state[widget_key(ExploreState, "sigma")] = sigma
+    adopt(replace(current(ExploreState), sigma=sigma))

@@ -1,0 +1,72 @@
+"""The same run under several triggers: W over sigma of each, overlaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import streamlit as st
+
+from core.datasets import Dataset
+from core.evaluation import to_unit
+from core.figures.trigger_sweep import trigger_sweep
+from core.measurement import Measurement, sweep_sigmas
+from core.runs import Run
+from core.trigger_sweep import TriggerSweep, trigger_sweep_steps
+from dashboard import cached
+from dashboard.explore.choosing import triggers_at_hand
+from dashboard.explore.scene import MINE, Scene, plot
+from dashboard.explore.work import Work, progress_line, work_shown_by
+from dashboard.state import ExploreState, adopt, current, widget_key
+
+OWN = "its own trigger"
+IMAGES, DRAWS, MOST = 60, 64, 6
+
+
+def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], runs: Mapping[str, Run]) -> None:
+    """Let people choose triggers, and show W over sigma under each of them."""
+    own = repr(scene.trigger.identity)
+    others = {
+        name: trigger for name, trigger in triggers_at_hand(data.shape, runs).items() if repr(trigger.identity) != own
+    }
+    key = widget_key(ExploreState, "under")
+    if key not in st.session_state:
+        wanted = current(ExploreState).under.split(";")
+        st.session_state[key] = [name for name in wanted if name in others] or list(others)[:2]
+    names = st.multiselect(f"Beside {OWN}", list(others), key=key, on_change=_remember, max_selections=MOST - 1)
+    triggers = {OWN: scene.trigger} | {name: others[name] for name in names if name in others}
+    what = " ".join([scene.run.name, scene.spec(1.0).hash, *triggers])
+    chosen = found[MINE].chosen[:IMAGES]
+
+    def start() -> Iterator[TriggerSweep]:
+        return trigger_sweep_steps(
+            cached.predictor(scene.run.path),
+            to_unit(data.test.images[chosen]),
+            chosen.tolist(),
+            triggers,
+            scene.goal(data.test.labels.numpy()[chosen]),
+            sweep_sigmas(data.shape),
+            DRAWS,
+        )
+
+    work_shown_by("triggers", what, start, lambda work: _show(scene, work, len(chosen)))
+
+
+def _remember() -> None:
+    names = st.session_state[widget_key(ExploreState, "under")]
+    adopt(replace(current(ExploreState), under=";".join(names)))
+
+
+def _show(scene: Scene, work: Work[TriggerSweep], images: int) -> None:
+    sweep = work.latest
+    with st.container(height=52, border=False):
+        if sweep is not None and work.state == "done":
+            st.caption(
+                f"Mean W over σ of this run, {images} images, {sweep.draws} draws; bands: 95 % for more images. ASR: "
+                "share of these images taken for what the attacker wants."
+            )
+        share = 0.0 if sweep is None else sweep.draws / DRAWS
+        progress_line(work, share, "Measuring under each trigger", "triggers")
+    if sweep is not None:
+        alt = f"Mean W over sigma without a trigger and under {', '.join(sweep.triggered)}"
+        plot(trigger_sweep(sweep, scene.sigma), alt, key="triggers")
