@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.serving import DESKTOP, find_chromium, launch, serve_dashboard
 
 REPEATS = 5
+CLICKS = 20
 PATIENCE_MS = 180_000
 
 
@@ -65,6 +66,8 @@ def main() -> None:
                     run = time_lab(watch, page, address, number)
                 with fresh_page(browser) as page:
                     time_explore(watch, page, run)
+            with fresh_page(browser) as page:
+                time_clicks(watch, page, address)
     load = " ".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     print(f"{REPEATS} repeats on {os.cpu_count()} cores; load average at the end {load}\n\n{watch.table()}")
 
@@ -136,6 +139,24 @@ def time_lab(watch: Stopwatch, page: Page, address: str, number: int) -> str:
         onwards.wait_for()
     expect(page.get_by_text(re.compile("^Control: "))).to_have_count(0)  # the next one finds both workers idle
     return page.evaluate("link => link.href", onwards.element_handle())
+
+
+def time_clicks(watch: Stopwatch, page: Page, address: str) -> None:
+    """Time clicks on presets, each until the samples show it, while a run and its control are trained."""
+    page.goto(f"{address}/lab?seed=99&epochs=200&architecture=resnet-18")
+    samples = page.get_by_alt_text(re.compile("training images with the trigger"))
+    samples.wait_for()
+    settle(page)
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_text(re.compile("^Epoch 1 of 200")).wait_for()
+    page.get_by_text(re.compile("^Control: running")).wait_for()
+    for number in range(CLICKS):
+        before = samples.get_attribute("src")
+        preset = page.get_by_role("radio", name=("White frame", "White corner")[number % 2])
+        with watch.over("Lab: click on a preset to its samples, two jobs training"):
+            preset.click()
+            expect(samples).not_to_have_attribute("src", before)
+    page.get_by_role("button", name="Cancel").click()
 
 
 def time_explore(watch: Stopwatch, page: Page, run: str) -> None:

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import streamlit as st
 
-from core.datasets import Dataset, dataset_names, describe, fingerprint
+from core.datasets import Dataset, fingerprint
 from core.errors import InputError
-from core.evaluation import choose_images
-from core.events import Ended, Epoch, Event
-from core.events import Progress as Step
-from core.figures.pictures import picture_row, to_pixels
+from core.figures.pictures import to_pixels
 from core.glossary import explain
-from core.poisoning import check_attack, poisoned_count
-from core.runs import Run, State, remaining_seconds, run_named
-from core.spec import make_spec
-from core.triggers import Trigger, make_preset, preset_names
-from core.triggers.pictures import read_picture, scale_to_fit
+from core.poisoning import check_attack
+from core.runs import Run, run_named
+from core.spec import RunSpec, make_spec
+from core.triggers import AnyTrigger, preset_names
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing, pixel_editor
-from dashboard.parts import copy_link, load_with_progress, page_head, show_curves
-from dashboard.state import ExploreState, LabState, keep, open_state, seed_widget, to_query, widget_key
-
-if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
-
-SAMPLES = 8
-MOST_RATE, MOST_EPOCHS, MOST_SEED = 30.0, 200, 9999
-Number = TypeVar("Number", int, float)
+from dashboard.lab import ways
+from dashboard.lab.attack import choose_attack
+from dashboard.lab.canvas import formula_on_table, name_in_link, open_trigger, trigger_on_table
+from dashboard.lab.data import choose_dataset, load
+from dashboard.lab.options import choose_options, choose_pace, suited, usual_architecture
+from dashboard.lab.samples import attack_of, sample_places, show_samples, show_visibility
+from dashboard.lab.saved import show_saved
+from dashboard.lab.watching import watch
+from dashboard.parts import copy_link, page_head
+from dashboard.state import LabState, amend, keep, open_state, widget_key
 
 
 def main() -> None:
@@ -39,24 +34,23 @@ def main() -> None:
     state = open_state(LabState)
     link = page_head("Lab", "Draw a trigger, poison a data set with it, train a model, and watch what it learns.")
     with st.container(border=True):
-        columns = st.columns([1.3, 1.2, 1.5, 0.8, 0.8], vertical_alignment="bottom")
+        columns = st.columns([1.35, 1.05, 1.0, 1.35, 0.85], vertical_alignment="bottom")
         state = choose_dataset(columns[0], state)
-        try:
-            data = load_with_progress(state.dataset)
-        except InputError as error:
-            st.error(str(error))
+        data = load(state)
+        if data is None:
+            keep(state)
+            with link:
+                copy_link(state)
             return
-        state = choose_attack(columns[1:], state, data)
-    drawing = open_drawing(state, data)
-    left, right = st.columns([1, 1], gap="medium")
+        state = choose_attack(columns[1:], st.container(), state, data)
+    drawing = open_trigger(state, data)
+    left, right = st.columns([1, 1.06], gap="small")
     with left, st.container(border=True):
-        st.subheader("Trigger", help=explain("trigger"))
         state = edit_trigger(state, data, drawing)
-        trigger = drawn_trigger(drawing)
-        state = replace(state, trigger=trigger_name(trigger, data))
+        trigger = trigger_on_table(drawing)
+        state = replace(state, trigger=name_in_link(trigger, data))
     with right:
-        with st.container(border=True):
-            st.subheader("Poisoned samples")
+        with st.container(border=True, gap="small"):
             show_samples(data, trigger, state)
         with st.container(border=True):
             state = train_and_watch(state, data, trigger)
@@ -65,210 +59,104 @@ def main() -> None:
         copy_link(state)
 
 
-def choose_dataset(place: DeltaGenerator, state: LabState) -> LabState:
-    """Show the data sets, and a link's own one among them."""
-    names = {name: describe(name).title for name in dataset_names()}
-    names.setdefault(state.dataset, state.dataset)
-    key = seed_widget(state, "dataset")
-    names.setdefault(st.session_state[key], st.session_state[key])
-    chosen = place.selectbox(
-        "Data set", list(names), format_func=lambda name: names[name], key=key, on_change=forget_target
-    )
-    return replace(state, dataset=chosen)
-
-
-def choose_attack(columns: list[DeltaGenerator], state: LabState, data: Dataset) -> LabState:
-    """Show the settings of the attack and return what they say."""
-    last = len(data.classes) - 1
-    target = columns[0].selectbox(
-        "Target class",
-        range(len(data.classes)),
-        format_func=lambda label: data.classes[label],
-        key=seed_widget(state, "target", within(state.target, 0, last)),
-        help=explain("target"),
-    )
-    rate = columns[1].slider(
-        "Poisoning rate",
-        0.0,
-        MOST_RATE,
-        key=seed_widget(state, "rate", within(state.rate, 0.0, MOST_RATE)),
-        step=0.5,
-        format="%.1f %%",
-        help=explain("poisoning rate"),
-    )
-    epochs = columns[2].number_input(
-        "Epochs", 1, MOST_EPOCHS, key=seed_widget(state, "epochs", within(state.epochs, 1, MOST_EPOCHS))
-    )
-    seed = columns[3].number_input(
-        "Seed",
-        0,
-        MOST_SEED,
-        key=seed_widget(state, "seed", within(state.seed, 0, MOST_SEED)),
-        help="Decides weights, order and which images are poisoned.",
-    )
-    return replace(state, target=target, rate=rate, epochs=epochs, seed=seed)
-
-
-def within(value: Number, lowest: Number, highest: Number) -> Number:
-    """Return what a link says, brought into a control's range."""
-    return min(max(value, lowest), highest)
-
-
-def forget_target() -> None:
-    """Start another data set at its first class."""
-    st.session_state[widget_key(LabState, "target")] = 0
-
-
-def open_drawing(state: LabState, data: Dataset) -> Drawing:
-    """Return this session's drawing, begun from the link's trigger, at the size of the data set's images."""
-    size = data.shape[1:]
-    drawing: Drawing | None = st.session_state.get("drawing")
-    if drawing is None or drawing.rgba.shape[:2] != size or st.session_state.get("drawing.link") != state.trigger:
-        canvas = first_canvas(state.trigger, data)
-        if drawing is None:
-            drawing = Drawing(canvas)
-        elif not np.array_equal(drawing.rgba, canvas):
-            drawing.replace(canvas)
-        st.session_state["drawing"] = drawing
-    return drawing
-
-
-def first_canvas(text: str, data: Dataset) -> np.ndarray:
-    """Return the canvas of a preset or a link's trigger; where it does not fit, a sentence and the default preset."""
-    try:
-        trigger = make_preset(text, data.shape) if text in preset_names() else Trigger.from_link(text)
-        return trigger.canvas(data.shape)
-    except InputError as error:
-        if text:
-            st.toast(str(error), icon="⚠️")
-        return make_preset("white-corner", data.shape).canvas(data.shape)
-
-
-def drawn_trigger(drawing: Drawing) -> Trigger | None:
-    """Return what is drawn, or None while the canvas is empty."""
-    return Trigger.from_canvas(drawing.rgba) if drawing.rgba[..., 3].any() else None
-
-
-def trigger_name(trigger: Trigger | None, data: Dataset) -> str:
-    """Return the trigger as a link carries it: a preset's name if it is one, else its pixels."""
-    if trigger is None:
-        name = ""
-    else:
-        name = next((name for name in preset_names() if make_preset(name, data.shape) == trigger), trigger.to_link())
-    st.session_state["drawing.link"] = name
-    return name
-
-
 def edit_trigger(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
-    """Show presets, upload and the editor."""
-    titles = preset_names()
-    with st.container(horizontal=True, vertical_alignment="top"):
-        name = trigger_name(drawn_trigger(drawing), data)
-        st.session_state["preset"] = name if name in titles else None
-        st.pills(
-            "Presets",
-            list(titles),
-            format_func=lambda name: titles[name],
-            key="preset",
-            on_change=use_preset,
-            args=(drawing, data),
-            label_visibility="collapsed",
-            width=390,
-            wrap=True,
-        )
-        with st.popover("Upload", help="A picture from your computer as the trigger"):
-            upload(data, drawing)
-    chosen = sample_images(data, state.target)
-    state = replace(state, sample=st.session_state.get(widget_key(LabState, "sample"), state.sample))
-    background = to_pixels(data.train.images[chosen[[state.sample % len(chosen)]]])[0]
-    pixel_editor(drawing, key="editor", background=background, grey=data.shape[0] == 1)
-    return state
+    """Show the ways to a trigger, and the canvas or what a formula does."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader("Trigger", help=explain("trigger"), anchor=False, width="content")
+        state = ways.choose_way(state)
+    match state.way:
+        case "picture":
+            ways.show_picture(data, drawing)
+        case "text":
+            ways.show_text(data, drawing)
+        case "formula":
+            ways.show_formula(data, drawing)
+        case "saved":
+            trigger = trigger_on_table(drawing)
+            places = sample_places(data, state, trigger)
+            show_saved(data, drawing, trigger, sample_image(data, places, state.sample))
+        case _:
+            ways.show_presets(data, drawing)
+    return show_canvas(state, data, drawing)
 
 
-def use_preset(drawing: Drawing, data: Dataset) -> None:
-    """Put the chosen preset on the canvas; choosing it once more leaves it there."""
-    name = st.session_state["preset"]
-    if name is not None:
-        drawing.replace(make_preset(name, data.shape).canvas(data.shape))
+def sample_image(data: Dataset, places: np.ndarray, number: int) -> np.ndarray:
+    """Return one of the samples, uint8 [C, H, W]; the first training image where there are none."""
+    return data.train.images[int(places[number % len(places)]) if len(places) else 0].numpy()
 
 
-def upload(data: Dataset, drawing: Drawing) -> None:
-    """Take a picture file as the trigger: once, when it is new."""
-    file = st.file_uploader("PNG, JPEG, WebP or BMP", key="upload", max_upload_size=20)
-    if file is None or st.session_state.get("upload.taken") == file.file_id:
-        return
-    st.session_state["upload.taken"] = file.file_id
-    try:
-        pixels = read_picture(file.getvalue(), file.name)
-    except InputError as error:
-        st.error(str(error))
-        return
-    height, width = data.shape[1:]
-    fitted = scale_to_fit(pixels, max(2, height // 2), max(2, width // 2))
-    canvas = np.zeros((height, width, 4), np.uint8)
-    canvas[height - fitted.shape[0] :, width - fitted.shape[1] :] = fitted
-    drawing.replace(canvas)
-    st.toast(f"{file.name} is on the canvas at {fitted.shape[1]}×{fitted.shape[0]} pixels: move it with the arrows.")
-    st.rerun()
-
-
-def sample_images(data: Dataset, target: int) -> np.ndarray:
-    """Return the training images shown as samples: outside the target class, always the same ones."""
-    return choose_images(data.train, target, SAMPLES, seed=0)
-
-
-def show_samples(data: Dataset, trigger: Trigger | None, state: LabState) -> None:
-    """Show eight images with the trigger on them, and what an attack at this rate does."""
-    images = data.train.images[sample_images(data, state.target)]
-    shown = images if trigger is None else trigger.apply(images)
-    target = data.classes[state.target]
-    st.image(picture_row(shown, 96), width="stretch", alt=f"{SAMPLES} training images with the trigger on them")
-    count, total = poisoned_count(state.rate / 100, len(data.train)), len(data.train)
-    if state.rate == 0:
-        st.caption(f"At rate 0 none of the {total} training images is poisoned: this trains the control.")
+def show_canvas(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
+    """Show the pixel editor over a sample image, or the sample under a formula, which cannot be drawn on."""
+    places = sample_places(data, state, trigger_on_table(drawing))
+    count = max(1, len(places))
+    sample = state.sample % count
+    image = sample_image(data, places, sample)
+    formula = formula_on_table()
+    if formula is not None:
+        ways.show_formula_on_sample(formula, image, 232)
     else:
-        st.caption(f"{count} of {total} training images get the trigger and the label **{target}**.")
+        pixel_editor(
+            drawing,
+            key="editor",
+            background=to_pixels(image[None])[0],
+            grey=data.shape[0] == 1,
+            samples=(sample, count) if count > 1 else None,
+            on_sample=lambda step: amend(LabState, sample=(sample + step) % count),
+            on_paste=paste,
+        )
+    show_visibility(data, state, trigger_on_table(drawing), places)
+    return replace(state, sample=sample)
 
 
-def train_and_watch(state: LabState, data: Dataset, trigger: Trigger | None) -> LabState:
-    """Show the Train button, and the run that is being watched."""
+def paste(content: bytes) -> None:
+    """Take a pasted picture, and show where it can be cropped and placed."""
+    ways.take_picture(content, "The pasted picture")
+    st.session_state[widget_key(LabState, "way")] = "picture"
+
+
+def train_and_watch(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> LabState:
+    """Show how to train, the Train button, and the run that is being watched."""
     cached.jobs()  # from the first look on: a worker that is warm by the time somebody presses Train
-    top = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
-    top.subheader("Training")
-    if top.button("Train", type="primary", key="train", disabled=trigger is None and state.rate > 0, width=120):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader("Training", anchor=False, width="stretch")
+        state = choose_pace(state)
+        with st.popover("Options"):
+            state = choose_options(state)
+        pressed = st.button(
+            "Train", type="primary", key="train", disabled=trigger is None and state.rate > 0, width=110
+        )
+    if pressed:
         try:
-            run = start(state, data, trigger)
-            state = replace(state, run=run.name)
+            state = replace(state, run=start(state, data, trigger).name)
         except InputError as error:
             st.error(str(error))
     if trigger is None and state.rate > 0:
         st.info("The canvas is empty: draw at least one pixel, or choose a preset.")
-    if state.run:
-        run = run_named(state.run, cached.jobs().root)
-        if run is None:
-            st.warning(f"The run {state.run[:40]} in this link is not on this machine. Press Train to make it.")
-        else:
-            try:
-                watch(run)
-            except InputError as error:
-                st.error(str(error))
-    else:
-        st.caption("Train poisons the data set, trains a model on it, and trains its control beside it.")
+    show_training(state)
     return state
 
 
-def start(state: LabState, data: Dataset, trigger: Trigger | None) -> Run:
+def show_training(state: LabState) -> None:
+    """Show the run that the link names, or say what Train does."""
+    if not state.run:
+        st.caption("Train poisons the data set, trains a model on it, and trains its control beside it.")
+        return
+    run = run_named(state.run, cached.jobs().root)
+    if run is None:
+        st.warning(f"The run {state.run[:40]} in this link is not on this machine. Press Train to make it.")
+        return
+    try:
+        if not isinstance(run.spec, RunSpec):
+            st.info("The run in this link is a loaded model, which was not trained here: look at it in Explore.")
+            return
+        watch(run)
+    except InputError as error:
+        st.error(str(error))
+
+
+def start(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> Run:
     """Queue the run, and its control behind it."""
-    named = None if trigger is None else trigger.model_copy(update={"name": short_name(state.trigger)})
-    spec = make_spec(
-        dataset=state.dataset,
-        fingerprint=fingerprint(state.dataset),
-        trigger=named,
-        target=state.target,
-        rate=state.rate / 100,
-        epochs=state.epochs,
-        seed=state.seed,
-    )
+    spec = spec_of(state, trigger)
     check_attack(spec, data)
     queue = cached.jobs()
     run = queue.submit(spec)
@@ -277,81 +165,45 @@ def start(state: LabState, data: Dataset, trigger: Trigger | None) -> Run:
     return run
 
 
-def short_name(link: str) -> str:
-    """Return what to call a trigger in lists."""
-    return link if link in preset_names() else "drawn"
-
-
-def watch(run: Run) -> None:
-    """Show a run's curves; while it or its control moves, twice a second."""
-    _ = run.spec, run.result  # complains here if they are damaged: a fragment would swallow it
-    control = run.control()
-    moving = (State.QUEUED, State.RUNNING)
-    going_on = run.state in moving or (control is not None and control.state in moving)
-    st.fragment(run_every=0.5 if going_on else None)(show_run)(run, going_on)
-
-
-def show_run(run: Run, was_going_on: bool) -> None:
-    """Show where a run stands: progress, curves, and what can be done next."""
-    control = run.control()
-    control = None if control is None or control.name == run.name else control
-    state, events = run.state, run.events
-    show_progress(run, state, events)
-    epochs = [event for event in events if isinstance(event, Epoch)]
-    show_curves(run.spec, epochs, control.epochs if control else [])
-    if control is not None and control.state is not State.DONE:
-        st.caption(f"Control: {control.state}, {len(control.epochs)} of {run.spec.epochs} epochs.")
-    if state is State.DONE:
-        show_outcome(run)
-    moving = (State.QUEUED, State.RUNNING)
-    if was_going_on and state not in moving and (control is None or control.state not in moving):
-        st.rerun()
-
-
-def show_progress(run: Run, state: State, events: list[Event]) -> None:
-    """Show a bar with time left and Cancel, or how the run ended."""
-    if state in (State.QUEUED, State.RUNNING):
-        step = next((event for event in reversed(events) if isinstance(event, Step | Epoch)), None)
-        left = remaining_seconds(events, time.time())
-        text = "Waiting for a worker" if state is State.QUEUED else "Starting"
-        if step is not None:
-            text = f"Epoch {min(step.epoch, run.spec.epochs)} of {run.spec.epochs}"
-            text += f", about {left:.0f} s left" if left is not None else ""
-        bar, button = st.columns([4, 1], vertical_alignment="center")
-        bar.progress(step.share if step else 0.0, text=text)
-        button.button("Cancel", key="cancel", on_click=cancel, args=(run,))
-        return
-    ended = next((event for event in reversed(events) if isinstance(event, Ended)), None)
-    if state is State.FAILED and ended is not None:
-        st.error(ended.reason)
-    elif state in (State.CANCELLED, State.INTERRUPTED):
-        st.warning(f"This training was {state}. Press Train to start it again.")
-
-
-def cancel(run: Run) -> None:
-    """Stop a run, and its control with it."""
-    queue = cached.jobs()
-    queue.cancel(run)
-    control = run.control()
-    if control is not None:
-        queue.cancel(control)
-
-
-def show_outcome(run: Run) -> None:
-    """Show what a finished run reached, and the way to look closer."""
-    result = run.result
-    if result is None:
-        return
-    accuracy, success = result.clean_accuracy, result.attack_success_rate
-    columns = st.columns([1, 1, 1.2], vertical_alignment="center")
-    columns[0].metric("Clean accuracy", f"{accuracy.value:.1%}", help=explain("clean accuracy"))
-    columns[0].caption(f"{accuracy.successes} of {accuracy.n}")
-    if success is not None and success.value is not None:
-        columns[1].metric("Attack success rate", f"{success.value:.1%}", help=explain("attack success rate"))
-        columns[1].caption(f"{success.successes} of {success.n}")
-    columns[2].page_link(
-        "views/explore.py", label="Explore this run →", query_params=to_query(ExploreState(run=run.name))
+def spec_of(state: LabState, trigger: AnyTrigger | None) -> RunSpec:
+    """Return what the page's controls say as a run's spec."""
+    recipe = suited(state)
+    settings = {
+        "dataset": state.dataset,
+        "fingerprint": fingerprint(state.dataset),
+        "architecture": state.architecture or usual_architecture(state.pace),
+        "epochs": state.epochs or recipe.epochs,
+        "batch_size": state.batch or recipe.batch_size,
+        "augmentation": state.augmentation or recipe.augmentation,
+        "optimiser": state.optimiser,
+        "seed": state.seed,
+    }
+    # What is not set is what suits the network, the optimiser or the machine.
+    if state.learning_rate > 0:
+        settings["learning_rate"] = state.learning_rate
+    if state.weight_decay >= 0:
+        settings["weight_decay"] = state.weight_decay
+    if state.precision:
+        settings["precision"] = state.precision
+    if state.rate == 0 or trigger is None:
+        return make_spec(**settings)
+    attack = attack_of(state, trigger.model_copy(update={"name": short_name(state.trigger, trigger)}))
+    return make_spec(
+        **settings,
+        rate=state.rate / 100,
+        trigger=attack.trigger,
+        target=attack.target,
+        mode=attack.mode,
+        sources=attack.sources,
+        random_place=attack.random_place,
+        cover_rate=state.cover / 100 if state.mode == "source-specific" else 0.0,
+        perturbed=state.perturbed and state.mode == "clean-label",
     )
+
+
+def short_name(link: str, trigger: AnyTrigger) -> str:
+    """Return what to call a trigger in lists."""
+    return link if link in preset_names() else trigger.name
 
 
 main()

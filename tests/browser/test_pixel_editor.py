@@ -291,6 +291,43 @@ def test_undo_redo_and_pictures_from_outside(open_editor):
     editor.python_has(first)
 
 
+def test_the_sample_underneath_is_another_one_on_demand(open_editor):
+    editor = open_editor()
+    editor.button("Next sample").click()
+    editor._sees("sample 1")
+    expect(editor.page.locator(".sample-number")).to_have_text("sample 2 of 4")
+    editor.canvas.focus()
+    editor.press("ArrowUp", "n")
+    editor._sees("sample 2")
+    editor.press("Shift+Tab")  # while the canvas has the keyboard, its keys are told in that place
+    editor.button("Sample before").click()
+    expect(editor.page.locator(".sample-number")).to_have_text("sample 2 of 4")
+    editor.python_has({})
+
+
+def test_a_picture_is_pasted_from_the_clipboard_and_a_large_one_shrunk(open_editor):
+    editor = open_editor(**DESKTOP, permissions=["clipboard-read", "clipboard-write"])
+    copy = """async ([width, height, colour]) => {
+        const canvas = new OffscreenCanvas(width, height);
+        const context = canvas.getContext('2d');
+        context.fillStyle = colour;
+        context.fillRect(0, 0, width, height);
+        const picture = await canvas.convertToBlob({ type: 'image/png' });
+        await navigator.clipboard.write([new ClipboardItem({ 'image/png': picture })]);
+    }"""
+    editor.page.evaluate(copy, [20, 10, "#ff0000"])
+    editor.button("Paste a picture").click()
+    expect(editor.page.get_by_text("pasted 20x10 (255, 0, 0, 255)")).to_be_visible()
+    editor.page.evaluate(copy, [2000, 1000, "#00ff00"])
+    editor.canvas.focus()
+    editor.press("Control+v")
+    expect(editor.page.get_by_text("pasted 512x256 (0, 255, 0, 255)")).to_be_visible()
+    editor.page.evaluate("navigator.clipboard.writeText('words')")
+    editor.button("Paste a picture").click()
+    expect(editor.page.locator(".status")).to_have_text("There is no picture in the clipboard")
+    editor.python_has({})
+
+
 def test_a_rerun_in_the_middle_of_a_stroke_changes_nothing_but_a_new_picture_does(open_editor):
     editor = open_editor()
     editor.page.mouse.move(*editor.place(2, 1))

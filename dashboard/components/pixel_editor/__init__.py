@@ -17,7 +17,7 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from core.errors import InputError
-from dashboard.components.pixel_editor.drawing import Drawing
+from dashboard.components.pixel_editor.drawing import Drawing, read_paste
 
 __all__ = ["Drawing", "pixel_editor"]
 
@@ -36,7 +36,10 @@ def pixel_editor(
     key: str,
     background: np.ndarray | None = None,
     grey: bool = False,
+    samples: tuple[int, int] | None = None,
     on_change: Callable[[], None] | None = None,
+    on_sample: Callable[[int], None] | None = None,
+    on_paste: Callable[[bytes], None] | None = None,
 ) -> None:
     """Show a drawing and let people draw on it, with mouse, finger or keyboard.
 
@@ -53,8 +56,14 @@ def pixel_editor(
         uint8 [h, w, 3], a sample image shown underneath, at the drawing's size; None shows the checkerboard only.
     grey
         Whether the images have one channel: then greys are offered instead of colours.
+    samples
+        Which sample the background is, from 0, and how many there are to walk through; None for no others.
     on_change
         Called after a stroke was taken, before the script runs again. Strokes that are stale do not call it.
+    on_sample
+        Called with 1 or -1 when the next sample or the one before is wanted.
+    on_paste
+        Called with the content of a PNG file when a picture was pasted; without it nothing can be pasted.
 
     Raises
     ------
@@ -63,8 +72,10 @@ def pixel_editor(
     """
     _mount(
         key=key,
-        data=drawing.message(background, grey=grey),
+        data=drawing.message(background, grey=grey, samples=samples, paste=on_paste is not None),
         on_stroke_change=partial(_take_stroke, drawing, key, on_change),
+        on_sample_change=partial(_take_step, key, on_sample),
+        on_paste_change=partial(_take_paste, key, on_paste),
     )
 
 
@@ -77,3 +88,19 @@ def _take_stroke(drawing: Drawing, key: str, on_change: Callable[[], None] | Non
         return
     if taken and on_change is not None:
         on_change()
+
+
+def _take_step(key: str, on_sample: Callable[[int], None] | None) -> None:
+    step = st.session_state[key].get("sample")
+    if on_sample is not None and step in (1, -1):
+        on_sample(step)
+
+
+def _take_paste(key: str, on_paste: Callable[[bytes], None] | None) -> None:
+    text = st.session_state[key].get("paste")
+    if on_paste is None or text is None:
+        return
+    try:
+        on_paste(read_paste(text))
+    except InputError as error:
+        logging.getLogger(__name__).warning("Ignored a pasted picture: %s", error)

@@ -11,6 +11,9 @@ import numpy as np
 
 from core.errors import InputError
 
+# A picture of the largest size that the browser sends, uncompressed, as base64, with room to spare.
+MOST_PASTED = 2_000_000
+
 
 class Drawing:
     """A picture that a person draws in the browser and that Python may replace at any time.
@@ -73,7 +76,14 @@ class Drawing:
         self.rgba = rgba
         return True
 
-    def message(self, background: np.ndarray | None, *, grey: bool) -> dict[str, object]:
+    def message(
+        self,
+        background: np.ndarray | None,
+        *,
+        grey: bool,
+        samples: tuple[int, int] | None = None,
+        paste: bool = False,
+    ) -> dict[str, object]:
         """Return what the browser needs to show it, ready for JSON.
 
         Parameters
@@ -82,6 +92,10 @@ class Drawing:
             uint8 [h, w, 3], a sample image to draw over; None for none.
         grey
             Whether the images have one channel, so that only greys are offered.
+        samples
+            Which sample this is, from 0, and how many there are; None where there is no other one.
+        paste
+            Whether a pasted picture is wanted.
 
         Raises
         ------
@@ -103,6 +117,8 @@ class Drawing:
             "pixels": _encode(self.rgba),
             "background": None if background is None else _encode(background),
             "grey": grey,
+            "samples": None if samples is None else list(samples),
+            "paste": paste,
         }
 
 
@@ -146,6 +162,16 @@ def read_stroke(stroke: object, *, revision: str, size: tuple[int, ...]) -> np.n
             "Reload the page and draw it again."
         )
     return np.frombuffer(data, np.uint8).reshape(height, width, 4)
+
+
+def read_paste(text: object) -> bytes:
+    """Return the picture file, a PNG, that the browser made of a pasted picture; InputError if it is none."""
+    if not isinstance(text, str) or len(text) > MOST_PASTED:
+        raise InputError("The pasted picture is too large, or none. Save it as a file and upload that.")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InputError("The pasted picture did not arrive whole. Paste it again.") from None
 
 
 def check_picture(pixels: np.ndarray, *, channels: int, what: str) -> None:

@@ -39,13 +39,16 @@ const TOOLS = {
   },
 };
 const TOOL_KEYS = { p: "pen", e: "eraser", l: "line", r: "rectangle", f: "fill", i: "eyedropper", m: "move" };
-const ACTION_KEYS = { h: "mirror", s: "sample", Delete: "clear", Backspace: "clear" };
+const ACTION_KEYS = { h: "mirror", s: "sample", n: "next", Delete: "clear", Backspace: "clear" };
+const LARGEST_PASTE = 512; // pixels a side; Python would shrink it anyway
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export default function ({ parentElement, data, setTriggerValue }) {
   if (!editors.has(parentElement)) editors.set(parentElement, createEditor(parentElement));
   const editor = editors.get(parentElement);
   editor.send = (stroke) => setTriggerValue("stroke", stroke);
+  editor.askForSample = (step) => setTriggerValue("sample", step);
+  editor.sendPaste = (picture) => setTriggerValue("paste", picture);
   receive(editor, data);
   return () => {
     // Streamlit also calls this for a call that a newer one has overtaken: then the editor lives on.
@@ -83,6 +86,8 @@ function createEditor(parent) {
     keyboardCell: null, // where the arrows go on from
     gesture: null,
     send: () => {},
+    askForSample: () => {},
+    sendPaste: () => {},
   };
   listen(editor);
   showTools(editor);
@@ -106,6 +111,7 @@ function listen(editor) {
   on(root, "keydown", onKeyDown);
   on(root, "keyup", onKeyUp);
   on(root, "click", onClick);
+  on(root, "paste", onPaste);
   on(root, "input", onInput);
   const resizes = new ResizeObserver(() => fitCanvas(editor));
   resizes.observe(editor.stage);
@@ -124,6 +130,7 @@ function receive(editor, data) {
   if (editor.picture?.revision !== data.revision) load(editor, data);
   else resendIfLost(editor, data);
   showSample(editor);
+  showSampleNumber(editor, data);
 }
 
 function load(editor, data) {
@@ -310,6 +317,8 @@ function act(editor, action) {
     change(editor, ({ pixels }) => new Uint8ClampedArray(pixels.length));
     announce(editor, "Cleared");
   }
+  if (action === "paste") pasteFromClipboard(editor);
+  if (action === "next") editor.askForSample(1);
   if (action === "sample" && editor.sample) {
     editor.sampleShown = !editor.sampleShown;
     showSample(editor);
@@ -495,11 +504,12 @@ function rove(toolbar, signal) {
 function onClick(editor, event) {
   const button = event.target.closest("button");
   if (!button) return;
-  const { tool, action, size, color, nudge: direction } = button.dataset;
+  const { tool, action, size, color, nudge: direction, step } = button.dataset;
   if (tool) chooseTool(editor, tool);
   if (action && button.getAttribute("aria-disabled") !== "true") act(editor, action);
   if (size) chooseSize(editor, Number(size));
   if (color) setInk(editor, fromHex(color), editor.alpha);
+  if (step) editor.askForSample(Number(step));
   if (direction) {
     change(editor, (picture) => moved(picture, ...ARROWS[direction]));
     announcePlace(editor);
@@ -510,4 +520,48 @@ function onInput(editor, { target }) {
   if (target.name === "color") setInk(editor, fromHex(target.value), editor.alpha);
   if (target.name === "level") setInk(editor, Array(3).fill(Number(target.value)), editor.alpha);
   if (target.name === "opacity") setInk(editor, editor.color, Math.round((Number(target.value) * 255) / 100));
+}
+
+// --- Pictures from the clipboard -------------------------------------------------------------------------------------
+
+function onPaste(editor, event) {
+  const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+  if (!file || !editor.pastes) return;
+  event.preventDefault();
+  event.stopPropagation();
+  takePasted(editor, file);
+}
+
+async function pasteFromClipboard(editor) {
+  try {
+    for (const item of await navigator.clipboard.read()) {
+      const type = item.types.find((each) => each.startsWith("image/"));
+      if (type) return takePasted(editor, await item.getType(type));
+    }
+    announceLoudly(editor, "There is no picture in the clipboard");
+  } catch {
+    announceLoudly(editor, "The browser keeps its clipboard closed: press Ctrl V on the canvas");
+  }
+}
+
+// Shrunk here, so that a photograph does not travel whole.
+async function takePasted(editor, file) {
+  try {
+    const picture = await createImageBitmap(file);
+    const scale = Math.min(1, LARGEST_PASTE / Math.max(picture.width, picture.height));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.round(picture.width * scale));
+    canvas.height = Math.max(1, Math.round(picture.height * scale));
+    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    editor.sendPaste(canvas.toDataURL("image/png").split(",")[1]);
+    announce(editor, "Pasted");
+  } catch {
+    announceLoudly(editor, "This picture cannot be read");
+  }
+}
+
+// For the eye as well: in the line under the canvas, until the pointer moves on.
+function announceLoudly(editor, sentence) {
+  announce(editor, sentence);
+  editor.status.textContent = sentence;
 }

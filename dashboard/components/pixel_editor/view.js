@@ -4,13 +4,17 @@
 const SMALLEST_CELL_WITH_GRID = 6; // device pixels
 const SMALLEST_CELL_WITH_CHECKS = 12; // CSS pixels; in smaller ones each cell is one check
 const LARGEST_SIDE = 416; // CSS pixels
+const LARGEST_SIDE_OF_FEW = 300; // for pictures of few pixels, which are seen well in less room
+const FEW = 16;
 
 // Cells are a whole number of device pixels, so that each is as sharp and as large as its neighbours.
 function fitCanvas(editor) {
   const { canvas, stage, picture } = editor;
   if (!picture || stage.clientWidth === 0) return;
   const ratio = window.devicePixelRatio || 1;
-  const room = Math.min(stage.clientWidth / picture.width, LARGEST_SIDE / Math.max(picture.width, picture.height));
+  const longest = Math.max(picture.width, picture.height);
+  const side = longest <= FEW ? LARGEST_SIDE_OF_FEW : LARGEST_SIDE;
+  const room = Math.min(stage.clientWidth / picture.width, side / longest);
   editor.cell = Math.max(1, Math.floor(room * ratio));
   canvas.width = editor.cell * picture.width;
   canvas.height = editor.cell * picture.height;
@@ -120,6 +124,14 @@ function showSample(editor) {
   button.hidden = !editor.sample;
   button.setAttribute("aria-pressed", editor.sampleShown);
   render(editor);
+}
+
+function showSampleNumber(editor, { samples, paste }) {
+  const { root } = editor;
+  root.querySelector(".samples").hidden = !samples;
+  if (samples) root.querySelector(".sample-number").textContent = `sample ${samples[0] + 1} of ${samples[1]}`;
+  editor.pastes = paste;
+  root.querySelector("[data-action=paste]").hidden = !paste || !navigator.clipboard?.read;
 }
 
 function showStatus(editor) {

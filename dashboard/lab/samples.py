@@ -1,0 +1,105 @@
+"""What the attack does to training images, and how visible it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.attack import Attack
+from core.datasets import Dataset
+from core.errors import InputError
+from core.evaluation import choose_images
+from core.figures.pictures import picture_row
+from core.glossary import explain
+from core.poisoning import can_be_poisoned, poisoned_count
+from core.triggers import AnyTrigger
+from core.triggers.visibility import visible_change
+from dashboard.lab.attack import read_sources
+from dashboard.state import LabState
+
+SAMPLES = 8
+
+
+def attack_of(state: LabState, trigger: AnyTrigger) -> Attack:
+    """Return the attack that the page's controls say."""
+    return Attack(
+        trigger,
+        None if state.mode == "all-to-all" else state.target,
+        state.mode,
+        read_sources(state.sources) if state.mode == "source-specific" else (),
+        state.anywhere,
+        state.seed,
+    )
+
+
+def sample_places(data: Dataset, state: LabState, trigger: AnyTrigger | None) -> np.ndarray:
+    """Return the places of the training images shown as samples: such as may be poisoned, always the same ones."""
+    if trigger is None or state.mode == "all-to-one":
+        return choose_images(data.train, state.target, SAMPLES, seed=0)
+    order = choose_images(data.train, -1, len(data.train), seed=0)
+    eligible = can_be_poisoned(attack_of(state, trigger), data.train.labels.numpy())
+    return order[eligible[order]][:SAMPLES]
+
+
+def show_samples(data: Dataset, trigger: AnyTrigger | None, state: LabState) -> None:
+    """Show eight images with the trigger on them, and what an attack at this rate does."""
+    places = sample_places(data, state, trigger)
+    images = data.train.images[places]
+    if trigger is not None and len(places):
+        try:
+            images = attack_of(state, trigger).apply(images, places, "train")
+        except InputError as error:
+            st.warning(str(error))
+    if len(places):
+        st.image(
+            picture_row(images, 96), width="stretch", alt=f"{len(places)} training images with the trigger on them"
+        )
+    st.caption(in_words(data, state))
+
+
+def in_words(data: Dataset, state: LabState) -> str:
+    """Return how many training images are poisoned, and what becomes of their labels."""
+    total = len(data.train)
+    if state.rate == 0:
+        return f"At rate 0 none of the {total} training images is poisoned: this trains the control."
+    count, target = poisoned_count(state.rate / 100, total), data.classes[state.target]
+    match state.mode:
+        case "all-to-all":
+            return f"{count} of {total} training images get the trigger and the label of the next class."
+        case "clean-label":
+            first = "are perturbed, then " if state.perturbed else ""
+            return (
+                f"{count} of {total} training images, all of class **{target}**, {first}get the trigger and keep their "
+                "label."
+            )
+        case "source-specific":
+            sources = ", ".join(f"**{data.classes[label]}**" for label in read_sources(state.sources)) or "no class yet"
+            cover = poisoned_count(state.cover / 100, total)
+            return (
+                f"{count} of {total} training images, of {sources}, get the trigger and the label **{target}**; "
+                f"{cover} of other classes get the trigger and keep their label."
+            )
+    return f"{count} of {total} training images get the trigger and the label **{target}**."
+
+
+def show_visibility(data: Dataset, state: LabState, trigger: AnyTrigger | None, places: np.ndarray) -> None:
+    """Say how far the sample images with the trigger are from those without, each number with what it means."""
+    if trigger is None or not len(places):
+        return
+    images = data.train.images[places]
+    try:
+        after = attack_of(state, trigger).apply(images, places, "train")
+    except InputError:
+        return  # said beside the samples
+    seen = visible_change(images.numpy(), after.numpy())
+    words = {
+        "L0": f"{seen.l0:.3g} / {seen.pixels}",
+        "L2": f"{seen.l2:.2f}",
+        "Linf": f"{seen.linf:.2f}",
+        "PSNR": "∞" if seen.psnr is None else f"{seen.psnr:.1f} dB",
+        "SSIM": f"{seen.ssim:.2f}",
+    }
+    with st.container(horizontal=True, gap="small", key="visibility"):
+        for name, value in words.items():
+            title = {"Linf": "L∞"}.get(name, name)
+            st.caption(f"**{title}** {value}", help=explain(name), width="content")

@@ -1,0 +1,169 @@
+"""A training as it goes on: progress, curves, the slice epoch by epoch, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from core.errors import InputError
+from core.events import Ended, Epoch, Event
+from core.events import Progress as Step
+from core.figures import epoch_film as film_figure
+from core.figures.palette import CLASSES
+from core.glossary import explain
+from core.runs import Run, State, remaining_seconds
+from dashboard import cached
+from dashboard.components.epoch_film import epoch_film
+from dashboard.parts import show_curves, show_loss
+from dashboard.state import ExploreState, to_query
+
+MOVING = (State.QUEUED, State.RUNNING)
+MARKS: tuple[str, ...] = ("without the trigger", "with the trigger", "an image of the target class")
+
+
+def watch(run: Run) -> None:
+    """Show a run's curves; while it or its control moves, twice a second."""
+    _ = run.spec, run.result  # complains here if they are damaged: a fragment would swallow it
+    control = run.control()
+    going_on = run.state in MOVING or (control is not None and control.state in MOVING)
+    st.fragment(run_every=0.5 if going_on else None)(show_run)(run, going_on)
+
+
+def show_run(run: Run, was_going_on: bool) -> None:
+    """Show where a run stands: progress, curves, and what can be done next."""
+    control = run.control()
+    control = None if control is None or control.name == run.name else control
+    state, events = run.state, run.events
+    show_progress(run, state, events)
+    epochs = [event for event in events if isinstance(event, Epoch)]
+    theirs = control.epochs if control else []
+    show_curves(run.spec, epochs, theirs)
+    if control is not None and control.state is not State.DONE:
+        show_control(control)
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        show_film(run, epochs)
+    with right:
+        show_loss(run.spec, epochs, theirs)
+        if state is State.DONE:
+            show_outcome(run)
+    if was_going_on and state not in MOVING and (control is None or control.state not in MOVING):
+        st.rerun()
+
+
+def show_progress(run: Run, state: State, events: Sequence[Event]) -> None:
+    """Show a bar with time left and Cancel, or how the run ended and Resume."""
+    if state in MOVING:
+        bar, button = st.columns([4, 1], vertical_alignment="center")
+        step = next((event for event in reversed(events) if isinstance(event, Step | Epoch)), None)
+        bar.progress(step.share if step else 0.0, text=progress_text(run, state, step, events))
+        button.button("Cancel", key="cancel", on_click=cancel, args=(run,))
+        return
+    ended = next((event for event in reversed(events) if isinstance(event, Ended)), None)
+    if state is State.FAILED and ended is not None:
+        st.error(ended.reason)
+    elif state in (State.CANCELLED, State.INTERRUPTED):
+        done = sum(isinstance(event, Epoch) for event in events)
+        words, button = st.columns([4, 1], vertical_alignment="center")
+        words.warning(f"This training was {state} after {done} of {run.spec.epochs} epochs.")
+        button.button("Resume", key="resume", type="primary", on_click=resume, args=(run,))
+
+
+def progress_text(run: Run, state: State, step: Step | Epoch | None, events: Sequence[Event]) -> str:
+    """Return what to say on the bar: the place in the queue, or epoch and time left."""
+    if state is State.QUEUED:
+        position = cached.jobs().position(run)
+        return f"Waiting for a worker, number {position} in the queue" if position else "Waiting for a worker"
+    if step is None:
+        return "Starting"
+    left = remaining_seconds(list(events), time.time())
+    text = f"Epoch {min(step.epoch, run.spec.epochs)} of {run.spec.epochs}"
+    return text + (f", about {left:.0f} s left" if left is not None else "")
+
+
+def show_control(control: Run) -> None:
+    """Say how far the control is, or that it has stopped and can go on."""
+    state, done = control.state, len(control.epochs)
+    text = f"Control: {state}, {done} of {control.spec.epochs} epochs."
+    if state in MOVING:
+        st.caption(text)
+        return
+    words, button = st.columns([4, 1], vertical_alignment="center")
+    words.caption(text)
+    button.button("Resume", key="resume.control", on_click=resume, args=(control,))
+
+
+def resume(run: Run) -> None:
+    """Let a run go on from its last whole epoch, and its control with it."""
+    try:
+        cached.jobs().submit_with_control(run.spec)
+    except InputError as error:
+        st.toast(str(error), icon="⚠️")
+
+
+def cancel(run: Run) -> None:
+    """Stop a run, and its control with it."""
+    queue = cached.jobs()
+    queue.cancel(run)
+    control = run.control()
+    if control is not None:
+        queue.cancel(control)
+
+
+def show_film(run: Run, epochs: Sequence[Epoch]) -> None:
+    """Show the slice as it changes, and offer it as an animated picture."""
+    planes = [epoch for epoch in epochs if epoch.plane is not None]
+    if not planes:
+        return
+    st.html('<div class="ts-small"><b>The slice as it changes</b></div>')
+    classes = run_classes(run)
+    frames = [np.asarray(epoch.plane.labels) for epoch in planes if epoch.plane is not None]
+    captions = [caption(epoch, run.spec.epochs) for epoch in planes]
+    points = dict(zip(MARKS, cached.film_points(run.path).values(), strict=False))
+    epoch_film(frames, captions, classes, colours=CLASSES, points=points, key=f"film.{run.name}")
+    if len(planes) > 1 and run.state not in MOVING:
+        st.download_button(
+            "Save as GIF",
+            partial(film_figure.epoch_film, frames, captions, classes, points),
+            file_name=f"triggerscope-{run.name}.gif",
+            mime="image/gif",
+            key="film.save",
+            on_click="ignore",
+        )
+
+
+def run_classes(run: Run) -> tuple[str, ...]:
+    """Return the names of a run's classes, also before it is done; numbers where nothing knows them."""
+    if run.result is not None:
+        return run.result.classes
+    try:
+        return cached.dataset(run.spec.dataset, run.spec.fingerprint).classes
+    except InputError:
+        return tuple(map(str, range(256)))
+
+
+def caption(epoch: Epoch, epochs: int) -> str:
+    """Return what a frame of the film says below."""
+    success = epoch.attack_success_rate
+    text = f"Epoch {epoch.epoch} of {epochs}"
+    return f"{text} · attack success {success.value:.0%}" if success and success.value is not None else text
+
+
+def show_outcome(run: Run) -> None:
+    """Show what a finished run reached, and the way to look closer."""
+    result = run.result
+    if result is None:
+        return
+    accuracy, success = result.clean_accuracy, result.attack_success_rate
+    columns = st.columns([1, 1.25])
+    columns[0].metric("Clean accuracy", f"{accuracy.value:.1%}", help=explain("clean accuracy"))
+    columns[0].caption(f"{accuracy.successes} of {accuracy.n}")
+    if success is not None and success.value is not None:
+        columns[1].metric("Attack success rate", f"{success.value:.1%}", help=explain("attack success rate"))
+        columns[1].caption(f"{success.successes} of {success.n}")
+    with st.container(key="door-explore"):
+        st.page_link("views/explore.py", label="Explore this run →", query_params=to_query(ExploreState(run=run.name)))

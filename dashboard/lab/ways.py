@@ -1,0 +1,263 @@
+"""The ways to a trigger: draw it, bring a picture, write a word, choose a formula, take a saved one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import streamlit as st
+
+from core.datasets import Dataset
+from core.errors import InputError
+from core.figures.pictures import enlarge, to_pixels
+from core.triggers import AnyTrigger, Sinusoid, Warp, make_formula, make_preset, preset_names
+from core.triggers.canvases import LONGEST_TEXT, blend_image, blend_noise, place_picture, write_text
+from core.triggers.pictures import read_picture, scale_to_fit
+from dashboard.components.pixel_editor import Drawing
+from dashboard.lab.canvas import formula_on_table, name_in_link, put_on_table, trigger_on_table
+from dashboard.parts import picture
+from dashboard.state import LabState, seed_widget
+
+WAYS = {"draw": "Draw", "picture": "Picture", "text": "Text", "formula": "Formula", "saved": "Saved"}
+FORMULAS = {"sinusoid": "Stripes", "warp": "Warp", "noise": "Blend noise", "image": "Blend an image"}
+# Larger pictures gain nothing: images have at most a few hundred pixels a side.
+KEPT_SIDE = 512
+
+
+def choose_way(state: LabState) -> LabState:
+    """Show the ways, one of which is open."""
+    formula = formula_on_table()
+    start = state.way if state.way in WAYS else LabState.way
+    if isinstance(formula, Sinusoid | Warp) and start != "saved":
+        start = "formula"
+    elif formula is not None:  # no sliders make it, but it can be saved
+        start = "saved"
+    elif start == "formula":  # a blend is a drawing by now
+        start = "draw"
+    way = st.segmented_control(
+        "Way to a trigger",
+        list(WAYS),
+        format_func=lambda way: WAYS[way],
+        key=seed_widget(state, "way", start),
+        required=True,
+        wrap=True,
+        label_visibility="collapsed",
+        on_change=put_on_table,
+        args=(None,),
+    )
+    return replace(state, way=way or LabState.way)
+
+
+# --- Draw ------------------------------------------------------------------------------------------------------------
+
+
+def show_presets(data: Dataset, drawing: Drawing) -> None:
+    """Show the presets, the one that is drawn marked."""
+    titles = {name: title for name, title in preset_names().items() if name != "blend"}  # that is among the formulas
+    name = name_in_link(trigger_on_table(drawing), data)
+    st.session_state["preset"] = name if name in titles else None
+    st.pills(
+        "Presets",
+        list(titles),
+        format_func=lambda name: titles[name],
+        key="preset",
+        on_change=use_preset,
+        args=(drawing, data),
+        label_visibility="collapsed",
+    )
+
+
+def use_preset(drawing: Drawing, data: Dataset) -> None:
+    """Put the chosen preset on the canvas; choosing it once more leaves it there."""
+    name = st.session_state["preset"]
+    if name is not None:
+        drawing.replace(make_preset(name, data.shape).canvas(data.shape))
+
+
+# --- Picture ---------------------------------------------------------------------------------------------------------
+
+
+def show_picture(data: Dataset, drawing: Drawing) -> None:
+    """Take a picture file, and let people crop, scale and place it."""
+    file = st.file_uploader(
+        "PNG, JPEG, WebP or BMP; or press Ctrl V on the canvas to paste a picture",
+        key="picture.file",
+        max_upload_size=20,
+    )
+    if file is not None and st.session_state.get("picture.taken") != file.file_id:
+        st.session_state["picture.taken"] = file.file_id
+        take_picture(file.getvalue(), file.name)
+    if problem := st.session_state.get("picture.problem"):
+        st.error(problem)
+    rgba = st.session_state.get("picture.rgba")
+    if rgba is None:
+        return
+    longest, start = max(data.shape[1:]), max(2, max(data.shape[1:]) // 2)
+    left, right = st.columns(2)
+    across = left.slider("Crop left and right", 0, 100, (0, 100), key="picture.across", format="%g %%")
+    down = right.slider("Crop top and bottom", 0, 100, (0, 100), key="picture.down", format="%g %%")
+    side = left.slider("Size", 1, longest, start, key="picture.side", format="%g pixels")
+    with right:
+        middle = choose_place("picture")
+    crop = across[0] / 100, down[0] / 100, across[1] / 100, down[1] / 100
+    make = lambda: place_picture(rgba, data.shape, crop=crop, side=side, middle=middle)  # noqa: E731
+    lay_on_canvas(drawing, ("picture", st.session_state["picture.number"], crop, side, middle), make)
+
+
+def take_picture(content: bytes, name: str) -> None:
+    """Decode a picture file for cropping and placing, or remember the sentence that says why it cannot be."""
+    try:
+        rgba = scale_to_fit(read_picture(content, name), KEPT_SIDE, KEPT_SIDE)
+    except InputError as error:
+        st.session_state["picture.problem"] = str(error)
+        return
+    st.session_state["picture.problem"] = None
+    st.session_state["picture.rgba"] = rgba
+    st.session_state["picture.number"] = st.session_state.get("picture.number", 0) + 1
+
+
+def choose_place(what: str) -> tuple[float, float]:
+    """Show where something lies on the canvas: from its upper left corner (0, 0) to its lower right (1, 1)."""
+    left, right = st.columns(2)
+    across = left.slider("Across", 0, 100, 100, key=f"{what}.x", format="%g %%")
+    down = right.slider("Down", 0, 100, 100, key=f"{what}.y", format="%g %%")
+    return across / 100, down / 100
+
+
+def lay_on_canvas(drawing: Drawing, what: tuple[object, ...], make: Callable[[], np.ndarray]) -> None:
+    """Put something made by sliders on the canvas, once for each setting: strokes drawn on it since then stay."""
+    if st.session_state.get("laid") == (what, drawing.rgba.shape):
+        return
+    try:
+        canvas = make()
+    except InputError as error:
+        st.error(str(error))
+        return
+    st.session_state["laid"] = what, drawing.rgba.shape
+    drawing.replace(canvas)
+
+
+# --- Text ------------------------------------------------------------------------------------------------------------
+
+
+def show_text(data: Dataset, drawing: Drawing) -> None:
+    """Write a word on the canvas."""
+    height = data.shape[1]
+    left, right = st.columns([3, 1])
+    text = left.text_input("Text", key="text.words", max_chars=LONGEST_TEXT, placeholder="A word or two")
+    if data.shape[0] == 1:
+        grey = right.slider("Grey", 0, 255, 255, key="text.grey")
+        colour = (grey, grey, grey)
+    else:
+        chosen = right.color_picker("Colour", "#ffd60a", key="text.colour")
+        colour = int(chosen[1:3], 16), int(chosen[3:5], 16), int(chosen[5:7], 16)
+    left, right = st.columns(2)
+    size = left.slider("Height", 4, max(5, 2 * height), max(6, height // 3), key="text.size", format="%g pixels")
+    opacity = left.slider("Opacity", 1, 100, 100, key="text.opacity", format="%g %%")
+    with right:
+        middle = choose_place("text")
+    if not text.strip():
+        return
+    make = lambda: write_text(  # noqa: E731
+        text, data.shape, size=size, colour=colour, opacity=opacity / 100, middle=middle
+    )
+    lay_on_canvas(drawing, ("text", text, colour, size, opacity, middle), make)
+
+
+# --- Formula ---------------------------------------------------------------------------------------------------------
+
+
+def show_formula(data: Dataset, drawing: Drawing) -> None:
+    """Choose a formula and its few numbers. Blends become a drawing; stripes and warps stay formulas."""
+    formula = formula_on_table()
+    if "formula.kind" not in st.session_state:
+        st.session_state["formula.kind"] = "warp" if isinstance(formula, Warp) else "sinusoid"
+    kind = st.segmented_control(
+        "Formula",
+        list(FORMULAS),
+        format_func=lambda kind: FORMULAS[kind],
+        key="formula.kind",
+        required=True,
+        wrap=True,
+        label_visibility="collapsed",
+    )
+    try:
+        match kind:
+            case "sinusoid":
+                formula = choose_sinusoid(formula, data)
+            case "warp":
+                formula = choose_warp(formula, data)
+            case _:
+                formula = None
+        if formula is not None:
+            formula.check_fits(data.shape)
+    except InputError as error:
+        st.error(str(error))
+        return
+    put_on_table(formula)
+    if kind == "noise":
+        blend_with_noise(data, drawing)
+    elif kind == "image":
+        blend_with_image(data, drawing)
+
+
+def choose_sinusoid(now: AnyTrigger | None, data: Dataset) -> Sinusoid:
+    """Show amplitude and frequency of stripes."""
+    start = now if isinstance(now, Sinusoid) else cast("Sinusoid", make_formula("sinusoid", data.shape))
+    st.caption("Stripes are added to the whole image (SIG; Barni, Kallas and Tondi, 2019).")
+    left, right = st.columns(2)
+    first = max(1, round(255 * start.delta))
+    steps = left.slider("Amplitude", 1, max(128, first), first, key="formula.delta", format="%g / 255")
+    most = max(16.0, start.frequency)
+    frequency = right.slider("Stripes", 0.5, most, start.frequency, step=0.5, key="formula.frequency", format="%g")
+    # A link's amplitude may lie between two steps: it stays what it is until somebody moves the slider.
+    return Sinusoid(delta=start.delta if steps == first else steps / 255, frequency=frequency)
+
+
+def choose_warp(now: AnyTrigger | None, data: Dataset) -> Warp:
+    """Show control points, strength and seed of a warp."""
+    start = now if isinstance(now, Warp) else cast("Warp", make_formula("warp", data.shape))
+    most = min(max(12, start.k), *data.shape[1:])
+    st.caption("The image is bent a little, everywhere the same way (WaNet; Nguyen and Tran, 2021).")
+    left, middle, right = st.columns(3)
+    k = left.slider("Control points", 2, most, min(start.k, most), key="formula.k")
+    strength = middle.slider(
+        "Strength", 0.1, max(8.0, start.strength), start.strength, step=0.1, key="formula.strength", format="%g"
+    )
+    seed = right.number_input(
+        "Shape", 0, max(9999, start.seed), start.seed, key="formula.seed", help="Another number, another bend."
+    )
+    return Warp(k=k, strength=strength, seed=seed)
+
+
+def blend_with_noise(data: Dataset, drawing: Drawing) -> None:
+    """Lay noise over the whole image."""
+    st.caption("A see-through layer of noise lies on the whole image (Chen and others, 2017).")
+    left, right = st.columns(2)
+    opacity = left.slider("Opacity", 1, 100, 20, key="formula.noise.opacity", format="%g %%")
+    seed = right.number_input("Noise", 0, 9999, 2017, key="formula.noise.seed", help="Another number, another noise.")
+    lay_on_canvas(drawing, ("noise", opacity, seed), lambda: blend_noise(data.shape, opacity / 100, seed))
+
+
+def blend_with_image(data: Dataset, drawing: Drawing) -> None:
+    """Lay one of the training images over the whole image."""
+    st.caption("A see-through image lies on every other one (Chen and others, 2017).")
+    left, right = st.columns(2)
+    opacity = left.slider("Opacity", 1, 100, 20, key="formula.image.opacity", format="%g %%")
+    last = len(data.train) - 1
+    number = right.number_input("Training image", 0, last, min(7, last), key="formula.image.number")
+    image = data.train.images[number].numpy()
+    lay_on_canvas(drawing, ("image", data.fingerprint, opacity, number), lambda: blend_image(image, opacity / 100))
+
+
+def show_formula_on_sample(trigger: AnyTrigger, sample: np.ndarray, side: int) -> None:
+    """Show a sample image, uint8 [C, H, W], without and with a formula: there is nothing to draw on."""
+    left, right = st.columns(2)
+    for place, image, words in (
+        (left, sample[None], "A sample image without the trigger"),
+        (right, trigger.stamp(sample[None]), "The same image with the trigger"),
+    ):
+        picture(place, enlarge(to_pixels(image)[0], side), words)
+        place.caption(words)

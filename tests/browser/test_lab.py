@@ -1,0 +1,158 @@
+"""The Lab in a browser: a trigger by keyboard alone, one by a finger on a phone, and what one sees of the training."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import time
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser.serving import DASHBOARD, PHONE, end_workers, serve, serve_dashboard
+
+TRAINING_MS = 180_000  # for a machine that is busy with other things
+ON_CANVAS = "document.activeElement?.shadowRoot?.activeElement?.getAttribute('role') === 'application'"
+ON_TRAIN = "document.activeElement?.innerText?.trim() === 'Train'"
+MOST_TABS = 60
+
+
+def open_lab(page: Page, address: str, query: str = "") -> None:
+    page.goto(f"{address}/lab{query}")
+    expect(page.locator(".editor canvas")).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached()
+
+
+def tab_to(page: Page, reached: str) -> None:
+    """Press Tab until the focus is where a condition holds."""
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate(reached):
+            return
+    pytest.fail(f"{MOST_TABS} presses of Tab did not reach it: {reached}")
+
+
+def samples(page: Page):
+    return page.get_by_alt_text(re.compile("training images with the trigger"))
+
+
+def test_a_trigger_drawn_and_trained_with_the_keyboard_alone(page, open_window, dashboard):
+    open_lab(page, dashboard, "?seed=21")
+    before = samples(page).get_attribute("src")
+    tab_to(page, ON_CANVAS)
+    page.keyboard.press("Delete")
+    expect(page.get_by_text("The canvas is empty")).to_be_visible()
+    page.keyboard.press("2")  # a brush of 2 x 2
+    for key in ["ArrowUp"] * 3 + ["ArrowLeft"] * 3 + ["Space"]:
+        page.keyboard.press(key)
+    expect(page.get_by_text("The canvas is empty")).to_have_count(0)
+    expect(samples(page)).not_to_have_attribute("src", before)
+    tab_to(page, ON_TRAIN)
+    page.keyboard.press("Enter")
+    success = page.get_by_test_id("stMetric").filter(has_text="Attack success rate").get_by_test_id("stMetricValue")
+    expect(success).to_be_visible(timeout=TRAINING_MS)
+    assert float(success.inner_text().rstrip("%")) >= 95
+    expect(page.get_by_text(re.compile("^Control: "))).to_have_count(0, timeout=TRAINING_MS)
+
+    # The film of its epochs: back to the first by keyboard, and on again by Play.
+    film = page.get_by_role("group", name="The slice, epoch by epoch")
+    caption = film.locator(".caption")
+    expect(caption).to_have_text(re.compile(r"^Epoch 10 of 10 · attack success \d+%"))
+    last = film.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+    film.get_by_role("slider", name="Epoch").press("Home")
+    expect(caption).to_have_text(re.compile("^Epoch 1 of 10"))
+    assert film.locator("canvas").evaluate("canvas => canvas.toDataURL()") != last
+    film.get_by_role("button", name="Play").press("Enter")
+    expect(caption).to_have_text(re.compile("^Epoch 10 of 10"))
+    assert film.locator("canvas").evaluate("canvas => canvas.toDataURL()") == last
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as GIF").click()
+    picture = Image.open(io.BytesIO(download.value.path().read_bytes()))
+    assert (picture.format, picture.n_frames) == ("GIF", 10)
+
+    # The link shows all of it in another browser: the drawn trigger, and what the run reached.
+    page.get_by_role("button", name="Copy link").click()
+    link = page.get_by_test_id("stCode").inner_text().strip()
+    other = open_window()
+    other.goto(link)
+    expect(other.get_by_test_id("stMetric").filter(has_text="Attack success rate")).to_be_visible()
+    expect(samples(other)).to_have_attribute("src", samples(page).get_attribute("src"))
+
+
+def test_a_trigger_drawn_with_a_finger_on_a_phone(open_window, dashboard):
+    page = open_window(**PHONE)
+    open_lab(page, dashboard)
+    before = samples(page).get_attribute("src")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    canvas = page.locator(".editor canvas")
+    canvas.scroll_into_view_if_needed()
+    top = canvas.bounding_box()["y"]
+    touch, side = page.context.new_cdp_session(page), canvas.bounding_box()["width"] / 8
+
+    def finger(kind: str, *cell: float) -> None:
+        box = canvas.bounding_box()
+        at = [{"x": box["x"] + (cell[1] + 0.5) * side, "y": box["y"] + (cell[0] + 0.5) * side}] if cell else []
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    finger("touchStart", 1, 1)
+    finger("touchMove", 4, 1)
+    finger("touchMove", 4, 5)
+    finger("touchEnd")
+    expect(samples(page)).not_to_have_attribute("src", before)
+    expect(page).to_have_url(re.compile("trigger="))
+    assert canvas.bounding_box()["y"] == top, "drawing must not scroll the page"
+    train = page.get_by_role("button", name="Train", exact=True)
+    train.scroll_into_view_if_needed()
+    assert train.bounding_box()["height"] >= 38
+
+
+def test_canvas_and_curves_are_on_one_screen(page, dashboard):
+    open_lab(page, dashboard, "?seed=22&epochs=2")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_role("link", name="Explore this run →")).to_be_visible(timeout=TRAINING_MS)
+    canvas = page.locator(".editor canvas").bounding_box()
+    assert canvas["y"] + canvas["height"] <= 720
+    for chart in page.get_by_test_id("stVegaLiteChart").all()[:2]:
+        box = chart.bounding_box()
+        assert box["y"] + box["height"] <= 720
+
+
+@pytest.mark.soak
+def test_a_training_outlives_its_server(browser, tmp_path):
+    where = {"TRIGGERSCOPE_RUNS": str(tmp_path / "runs"), "TRIGGERSCOPE_DATA": str(tmp_path / "data")}
+    page = browser.new_page()
+    with serve(DASHBOARD, where) as address:
+        open_lab(page, address, "?epochs=200")
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.get_by_test_id("stProgress")).to_contain_text(re.compile(r"Epoch \d+ of"), timeout=TRAINING_MS)
+        expect(page).to_have_url(re.compile("run="))
+        query = page.evaluate("location.search")
+        port = address.rsplit(":", 1)[1]
+        os.kill(server_on(port), signal.SIGKILL)
+    with serve_dashboard(tmp_path) as address:
+        open_lab(page, address)  # the server's first page is slower than the next
+        began = time.monotonic()
+        page.goto(f"{address}/lab{query}")
+        bar = page.get_by_test_id("stProgress")
+        expect(bar).to_contain_text(re.compile(r"Epoch \d+ of 200"), timeout=TRAINING_MS)
+        seconds = time.monotonic() - began
+        end_workers(tmp_path / "runs")
+    print(f"\nthe link shows a running training after {seconds:.1f} s")  # noqa: T201
+    page.close()
+
+
+def server_on(port: str) -> int:
+    """Return the id of the Streamlit server on this port; skips where the system has no /proc."""
+    from pathlib import Path
+
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if "streamlit" in command and port in command:
+            return int(process.name)
+    pytest.skip("processes cannot be found without /proc")
