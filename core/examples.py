@@ -117,11 +117,10 @@ def _store_images(folder: Path, run: Run, control: Run, data: Dataset) -> None:
 def _clearest(run: Run, data: Dataset, of_class: int) -> int:
     """Return the sharpest test image of a class that the model gets right: the one with the strongest edges."""
     from core.evaluation import to_unit
-    from core.predictor import Predictor
 
     places = np.nonzero(data.test.labels.numpy() == of_class)[0]
     images = to_unit(data.test.images[places])
-    right = Predictor(run.model()).labels(images).numpy() == of_class
+    right = run.predictor().labels(images).numpy() == of_class
     edges = images.diff(dim=2).abs().mean((1, 2, 3)) + images.diff(dim=3).abs().mean((1, 2, 3))
     return int(places[np.argmax(np.where(right, edges.numpy(), -1))])
 
