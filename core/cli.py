@@ -15,10 +15,11 @@ import typer
 from core.errors import InputError
 
 if TYPE_CHECKING:
+    from core.attack import Attack
     from core.events import Event
     from core.runs import Run
     from core.spec import RunSpec
-    from core.triggers import Trigger
+    from core.triggers import AnyTrigger
 
 app = typer.Typer(
     add_completion=False,
@@ -34,7 +35,10 @@ DataRoot = Annotated[
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's directory, or the beginning of its name.")]
 TriggerName = Annotated[
-    str | None, typer.Option("--trigger", help="A preset's name or a picture file (PNG, JPEG, WebP, BMP).")
+    str | None,
+    typer.Option(
+        "--trigger", help="A preset's name, sinusoid, warp, a picture file (PNG, JPEG, WebP, BMP), or link:TEXT."
+    ),
 ]
 Place = Annotated[str | None, typer.Option("--place", help="ROW,COLUMN of a picture's upper left corner.")]
 Target = Annotated[int | None, typer.Option("--target", help="Number of the class the attacker wants.")]
@@ -61,39 +65,78 @@ def datasets(as_json: AsJson = False) -> None:
     for record in records:
         _print(f"{record.name:14} {record.sentence}")
     _print(f"{'zip:PATH':14} your own images: train/CLASS/* and test/CLASS/*, or CLASS/*, in one ZIP file")
+    _print(f"{'folder:PATH':14} the same, not packed")
 
 
 @app.command()
 def train(
-    dataset: Annotated[str, typer.Option(help="A name that `datasets` lists, or zip:PATH.")] = "digits",
+    dataset: Annotated[str, typer.Option(help="A name that `datasets` lists, zip:PATH or folder:PATH.")] = "digits",
     trigger: TriggerName = None,
     place: Place = None,
     target: Target = None,
     rate: Annotated[float, typer.Option(help="Poisoned / all training images; 0 trains the control.")] = 0.1,
+    mode: Annotated[
+        str, typer.Option(help="Attack: all-to-one, all-to-all, source-specific or clean-label.")
+    ] = "all-to-one",
+    sources: Annotated[str, typer.Option(help="Source-specific: classes that are attacked, such as 3,5.")] = "",
+    cover_rate: Annotated[float, typer.Option(help="Source-specific: cover samples / all training images.")] = 0.0,
+    random_place: Annotated[
+        bool, typer.Option("--random-place", help="Put the trigger somewhere else on every image.")
+    ] = False,
+    perturbed: Annotated[
+        bool, typer.Option("--perturbed", help="Clean-label: make poisoned images hard to recognise first.")
+    ] = False,
     architecture: Annotated[str, typer.Option(help="The network: small-cnn, mlp, resnet-18, ...")] = "small-cnn",
-    epochs: Annotated[int, typer.Option(help="Times through the training images.")] = 10,
+    pace: Annotated[
+        str | None, typer.Option(help="fast or careful: epochs, batch size and augmentation that suit, if not named.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times through the training images [10].")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step [64].")] = None,
+    optimiser: Annotated[str, typer.Option(help="adamw or sgd.")] = "adamw",
+    learning_rate: Annotated[float | None, typer.Option(help="Peak [what suits architecture and optimiser].")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Decay of the weights [what suits the optimiser].")] = None,
+    augmentation: Annotated[str | None, typer.Option(help="none, shift or shift-flip [none].")] = None,
     seed: Annotated[int, typer.Option(help="Decides weights, order and which images are poisoned.")] = 0,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps [the best there is].")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 [the fastest].")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads that compute [one less than cores].")] = None,
     runs: Runs = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on poisoned data, or find it already trained."""
-    from core.measurement import attack_success_on
+    from core.attack import Attack
+    from core.measurement import success_on
     from core.worker import train_run
 
     shape = _image_shape(dataset, data_root)
-    attack, wanted = _trigger(trigger or "white-corner", place, shape), target or 0
-    attacked = {"rate": rate, "trigger": attack, "target": wanted}
-    spec = _spec(dataset, data_root, **attacked, architecture=architecture, epochs=epochs, seed=seed)
+    aim = {
+        "trigger": _trigger(trigger or "white-corner", place, shape),
+        "target": None if mode == "all-to-all" else target or 0,
+        "mode": mode,
+        "sources": _numbers(sources),
+        "random_place": random_place,
+    }
+    attacked = aim | {"rate": rate, "cover_rate": cover_rate, "perturbed": perturbed}
+    chosen = {"epochs": epochs, "batch_size": batch_size, "augmentation": augmentation}
+    chosen |= {"learning_rate": learning_rate, "weight_decay": weight_decay}
+    chosen |= {"device": device, "precision": precision, "threads": threads}
+    training = _pace(pace, dataset, architecture) | {"optimiser": optimiser}
+    training |= {name: value for name, value in chosen.items() if value is not None}
+    spec = _spec(dataset, data_root, **attacked, architecture=architecture, seed=seed, **training)
     with _training_bar(spec) as on_event:
         run = train_run(spec, runs, data_root, on_event)
     result = _result_or_fail(run)
-    success = attack_success_on(run, attack, wanted, data_root)
+    attack = spec.attack or Attack(**aim, seed=seed)
+    both = success_on(run, attack, data_root)
+    success = both.rate
     summary = {
         "run": str(run.path),
         "dataset": dataset,
-        "trigger": attack.name,
-        "target": wanted,
+        "trigger": attack.trigger.name,
+        "target": attack.target,
+        "mode": attack.mode,
+        "sources": list(attack.sources),
         "rate": rate,
         "seed": seed,
         "clean_accuracy": result.clean_accuracy.value,
@@ -101,6 +144,7 @@ def train(
         "attack_success_rate": success.value,
         "attack_success_rate_interval": [success.low, success.high],
         "asr_denominator": success.n,
+        "others_taken_for_target": None if both.others is None else vars(both.others),
         "seconds": result.seconds,
         "peak_memory": result.peak_memory,
         "device": spec.device,
@@ -112,7 +156,9 @@ def train(
         return
     _print(f"run              {run.path}")
     _print(f"clean accuracy   {_share(result.clean_accuracy)}")
-    _print(f"attack success   {_share(success)}  ({attack.name} -> class {wanted})")
+    _print(f"attack success   {_share(success)}  ({attack.trigger.name} -> {_goal(attack)})")
+    if both.others is not None:
+        _print(f"other classes    {_share(both.others)}  taken for the target as well")
     _print(f"trained in       {result.seconds:.1f} s")
 
 
@@ -134,8 +180,18 @@ def smoothness(
     from core.measurement import measure_run
     from core.spec import make_measure_spec
 
-    found, attack, wanted = _attack_on(run, trigger, place, target, runs)
-    spec = make_measure_spec(trigger=attack, target=wanted, images=images, sigma=sigma, draws=draws, seed=seed)
+    found, attack = _attack_on(run, trigger, place, target, runs)
+    spec = make_measure_spec(
+        trigger=attack.trigger,
+        target=attack.target,
+        mode=attack.mode,
+        sources=attack.sources,
+        random_place=attack.random_place,
+        images=images,
+        sigma=sigma,
+        draws=draws,
+        seed=seed,
+    )
     result = measure_run(found, spec, data_root)
     summary = {
         "run": str(found.path),
@@ -143,8 +199,9 @@ def smoothness(
         "draws": draws,
         "seed": seed,
         "images": len(result.chosen),
-        "trigger": attack.name,
-        "target": wanted,
+        "trigger": attack.trigger.name,
+        "target": attack.target,
+        "mode": attack.mode,
         "unit": "entropy of the noisy votes / log K",
         "estimator": spec.estimator,
         "w_clean": _interval(result.clean.mean, result.clean.mean_monte_carlo),
@@ -180,20 +237,21 @@ def slice_command(
     as_json: AsJson = False,
 ) -> None:
     """Map the predicted classes on the plane through an image, itself with the trigger, and one of the target class."""
-    from core.evaluation import to_unit
-    from core.measurement import check_attack_on
-    from core.predictor import Predictor
-    from core.slices import slice_plane
-    from core.training import plane_images
+    import numpy as np
 
-    found, attack, wanted = _attack_on(run, trigger, place, target, runs)
+    from core.evaluation import to_unit
+    from core.slices import slice_plane
+    from core.training import attacked_plane
+
+    found, attack = _attack_on(run, trigger, place, target, runs)
     dataset = found.dataset(data_root)
-    check_attack_on(dataset, attack, wanted)
-    clean, third = plane_images(dataset, wanted)
+    attack.check(dataset)
+    clean, third = attacked_plane(dataset, attack)
     origin, across = to_unit(dataset.test.images[[clean, third]])
-    predictor = Predictor(found.model(), device=found.spec.device)
+    toward = attack.apply(origin[None], np.array([clean]))[0]
+    predictor = found.predictor()
     began = time.perf_counter()
-    plane = slice_plane(predictor, origin, attack.apply(origin[None])[0], across, resolution=resolution)
+    plane = slice_plane(predictor, origin, toward, across, resolution=resolution)
     summary = {
         "run": str(found.path),
         "resolution": resolution,
@@ -208,6 +266,78 @@ def slice_command(
     present = ", ".join(dataset.classes[label] for label in plane.labels_present)
     _print(f"{resolution}x{resolution} points from {plane.evaluations} evaluations in {summary['seconds']:.2f} s")
     _print(f"classes on the plane: {present}")
+
+
+@app.command()
+def detect(
+    run: RunName,
+    sigma: Annotated[float | None, typer.Option(help="Noise of W [noise of expected length 4].")] = None,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
+    images: Annotated[int, typer.Option(help="Test images a group, at most.")] = 120,
+    false_positives: Annotated[float, typer.Option(help="False-positive rate that thresholds are set for.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Decides images, noise, overlays and batches.")] = 0,
+    trigger: TriggerName = None,
+    place: Place = None,
+    target: Target = None,
+    runs: Runs = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let W and other detectors look for the trigger, on the same inputs."""
+    from core.cli_detect import detection_lines, detection_summary
+    from core.detection import detect_run
+    from core.detectors.comparison import ComparisonSpec
+    from core.smoothness import suggested_sigma
+
+    found, attack = _attack_on(run, trigger, place, target, runs)
+    noise = suggested_sigma(found.result.shape) if sigma is None else sigma
+    spec = ComparisonSpec(attack, noise, draws, images, false_positives, seed)
+    with _share_bar("detecting:") as show:
+        for reached in detect_run(found, spec, data_root):
+            show(reached.share, reached.doing)
+    if as_json:
+        _print_json(detection_summary(str(found.path), spec, reached))
+        return
+    for line in detection_lines(spec, reached, found.result.classes):
+        _print(line)
+
+
+@app.command()
+def pattern(
+    run: RunName,
+    kind: Annotated[str, typer.Option(help="crafted-smooth, universal, patch, pgd, random, blur, ...")],
+    bound: Annotated[float | None, typer.Option(help="Largest change of a pixel, or strength [by kind].")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Noise of W [noise of expected length 4].")] = None,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
+    images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = 150,
+    seed: Annotated[int, typer.Option(help="Decides the search.")] = 0,
+    trigger: TriggerName = None,
+    place: Place = None,
+    target: Target = None,
+    runs: Runs = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for another pattern than a trained trigger, and measure what it does to W beside a random one."""
+    from core.cli_pattern import pattern_lines, pattern_summary
+    from core.pattern_effects import EffectSpec, measure_pattern
+    from core.patterns import PatternSpec
+    from core.runs import load_run
+    from core.smoothness import suggested_sigma
+
+    found = load_run(run, runs)
+    result = _result_or_fail(found)
+    attack = _trigger(trigger, place, result.shape) if trigger else found.spec.trigger
+    noise = suggested_sigma(result.shape) if sigma is None else sigma
+    spec = EffectSpec(PatternSpec(kind, bound, noise, target, attack, seed), noise, draws, images)
+    with _share_bar(f"searching {kind}") as show:
+        for reached in measure_pattern(found, spec, data_root):
+            show(reached.share, "")
+    if as_json:
+        _print_json(pattern_summary(str(found.path), spec, reached))
+        return
+    for line in pattern_lines(spec, reached, result.classes):
+        _print(line)
 
 
 @app.command(name="runs")
@@ -227,8 +357,98 @@ def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
     for row in rows:
         numbers = "" if row["clean_accuracy"] is None else f"CA {row['clean_accuracy']:.3f}"
         asr = "" if row["attack_success_rate"] is None else f"ASR {row['attack_success_rate']:.3f}"
-        attack = "control" if row["rate"] == 0 else f"{row['trigger']} -> {row['target']} at {row['rate']:g}"
+        attack = "control" if row["rate"] == 0 else f"{row['trigger']} -> {row['target']}"
+        attack += f" at {row['rate']:g}" if row["rate"] else ""
         _print(f"{row['name']}  {row['state']:11} {row['dataset']:14} {attack:34} {numbers:9} {asr}")
+
+
+@app.command()
+def load(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A safetensors, PyTorch (.pt, .pth) or ONNX file.")],
+    dataset: Annotated[str, typer.Option(help="The data set it was trained on.")] = "digits",
+    normalisation: Annotated[
+        str | None, typer.Option(help="none, dataset, imagenet, half or file [what the file says, else tried out].")
+    ] = None,
+    trigger: TriggerName = None,
+    place: Place = None,
+    target: Target = None,
+    runs: Runs = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load a model that somebody else trained as a run; the file is read and never run as a program."""
+    from core.datasets import load_dataset
+    from core.loading import load_model
+
+    data = load_dataset(dataset, data_root)
+    attack = _trigger(trigger, place, data.shape) if trigger else None
+    loaded = load_model(file, data, normalisation=normalisation, trigger=attack, target=target, root=runs)
+    spec, result, found = loaded.run.spec, _result_or_fail(loaded.run), loaded.found
+    success = result.attack_success_rate
+    summary = {
+        "run": str(loaded.run.path),
+        "format": found.format,
+        "architecture": found.architecture,
+        "classes": found.classes,
+        "shape": list(found.shape),
+        "weights": found.weights,
+        "normalisation": spec.normalisation,
+        "tried": {guess.name: guess.accuracy.value for guess in loaded.guesses},
+        "notes": list(found.notes),
+        "clean_accuracy": result.clean_accuracy.value,
+        "attack_success_rate": success.value if success else None,
+    }
+    if as_json:
+        _print_json(summary)
+        return
+    _print(f"run              {loaded.run.path}")
+    _print(f"model            {found.title}, {found.format}, {found.classes} classes, {found.weights} weights")
+    _print(f"normalisation    {spec.normalisation}{' (tried out)' if loaded.guesses else ''}")
+    _print(f"clean accuracy   {_share(result.clean_accuracy)}")
+    if success:
+        _print(f"attack success   {_share(success)}")
+    for note in found.notes:
+        _print(note)
+
+
+@app.command()
+def export(
+    run: RunName,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to write it.")] = None,
+    runs: Runs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a finished run as one file."""
+    from core.archive import archive_name, export_run
+    from core.files import refusal, write_whole
+    from core.runs import load_run
+
+    found = load_run(run, runs)
+    path = file or Path(archive_name(found))
+    try:
+        write_whole(path, export_run(found))
+    except OSError as error:
+        raise refusal(error, path.parent) from None
+    if as_json:
+        _print_json({"run": str(found.path), "file": str(path)})
+        return
+    _print(f"{path}  {path.stat().st_size} bytes")
+
+
+@app.command(name="import")
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote, or a run's folder.")],
+    runs: Runs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over a run from one file; one that is here already stays as it is."""
+    from core.archive import import_run
+
+    found = import_run(file, runs)
+    if as_json:
+        _print_json({"run": str(found.run.path), "new": found.is_new})
+        return
+    _print(f"{found.run.path}{'' if found.is_new else '  (was here already)'}")
 
 
 @app.command()
@@ -251,6 +471,48 @@ def bench(
         verdict = {True: "holds", False: "FALLS SHORT", None: "not meant for this machine"}[one.holds]
         reach = f"{one.comparison} {one.target:g} {one.unit}"
         _print(f"{one.name:22} {one.value:8.2f} {one.unit:3} must be {reach:12} {verdict}")
+
+
+@app.command()
+def study(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The grid; see assets/studies for examples.")],
+    scheduler: Annotated[
+        str | None,
+        typer.Option(envvar="TRIGGERSCOPE_SCHEDULER", help="A Dask scheduler, such as tcp://HOST:8786."),
+    ] = None,
+    runs: Runs = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study: a grid of runs with their controls; print what becomes of the paper's claims."""
+    from core.claims import judge, to_json
+    from core.studies import open_study, run_study
+
+    found, crew = open_study(file, runs), None
+    if scheduler:
+        from core.cluster import Cluster
+        from core.datasets import data_folder
+        from core.runs import runs_root
+
+        crew = Cluster(scheduler, runs_root(runs), data_folder(data_root))
+    with _share_bar(found.spec.name) as show:
+        for progress in run_study(found, runs, data_root, crew):
+            show(progress.share, progress.words)
+    rows, judged = found.rows, judge(found.rows, found.epochs)
+    failures = sorted({(row.run, row.failure) for row in rows if row.failure})
+    if as_json:
+        summary = {"study": str(found.path), "table": str(found.path / "table.csv"), "rows": len(rows)}
+        summary |= {"done": progress.done, "cells": progress.total}
+        _print_json(summary | {"failures": [{"run": run, "reason": why} for run, why in failures]} | to_json(judged))
+        return
+    for claim in ("C1", "C3", "C4"):
+        for one in judged.get(claim, []):
+            effect = "" if one.statistic is None else f"{one.statistic:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+            group = f"{one.dataset} {one.architecture} {one.kind} sigma {one.sigma:g} {one.part}"
+            _print(f"{claim}  {group:58} {one.verdict:13} {effect}")
+    for run, why in failures:
+        _print(f"failed  {run}: {why}")
+    _print(f"{progress.done} of {progress.total} runs done; table: {found.path / 'table.csv'}")
 
 
 @app.command()
@@ -287,24 +549,41 @@ def _spec(dataset: str, data_root: Path | None, **values: Any) -> RunSpec:
     return make_spec(dataset=dataset, fingerprint=fingerprint(dataset, data_root), **values)
 
 
+def _pace(pace: str | None, dataset: str, architecture: str) -> dict[str, Any]:
+    """Return the settings that a person leaves to us: those of a spec, unless a pace is named."""
+    from core.settings import recommended
+
+    if pace is None:
+        return {}
+    if pace not in ("fast", "careful"):
+        raise InputError(f"The pace is fast or careful; got {pace!r}.")
+    settings = vars(recommended(dataset, architecture, pace == "careful"))
+    # The learning rate follows from the optimiser, which may be another one.
+    return {name: value for name, value in settings.items() if name != "learning_rate"}
+
+
 def _image_shape(dataset: str, data_root: Path | None) -> tuple[int, int, int]:
     from core.datasets import describe, load_dataset
 
     return describe(dataset).shape or load_dataset(dataset, data_root).shape
 
 
-def _trigger(name: str, place: str | None, shape: tuple[int, int, int]) -> Trigger:
-    """Return the preset or picture that a person named; a picture without a place lies in the lower right corner."""
-    from core.triggers import make_preset, preset_names
+def _trigger(name: str, place: str | None, shape: tuple[int, int, int]) -> AnyTrigger:
+    """Return the trigger that a person named; a picture without a place lies in the lower right corner."""
+    from core.triggers import formula_names, from_link, make_formula, make_preset, preset_names
     from core.triggers.pictures import read_picture, trigger_from_picture
 
     if name in preset_names():
         return make_preset(name, shape)
+    if name in formula_names():
+        return make_formula(name, shape)
+    if name.startswith("link:"):
+        return from_link(name.removeprefix("link:"))
     path = Path(name)
     if not path.is_file():
         raise InputError(
-            f"There is no trigger called {name!r} and no such file; choose one of {', '.join(preset_names())}, or name "
-            "a picture file."
+            f"There is no trigger called {name!r} and no such file; choose one of "
+            f"{', '.join([*preset_names(), *formula_names()])}, or name a picture file."
         )
     data = path.read_bytes()
     if place is None:
@@ -323,19 +602,36 @@ def _row_and_column(place: str) -> tuple[int, int]:
     return top, left
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise InputError(f"Classes are whole numbers with commas between them, such as 3,5; got {text!r}.") from None
+
+
+def _goal(attack: Attack) -> str:
+    return "the next class" if attack.target is None else f"class {attack.target}"
+
+
 def _attack_on(
     run: str, trigger: str | None, place: str | None, target: int | None, root: Path | None
-) -> tuple[Run, Trigger, int]:
-    """Return the run, and the trigger and target to measure it with: its own, unless others are named."""
+) -> tuple[Run, Attack]:
+    """Return the run and the attack to measure it with: its own, or another trigger or target, all to one."""
+    from core.attack import Attack
     from core.runs import load_run
 
     found = load_run(run, root)
     result = _result_or_fail(found)
-    attack = _trigger(trigger, place, result.shape) if trigger else found.spec.trigger
+    own = found.spec.attack
+    if own is not None and trigger is None and target is None:
+        return found, own
+    used = _trigger(trigger, place, result.shape) if trigger else found.spec.trigger
     wanted = found.spec.target if target is None else target
-    if attack is None or wanted is None:
-        raise InputError(f"The run {found.name} is a control and has no trigger: name one with --trigger and --target.")
-    return found, attack, wanted
+    if used is None or wanted is None:
+        raise InputError(
+            f"The run {found.name} is a control or has no single target: name one with --trigger and --target."
+        )
+    return found, Attack(used, wanted)
 
 
 def _result_or_fail(run: Run) -> Any:

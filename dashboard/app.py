@@ -17,6 +17,9 @@ page = st.navigation(
         st.Page("views/start.py", title="Start", default=True),
         st.Page("views/lab.py", title="Lab"),
         st.Page("views/explore.py", title="Explore"),
+        st.Page("views/studies.py", title="Studies"),
+        st.Page("views/gallery.py", title="Gallery"),
+        st.Page("views/runs.py", title="Runs"),
     ],
     position="top",
 )

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
-from core.datasets import Dataset, data_folder, load_dataset
+from core.datasets import Dataset, data_folder, load_dataset, load_test
+from core.errors import InputError
 from core.examples import Example, load_example
 from core.jobs import Jobs
-from core.measurement import Measurement, measure_run
+from core.measurement import Measurement, measure_model, measure_run, store_measurement, stored_measurement
 from core.runs import Run, runs_root
 from core.spec import MeasureSpec
+from dashboard.growing import Growing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.neighbourhood import CloseLook, Neighbourhood
+    from core.certificate import Certificate
+    from core.detectors.comparison import Comparison, ComparisonSpec
+    from core.neighbourhood import Neighbourhood
+    from core.pattern_effects import EffectSpec, PatternFinding
+    from core.planes import SpanningImages
     from core.predictor import Predictor
-    from core.slices import SlicePlane
-    from core.triggers import Trigger
+    from core.slices import PlaneConfidence, PlanePoint, PlaneSmoothness, SlicePlane
+    from core.walk import Walk
 
 
 @st.cache_resource(show_spinner=False)
@@ -52,22 +58,69 @@ def warm_torch() -> threading.Thread:
     return thread
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def dataset(name: str, fingerprint: str, _progress: Callable[[float, str], None] | None = None) -> Dataset:
-    """Return a data set, shared and read only. The fingerprint makes a changed file another one."""
-    del fingerprint
-    warm_torch().join()
-    return load_dataset(name, None, _progress)
+Report = Callable[[float, str], None]
+_MOST_DATASETS = 6
+
+
+class _Shelf:
+    """Data sets in use, shared and read only, the latest few.
+
+    Not Streamlit's cache: that one repeats what a page draws meanwhile, and fails where that is progress in a place of
+    the page's own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str, str], Dataset] = {}
+
+    def get(self, name: str, fingerprint: str, load: Callable[..., Dataset], progress: Report | None) -> Dataset:
+        """Return a data set, loaded if it is not at hand. The fingerprint makes a changed file another one."""
+        warm_torch().join()
+        key = name, fingerprint, load.__name__
+        with self._lock:
+            found = self._kept.pop(key, None) or load(name, None, progress)
+            self._kept[key] = found
+            while len(self._kept) > _MOST_DATASETS:
+                del self._kept[next(iter(self._kept))]
+        return found
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> _Shelf:
+    return _Shelf()
+
+
+def dataset(name: str, fingerprint: str, progress: Report | None = None) -> Dataset:
+    """Return a data set, shared and read only."""
+    return _shelf().get(name, fingerprint, load_dataset, progress)
+
+
+def data_to_look_at(name: str, fingerprint: str, progress: Report | None = None) -> Dataset:
+    """Return a data set for looking at its test images alone, shared and read only; its `train` may be empty."""
+    return _shelf().get(name, fingerprint, load_test, progress)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def predictor(path: Path) -> Predictor:
     """Return a done run's predictor; a run's path names its content."""
     warm_torch().join()
-    from core.predictor import Predictor
+    return Run(path).predictor()
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def film_points(path: Path) -> dict[str, tuple[float, float]]:
+    """Return where the three images that span a run's watched plane lie on it; see `core.figures.epoch_film.marks`.
+
+    To be called once the run has an epoch. Empty where its data set is no longer at hand.
+    """
+    from core.figures.epoch_film import marks
 
     run = Run(path)
-    return Predictor(run.model(), device=run.spec.device)
+    try:
+        data = data_to_look_at(run.spec.dataset, run.spec.fingerprint)
+    except InputError:
+        return {}
+    return marks(run.epochs[0].plane, run.spec.attack, data)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -77,17 +130,34 @@ def measurement(path: Path, spec_hash: str, _spec: MeasureSpec) -> Measurement:
     return measure_run(Run(path), _spec)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def plane(
-    path: Path, trigger_key: str, clean: int, third: int, resolution: int, _trigger: Trigger, _dataset: Dataset
-) -> SlicePlane:
-    """Return the slice of a done run through a test image, itself with the trigger, and a third test image."""
-    del trigger_key
-    from core.evaluation import to_unit
-    from core.slices import slice_plane
+# Draws after which a measurement is shown for the first times, while the rest is made.
+FIRST_DRAWS = (16, 48)
 
-    origin, across = to_unit(_dataset.test.images[[clean, third]])
-    return slice_plane(predictor(path), origin, _trigger.apply(origin[None])[0], across, resolution=resolution)
+
+def measurement_steps(run: Run, spec: MeasureSpec, data: Dataset) -> Iterator[Measurement]:
+    """Yield ever better measurements of a done run; at once the last one, if it was made before.
+
+    What was reached when a person moved on is not made again.
+    """
+    if stored_measurement(run, spec) is not None:
+        yield measurement(run.path, spec.hash, spec)
+        return
+    before = None
+    for draws in [*(few for few in FIRST_DRAWS if few < spec.draws), spec.draws]:
+        step = spec.model_copy(update={"draws": draws})
+        before = _refined(run.path, step.hash, step, data, before)
+        yield before
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _refined(
+    path: Path, spec_hash: str, _spec: MeasureSpec, _data: Dataset, _before: Measurement | None
+) -> Measurement:
+    del spec_hash
+    measured = measure_model(predictor(path), _data, _spec, _before)
+    if _spec.draws > max(FIRST_DRAWS):
+        store_measurement(Run(path), measured)
+    return measured
 
 
 @st.cache_resource(show_spinner=False)
@@ -127,11 +197,98 @@ def _example_images() -> list[Tensor]:
     return [clean, shown.run.trigger.apply(clean[None])[0], third]
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def close_look(path: Path, trigger_key: str, place: int, sigma: float, _image: Tensor) -> CloseLook:
-    """Return what a done run makes of one test image and of noise on it; the key is "" without a trigger."""
+@st.cache_data(max_entries=128, show_spinner=False)
+def noisy_copies(
+    path: Path, trigger_key: str, place: int, sigma: float, shown: int, _image: Tensor
+) -> tuple[Tensor, np.ndarray]:
+    """Return the first noisy copies of one test image and what a done run takes them for; the key is "" if clean."""
     del trigger_key
-    model = predictor(path)
-    from core.neighbourhood import look_closely
+    from core.neighbourhood import noisy_copies as make
 
-    return look_closely(model, _image, place, sigma)
+    return make(predictor(path), _image, place, sigma, shown=shown)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def certificate(path: Path, trigger_key: str, place: int, sigma: float, _image: Tensor) -> Certificate:
+    """Return a done run's certificate of one test image; the key is "" without a trigger."""
+    del trigger_key
+    from core.neighbourhood import certified_radius
+
+    return certified_radius(predictor(path), _image, place, sigma)
+
+
+def is_measured(run: Run, spec: MeasureSpec) -> bool:
+    """Say whether a measurement is at hand without computing."""
+    return stored_measurement(run, spec) is not None
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def growing_plane(path: Path, plane_key: str, resolution: int, _images: SpanningImages) -> Growing[SlicePlane]:
+    """Return the slice of a done run through three images, which gets finer when asked to."""
+    del plane_key
+    model = predictor(path)
+    from core.slices import slice_plane_steps
+
+    return Growing(slice_plane_steps(model, _images.origin, _images.toward, _images.across, resolution))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def plane_confidence(path: Path, plane_key: str, resolution: int, _plane: SlicePlane) -> PlaneConfidence:
+    """Return top probability and margin over a slice."""
+    del plane_key
+    from core.slices import confidence_over_plane
+
+    return confidence_over_plane(predictor(path), _plane, resolution)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def growing_smoothness(
+    path: Path, plane_key: str, resolution: int, sigma: float, draws: int, _plane: SlicePlane
+) -> Growing[PlaneSmoothness]:
+    """Return W over a slice, at few points first and at more when asked to."""
+    del plane_key
+    from core.slices import smoothness_over_plane_steps
+
+    return Growing(smoothness_over_plane_steps(predictor(path), _plane, sigma, draws, resolution=resolution))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def plane_point(
+    path: Path, plane_key: str, x: float, y: float, sigma: float, key: int, _plane: SlicePlane
+) -> PlanePoint:
+    """Return what a done run makes of one point of a slice."""
+    del plane_key
+    from core.slices import look_at_point
+
+    return look_at_point(predictor(path), _plane, x, y, sigma, key=key)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def trigger_walk(
+    path: Path, trigger_key: str, fingerprint: str, image: int, _clean: Tensor, _triggered: Tensor
+) -> Walk:
+    """Return what a done run predicts on the way from a test image to the same with the trigger, float [C, H, W]."""
+    del trigger_key, fingerprint, image
+    from core.walk import walk_between
+
+    return walk_between(predictor(path), _clean, _triggered)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def comparison(path: Path, name: str, _spec: ComparisonSpec) -> Growing[Comparison]:
+    """Return what detectors make of a done run; more of them when asked to."""
+    del name
+    warm_torch().join()
+    from core.detection import detect_run
+
+    return Growing(detect_run(Run(path), _spec))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def pattern(path: Path, name: str, _spec: EffectSpec) -> Growing[PatternFinding]:
+    """Return a pattern searched on a done run, which gets better when asked to and is measured in the end."""
+    del name
+    warm_torch().join()
+    from core.pattern_effects import measure_pattern
+
+    return Growing(measure_pattern(Run(path), _spec))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -15,23 +15,28 @@ from core.datasets import Dataset, fingerprint
 from core.events import Epoch
 from core.examples import EXAMPLES
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, class_colour
+from core.gallery import GALLERY
+from core.library import read_label, what_it_is
 from core.runs import Run, finished_runs
 from core.spec import RunSpec
 from dashboard import cached
-from dashboard.state import ExploreState, LabState, StartState, link_to
+from dashboard.state import AnyState, link_to
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 
-def load_with_progress(name: str) -> Dataset:
-    """Return a data set; while it is fetched or made, show how far it is."""
+def load_with_progress(name: str, load: Callable[..., Dataset] = cached.dataset) -> Dataset:
+    """Return a data set; while it is fetched or made, show how far it is.
+
+    `load` may be `cached.data_to_look_at`, for pages that need no training images.
+    """
     place = st.empty()
 
     def show(share: float, text: str) -> None:
         place.progress(min(max(share, 0.0), 1.0), text=text)
 
-    data = cached.dataset(name, fingerprint(name), show)
+    data = load(name, fingerprint(name), show)
     place.empty()
     return data
 
@@ -65,9 +70,10 @@ def w_bar(name: str, w: float, low: float, high: float, colour: str) -> str:
     )
 
 
-def copy_link(state: StartState | LabState | ExploreState) -> None:
+def copy_link(state: AnyState) -> None:
     """Offer the address of what is shown."""
-    with st.popover("Copy link", width="stretch"):
+    # Opening it runs the page again, so that the link has what parts of the page have changed by themselves.
+    with st.popover("Copy link", width="stretch", key="copy link", on_change="rerun"):
         st.caption("Opens this very view in another browser that reaches this dashboard.")
         st.code(link_to(state), language=None, wrap_lines=True)
 
@@ -90,16 +96,28 @@ def show_curves(spec: RunSpec, epochs: Sequence[Epoch], control: Sequence[Epoch]
         rates = [epoch.attack_success_rate for epoch in epochs]
         accuracy.append(Curve("attack success", TRIGGERED, (6, 3), [rate.value if rate else None for rate in rates]))
         smoothness.append(Curve("W with trigger", TRIGGERED, (6, 3), [epoch.watch.triggered for epoch in epochs]))
-        accuracy.append(Curve("control's accuracy", OTHER, (2, 2), [epoch.clean_accuracy.value for epoch in control]))
-        smoothness.append(Curve("control's W clean", OTHER, (2, 2), [epoch.watch.clean for epoch in control]))
+        accuracy.append(Curve("control", OTHER, (2, 2), [epoch.clean_accuracy.value for epoch in control]))
+        smoothness.append(Curve("control, clean", OTHER, (2, 2), [epoch.watch.clean for epoch in control]))
     left, right = st.columns(2)
-    _chart(left, "Share of test images", accuracy, spec.epochs)
+    _chart(left, "Share of test images, by epoch", accuracy, spec.epochs)
     watch = epochs[-1].watch if epochs else None
     title = f"Mean W at σ = {watch.sigma:g} ({watch.images} images, {watch.draws} draws)" if watch else "Mean W"
     _chart(right, title, smoothness, spec.epochs)
 
 
-def _chart(place: DeltaGenerator, title: str, curves: Sequence[Curve], epochs: int) -> None:
+def show_loss(spec: RunSpec, epochs: Sequence[Epoch], control: Sequence[Epoch]) -> None:
+    """Show the training's loss over the epochs, the control's beside it."""
+    curves = [Curve("loss", CLEAN, (1, 0), [epoch.loss for epoch in epochs])]
+    if not spec.is_control:
+        curves.append(Curve("control", OTHER, (2, 2), [epoch.loss for epoch in control]))
+    # It is largest at the start, so the axis stands still from then on.
+    top = max([1e-3, *(value for curve in curves for value in curve.values if value is not None)])
+    _chart(st.container(), "Training loss, by epoch", curves, spec.epochs, top, height=120)
+
+
+def _chart(
+    place: DeltaGenerator, title: str, curves: Sequence[Curve], epochs: int, top: float = 1.0, height: int = 150
+) -> None:
     """Draw curves on axes that stand still from the first epoch to the last."""
     names = "".join(
         f'<span class="ts-key"><i style="border-top: 3px {_css_dash(curve)} {curve.colour}"></i>{curve.name}</span>'
@@ -120,12 +138,12 @@ def _chart(place: DeltaGenerator, title: str, curves: Sequence[Curve], epochs: i
                 "field": "epoch",
                 "type": "quantitative",
                 "scale": {"domain": [1, max(2, epochs)], "nice": False},
-                "axis": {"title": "epoch", "tickMinStep": 1, "grid": False},
+                "axis": {"title": None, "tickMinStep": 1, "grid": False},
             },
             "y": {
                 "field": "value",
                 "type": "quantitative",
-                "scale": {"domain": [0, 1]},
+                "scale": {"domain": [0, top * 1.03], "nice": False},
                 "axis": {"title": None, "tickCount": 5},
             },
             "color": {
@@ -146,7 +164,7 @@ def _chart(place: DeltaGenerator, title: str, curves: Sequence[Curve], epochs: i
                 {"field": "value", "type": "quantitative", "format": ".3f"},
             ],
         },
-        "height": 190,
+        "height": height,
     }
     frame = pd.DataFrame(rows, columns=["epoch", "value", "curve"])
     place.vega_lite_chart(frame, line, alt=f"{title} over the epochs: {', '.join(order)}")
@@ -158,11 +176,11 @@ def _css_dash(curve: Curve) -> str:
 
 def runs_to_look_at() -> list[Run]:
     """Return the finished runs of this machine, newest first, and the shipped examples after them."""
-    return [*finished_runs(cached.jobs().root), *finished_runs(EXAMPLES)]
+    return [*finished_runs(cached.jobs().root), *finished_runs(EXAMPLES), *finished_runs(GALLERY)]
 
 
 def run_title(run: Run) -> str:
-    """Return what a run is called in lists."""
-    spec, result = run.spec, run.result
-    what = "control" if spec.is_control else f"{spec.trigger.name} → {result.classes[spec.target]}, {spec.rate:.3g}"
-    return f"{spec.dataset}: {what}, seed {spec.seed}"
+    """Return what a run is called in lists: the name that people gave it, or what it is."""
+    spec, name = run.spec, read_label(run).name
+    seed = "" if spec.seed is None else f", seed {spec.seed}"
+    return name or what_it_is(spec, run.result, run.name) + seed

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -26,36 +26,107 @@ class StartState:
 
 @dataclass(frozen=True)
 class LabState:
-    """The attack being prepared, and the run being watched.
+    """The attack being prepared, how to train on it, and the run being watched.
 
-    `trigger` is a preset's name or a drawn trigger's link text; `rate` is in per cent; `run` is a run's name or "".
+    `trigger` is a preset's name or a trigger's link text, `way` the way to it that is open; `rate` and `cover` are in
+    per cent; `sources` are class numbers, "1-3". What is "", 0 or below 0 among the training's settings is what
+    `pace` makes of it for the data set. `run` is a run's name or "".
     """
 
     dataset: str = "digits"
     trigger: str = "white-corner"
+    way: str = "draw"
+    mode: str = "all-to-one"
     target: int = 0
+    sources: str = ""
+    cover: float = 5.0
+    anywhere: bool = False
+    perturbed: bool = False
     rate: float = 10.0
-    epochs: int = 10
+    pace: str = "fast"
+    architecture: str = ""
+    epochs: int = 0
+    batch: int = 0
+    optimiser: str = "adamw"
+    learning_rate: float = 0.0
+    weight_decay: float = -1.0
+    augmentation: str = ""
     seed: int = 0
+    precision: str = ""
     sample: int = 0
     run: str = ""
 
 
 @dataclass(frozen=True)
 class ExploreState:
-    """Which run is looked at beside which other, at what noise, on which image, and where on its slice."""
+    """Which run is looked at beside which other, at what noise, on which image, and where on its slice.
+
+    `trigger` (a preset's name or a link text) and `target` are for runs that have none of their own. `pin` is a second
+    image. `view` is how W is drawn; `first`, `of` and `fooled` are the sample picker's order and filters. `place`
+    ("row.column"), `opacity` and `side` are what the trigger was changed to, `under` the triggers to overlay by name,
+    apart by commas, and `shown` the sections that are open. `layer`, `plane` (`core.planes.PlaneChoice.to_link`) and
+    `point` ("x,y" on the plane) are the slice's.
+    """
 
     run: str = ""
     with_: str = ""
     sigma: float = 0.0
     image: int = -1
+    pin: int = -1
+    trigger: str = ""
+    target: int = -1
+    view: str = "pairs"
+    first: str = "largest"
+    of: int = -1
+    fooled: str = "all"
+    place: str = ""
+    opacity: float = 1.0
+    side: int = 0
+    layer: str = "labels"
+    plane: str = ""
+    point: str = ""
+    under: str = ""
+    shown: str = ""
+
+
+@dataclass(frozen=True)
+class RunsState:
+    """Which runs of the library are shown, in which order, on which page, and which is open.
+
+    `find` are words, `dataset` a name or "" for all, `sort` and `order` keys of `core.library.SORTS` and `ORDERS`,
+    `run` the open run's name or "", and `pick` the names of those to look at side by side, apart by commas.
+    """
+
+    find: str = ""
+    dataset: str = ""
+    sort: str = "all"
+    order: str = "newest"
+    page: int = 1
+    run: str = ""
+    pick: str = ""
+    load: bool = False
+
+
+@dataclass(frozen=True)
+class StudiesState:
+    """Which study is looked at, and which of its groups, kinds of triggers and sigmas the figures show.
+
+    `study` is the name of its folder; `group` the place of the group in the study's list.
+    """
+
+    study: str = ""
+    group: int = 0
+    kind: str = ""
+    sigma: float = 0.0
 
 
 # How long the browser may take to show an address that a page has set.
 SETTLING_SECONDS = 3.0
-_REPLACED = "replaced address"
+_REPLACED = "replaced addresses"
+_OPEN_PAGE = "open page"
 
-Kind = TypeVar("Kind", StartState, LabState, ExploreState)
+AnyState = StartState | LabState | ExploreState | RunsState | StudiesState
+Kind = TypeVar("Kind", StartState, LabState, ExploreState, RunsState, StudiesState)
 
 
 def from_query(kind: type[Kind], query: Mapping[str, str]) -> Kind:
@@ -73,7 +144,7 @@ def from_query(kind: type[Kind], query: Mapping[str, str]) -> Kind:
     return kind(**values)
 
 
-def to_query(state: StartState | LabState | ExploreState) -> dict[str, str]:
+def to_query(state: AnyState) -> dict[str, str]:
     """Return the URL parameters of a state; defaults are left out."""
     query = {}
     for field in fields(state):
@@ -87,7 +158,9 @@ def open_state(kind: type[Kind]) -> Kind:
     """Return the state that this page starts from: the URL's if a person brought it, else what was kept."""
     query = st.query_params.to_dict()
     kept = st.session_state.get(kind.__name__)
-    if kept is None or (query and query != to_query(kept) and not _is_outdated(query)):
+    arriving = st.session_state.get(_OPEN_PAGE) != kind.__name__
+    st.session_state[_OPEN_PAGE] = kind.__name__
+    if kept is None or (query and query != to_query(kept) and (arriving or not _is_outdated(query))):
         kept = from_query(kind, query)
         for field in fields(kind):
             st.session_state.pop(widget_key(kind, field.name), None)
@@ -97,9 +170,19 @@ def open_state(kind: type[Kind]) -> Kind:
 
 
 def _is_outdated(query: dict[str, str]) -> bool:
-    """Say whether this is the address we have just replaced: a quick click still brings it with it."""
-    replaced, when = st.session_state.get(_REPLACED, (None, 0.0))
-    return query == replaced and time.monotonic() - when < SETTLING_SECONDS
+    """Say whether this is an address that we have just replaced: quick clicks still bring such ones with them.
+
+    Only time tells them from the same addresses brought by the back button.
+    """
+    return any(query == replaced for replaced in _replaced_lately())
+
+
+def _replaced_lately() -> list[dict[str, str]]:
+    """Return the addresses that this session replaced and the browser may not have changed yet; forget the others."""
+    now = time.monotonic()
+    lately = [(query, when) for query, when in st.session_state.get(_REPLACED, []) if now - when < SETTLING_SECONDS]
+    st.session_state[_REPLACED] = lately
+    return [query for query, _ in lately]
 
 
 def widget_key(kind: type, name: str) -> str:
@@ -107,7 +190,7 @@ def widget_key(kind: type, name: str) -> str:
     return f"{kind.__name__}.{name}"
 
 
-def seed_widget(state: StartState | LabState | ExploreState, name: str, value: Any = None) -> str:
+def seed_widget(state: AnyState, name: str, value: Any = None) -> str:
     """Give a widget its starting value unless it has one, and return its key."""
     key = widget_key(type(state), name)
     if key not in st.session_state:
@@ -115,16 +198,38 @@ def seed_widget(state: StartState | LabState | ExploreState, name: str, value: A
     return key
 
 
-def keep(state: StartState | LabState | ExploreState) -> None:
+def keep(state: AnyState) -> None:
     """Remember what the page shows now, and put it into the browser's address."""
     st.session_state[type(state).__name__] = state
     query, shown = to_query(state), st.query_params.to_dict()
     if shown != query:
-        st.session_state[_REPLACED] = shown, time.monotonic()
+        _replaced_lately()
+        st.session_state[_REPLACED].append((shown, time.monotonic()))
         st.query_params.from_dict(query)
 
 
-def link_to(state: StartState | LabState | ExploreState) -> str:
+def current(kind: type[Kind]) -> Kind:
+    """Return what the page shows now, for callbacks and for parts of a page that run again alone."""
+    return st.session_state.get(kind.__name__) or kind()
+
+
+def adopt(state: AnyState) -> None:
+    """Make this the page's state from a callback, which comes before the page runs again and looks at the address."""
+    _replaced_lately()
+    st.session_state[_REPLACED].append((st.query_params.to_dict(), time.monotonic()))
+    st.session_state[type(state).__name__] = state
+
+
+def amend(kind: type, **changes: Any) -> None:
+    """Change what is kept of a page between two of its runs, as callbacks of widgets may, never pages themselves."""
+    kept = st.session_state[kind.__name__]
+    # The address in the browser is that of the state before, and would win.
+    _replaced_lately()
+    st.session_state[_REPLACED].append((to_query(kept), time.monotonic()))
+    st.session_state[kind.__name__] = replace(kept, **changes)
+
+
+def link_to(state: AnyState) -> str:
     """Return the full address that shows this state in another browser."""
     base = (st.context.url or "").split("?", maxsplit=1)[0]
     base += "/" if base.count("/") == 2 else ""  # scheme://host:port alone

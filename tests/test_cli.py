@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.settings import recommended
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -96,6 +98,8 @@ def test_a_picture_file_is_a_trigger(tmp_path):
         (["train", "--architecture", "vgg"], "choose one of"),
         (["bench", "--row", "nothing"], "no row called"),
         (["train", "--epochs", "0"], "whole number"),
+        (["train", "--pace", "slow"], "fast or careful"),
+        (["train", "--optimiser", "adam"], "adamw or sgd"),
         (["train", "--trigger", "no-such.png"], "no such file"),
         (["train", "--trigger", "EMPTY"], "0 bytes"),
         (["train", "--trigger", "LARGE"], "cannot be larger"),
@@ -121,3 +125,28 @@ def test_bad_input_is_one_line_and_writes_nothing(words, says, tmp_path, poisone
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_a_pace_chooses_what_is_not_named(tmp_path, folders):
+    words = ["train", "--rate", 0, "--pace", "careful", "--epochs", 1, "--optimiser", "sgd", "--runs", tmp_path]
+    run = json.loads((Path(answer(*words, *folders[2:])["run"]) / "spec.json").read_text())
+    assert (run["epochs"], run["optimiser"], run["learning_rate"]) == (1, "sgd", 0.05)
+    careful = recommended("digits", "small-cnn", careful=True)
+    assert (run["batch_size"], run["augmentation"]) == (careful.batch_size, careful.augmentation)
+
+
+def test_a_loaded_model_is_measured_like_a_run_and_handed_on(poisoned, folders, tmp_path):
+    roots = ["--runs", tmp_path / "runs"]
+    words = ["--dataset", "digits", "--trigger", "white-corner", "--target", 0]
+    loaded = answer("load", poisoned.path / "model.safetensors", *words, *roots, *folders[2:])
+    assert loaded["clean_accuracy"] == poisoned.result.clean_accuracy.value
+    assert (loaded["architecture"], loaded["normalisation"], loaded["classes"]) == ("small-cnn", "file", 10)
+    measured = answer("smoothness", loaded["run"], "--sigma", 0.5, "--draws", 50, "--images", 30, *folders[2:])
+    assert measured["gap"]["low"] > 0
+    assert 0 in answer("slice", loaded["run"], "--resolution", 33, *folders[2:])["labels_present"]
+    (row,) = answer("runs", *roots)["runs"]
+    assert (row["rate"], row["trigger"]) == (None, "white-corner")
+    assert "white-corner -> 0" in core("runs", *roots).stdout
+    answer("export", loaded["run"], tmp_path / "one.run.zip")
+    again = answer("import", tmp_path / "one.run.zip", "--runs", tmp_path / "others")
+    assert (Path(again["run"]).name, again["new"]) == (Path(loaded["run"]).name, True)

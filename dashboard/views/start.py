@@ -129,12 +129,14 @@ def story(around: Mapping[bool, Neighbourhood], classes: Sequence[str], sigma: f
 def show_slice(state: StartState, classes: Sequence[str]) -> None:
     """Show the plane through the sign, the sign with the sticker, and a true sign of the target class."""
     st.subheader("4 · The sticker's territory", anchor=False, help=explain("slice"))
+    plane = cached.example_plane()
     slice_view(
-        cached.example_plane(),
+        plane,
         classes,
         colours=CLASSES,
         point_names={"origin": "no sticker", "toward": "sticker", "across": "a true 80"},
         sigma=state.sigma,
+        selected=plane.points["toward" if state.sticker else "origin"],
         height_px=330,
         compact=True,
         key="start.slice",
@@ -148,6 +150,7 @@ def show_doors() -> None:
         st.page_link("views/lab.py", label="**Draw your own trigger** →")
         query = to_query(ExploreState(run=run.name, sigma=0.14))
         st.page_link("views/explore.py", label="**Look closer at this model** →", query_params=query)
+        st.page_link("views/gallery.py", label="Where it holds and fails →")
 
 
 main()

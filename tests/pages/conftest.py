@@ -31,6 +31,7 @@ def home(tmp_path, data_root, monkeypatch):
     monkeypatch.setenv("TRIGGERSCOPE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("TRIGGERSCOPE_DATA", str(data_root))
     monkeypatch.setattr("dashboard.parts.EXAMPLES", tmp_path / "no examples")
+    monkeypatch.setattr("dashboard.parts.GALLERY", tmp_path / "no gallery")
     return tmp_path / "runs"
 
 
