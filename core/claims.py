@@ -148,6 +148,27 @@ def _where(sigmas: Sequence[float], of: int) -> str:
     return "at every σ" if len(sigmas) == of else "at σ " + ", ".join(f"{sigma:g}" for sigma in sorted(set(sigmas)))
 
 
+MARKS = {Outcome.SUPPORTED: "▲", Outcome.REVERSED: "▼", Outcome.NOT_SUPPORTED: "=", Outcome.UNDECIDED: "?"}
+
+
+def as_markdown(verdicts: Sequence[Verdict]) -> str:
+    """Return one claim's verdicts on one group as a Markdown table: a row for each kind and part, a column a sigma."""
+    sigmas = sorted({one.sigma for one in verdicts})
+    lines = ["| trigger | " + " | ".join(f"σ {sigma:g}" for sigma in sigmas) + " |", "| --- |" + " --- |" * len(sigmas)]
+    for kind, part in dict.fromkeys((one.kind, one.part) for one in verdicts):
+        found = {one.sigma: one for one in verdicts if (one.kind, one.part) == (kind, part)}
+        cells = [_markdown_cell(found.get(sigma)) for sigma in sigmas]
+        lines.append(f"| {kind}, {part.replace('<=', '≤')} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _markdown_cell(one: Verdict | None) -> str:
+    if one is None or one.statistic is None:
+        return ""
+    text = f"{MARKS[one.verdict]} {one.statistic:+.2f}"
+    return f"**{text}**" if one.verdict in (Outcome.SUPPORTED, Outcome.REVERSED) else text
+
+
 def judge(rows: Sequence[Row], epochs: Sequence[EpochRow] = ()) -> dict[str, list[Verdict] | list[Meaning]]:
     """Return the verdicts of a study, keyed "C1" and "C3", "C4" where patterns were measured, and "C2"'s numbers.
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from core.cells import CellResult, LastDataset, compute_cell, entropy_and_mistakes, read_cell
-from core.claims import Outcome, judge
+from core.claims import Outcome, as_markdown, judge
 from core.crew import ATTEMPTS, Crew
 from core.datasets import load_dataset
 from core.errors import InputError
@@ -388,3 +388,11 @@ def test_the_first_cells_of_a_long_study_can_be_computed(name, tmp_path, data_ro
     for cell, result in Here(tmp_path, data_root).compute(cells[:2]):
         assert result.failure == ""
         assert len(result.rows) == len(cell.conditions) * len(spec.measure.sigmas)
+
+
+def test_the_page_of_results_says_what_the_shipped_table_says(tmp_path):
+    study = find_study(read_study(SHIPPED / "digits.toml"), tmp_path)
+    assert len(study.rows) == 6 * (8 * 3 + 8 * 3 * 5)
+    judged, page = judge(study.rows, study.epochs), (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert as_markdown(judged["C1"]) in page
+    assert as_markdown(judged["C3"]) in page

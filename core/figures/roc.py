@@ -13,7 +13,7 @@ from core.figures.palette import CLASSES, OTHER
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
-def roc_curves(curves: Mapping[str, Roc], asked: float | None = None, height: int = 380) -> go.Figure:
+def roc_curves(curves: Mapping[str, Roc], asked: float | None = None, height: int = 460) -> go.Figure:
     """Return ROC curves on one square, chance as a dotted diagonal.
 
     Parameters
@@ -47,14 +47,10 @@ def roc_curves(curves: Mapping[str, Roc], asked: float | None = None, height: in
         figure.add_vline(x=asked, line={"color": OTHER, "width": 1, "dash": "dot"})
     figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%", dtick=0.25)
     figure.update_yaxes(range=[-0.01, 1.02], tickformat=".0%", dtick=0.25)
+    # Below the square: inside it there is no corner that no curve may run through.
     figure.update_layout(
         showlegend=True,
-        legend={
-            "x": 0.99,
-            "xanchor": "right",
-            "y": 0.02,
-            "yanchor": "bottom",
-            "title": {"text": "area under the curve"},
-        },
+        legend={"orientation": "h", "x": 0, "y": -0.27, "yanchor": "top", "title": {"text": ""}},
+        margin={"b": 120},
     )
     return figure

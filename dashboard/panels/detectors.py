@@ -6,6 +6,7 @@ A page calls `show_detectors(run, data)` inside a section of its own; nothing is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 import streamlit as st
 
@@ -79,6 +80,7 @@ def _show(found: Comparison, spec: ComparisonSpec, classes: Sequence[str]) -> No
     if found.scored:
         _show_curves(found.scored, spec, classes)
         _show_table(found.scored)
+        _show_words(found.scored)
     if found.inverted is not None:
         _show_inverted(found.inverted, classes)
     for name, reason in found.left_out:
@@ -122,8 +124,6 @@ def _show_table(scored: Sequence[Scored]) -> None:
             "flagged: other": [_percent(one.flagged.false_positive_other) for one in scored],
             "flagged: target": [_percent(one.flagged.false_positive_target) for one in scored],
             "flagged: triggered": [_percent(one.flagged.detected) for one in scored],
-            "when it fails": [DETECTORS[one.detector].fails for one in scored],
-            "how, and source": [_how(one) for one in scored],
         },
         hide_index=True,
         column_config={
@@ -133,9 +133,17 @@ def _show_table(scored: Sequence[Scored]) -> None:
     )
 
 
-def _how(one: Scored) -> str:
-    words = DETECTORS[one.detector]
-    return f"{words.sentence} {one.note + '. ' if one.note else ''}{words.source}"
+def _show_words(scored: Sequence[Scored]) -> None:
+    """Show what each detector takes for suspicious, when it fails, and who says so."""
+    rows = []
+    for one in scored:
+        words = DETECTORS[one.detector]
+        note = f" ({escape(one.note)})" if one.note else ""
+        rows.append(
+            f"<li><b>{escape(words.title)}</b>{note}: {escape(words.sentence)} "
+            f"<i>Fails with:</i> {escape(words.fails)} <i>Source:</i> {escape(words.source)}</li>"
+        )
+    st.html(f'<ul class="ts-small" style="margin:0;padding-left:1.2em">{"".join(rows)}</ul>')
 
 
 def _auc(roc: Roc | None) -> str:

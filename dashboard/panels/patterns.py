@@ -58,24 +58,28 @@ def show_patterns(run: Run, data: Dataset, trigger: AnyTrigger | None = None) ->
 
 def _choose(run: Run, data: Dataset, trigger: AnyTrigger | None) -> EffectSpec:
     kinds = [name for name, kind in KINDS.items() if "trigger" not in kind.wants or trigger is not None]
-    columns = st.columns([1.6, 1, 1.2, 1.2, 0.8], vertical_alignment="bottom")
-    name = columns[0].selectbox("Pattern", kinds, format_func=lambda one: KINDS[one].title, key="patterns.kind")
+    name = st.selectbox(
+        "Pattern", kinds, format_func=lambda one: KINDS[one].title, key="patterns.kind",
+        help="  \n".join(f"**{KINDS[one].title}**: {KINDS[one].sentence}" for one in kinds),
+    )  # fmt: skip
     kind, bound, target = KINDS[name], None, None
+    aimed = name in ("universal", "patch", "pgd")
+    columns = iter(st.columns(2 + aimed + (kind.bound is not None), vertical_alignment="bottom"))
     if kind.bound is not None:
-        bound = columns[1].number_input(
+        bound = next(columns).number_input(
             "Bound", 0.01, 1.0, kind.bound, 0.05, key=f"patterns.bound.{name}",
             help="The largest change of a pixel, in values from 0 to 1; a corruption's strength.",
         )  # fmt: skip
-    if name in ("universal", "patch", "pgd"):
+    if aimed:
         start = run.spec.target or 0
         classes = range(len(data.classes)) if name == "patch" else [None, *range(len(data.classes))]
-        target = columns[2].selectbox(
+        target = next(columns).selectbox(
             "Towards class", classes, start if name == "patch" else 0, key=f"patterns.target.{name}",
             format_func=lambda label: "any other" if label is None else data.classes[label],
         )  # fmt: skip
     sigmas = sweep_sigmas(data.shape)
-    sigma = columns[3].select_slider("Noise σ", sigmas, sigmas[2], key="patterns.sigma", help=explain("sigma"))
-    seed = columns[4].number_input("Seed", 0, 9999, 0, key="patterns.seed")
+    sigma = next(columns).select_slider("Noise σ", sigmas, sigmas[2], key="patterns.sigma", help=explain("sigma"))
+    seed = next(columns).number_input("Seed", 0, 9999, 0, key="patterns.seed")
     return EffectSpec(PatternSpec(name, bound, sigma, target, trigger, seed), sigma)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.claims import SENTENCES, Meaning, Outcome, Verdict, in_words
+from core.claims import MARKS, SENTENCES, Meaning, Outcome, Verdict, in_words
 from core.datasets import data_folder
 from core.errors import InputError
 from core.figures.studies import gap_against_success, gap_over_epochs, gap_over_sigma
@@ -23,11 +23,11 @@ from dashboard import cached
 from dashboard.parts import copy_link, page_head
 from dashboard.state import ExploreState, StudiesState, keep, open_state, seed_widget, to_query, widget_key
 
-MARKS = {
-    Outcome.SUPPORTED: ("▲", "ts-yes"),
-    Outcome.REVERSED: ("▼", "ts-no"),
-    Outcome.NOT_SUPPORTED: ("=", "ts-same"),
-    Outcome.UNDECIDED: ("?", "ts-open"),
+LOOKS = {
+    Outcome.SUPPORTED: "ts-yes",
+    Outcome.REVERSED: "ts-no",
+    Outcome.NOT_SUPPORTED: "ts-same",
+    Outcome.UNDECIDED: "ts-open",
 }
 STYLE = """
 <style>
@@ -253,7 +253,7 @@ def group_in_words(group: tuple[Any, ...]) -> str:
 def show_verdicts(judged: dict[str, list[Any]], kinds: Sequence[str]) -> None:
     """Show each claim with its verdicts, a row for each kind of trigger and part, a column for each sigma."""
     st.subheader("What becomes of the claims", help=HOW)
-    keys = "".join(f'<i class="{style}">{mark}</i>{outcome} &nbsp; ' for outcome, (mark, style) in MARKS.items())
+    keys = "".join(f'<i class="{LOOKS[outcome]}">{mark}</i>{outcome} &nbsp; ' for outcome, mark in MARKS.items())
     st.html(f'<div class="ts-small ts-keys">{keys}</div>')
     for claim in ("C1", "C3", "C4"):
         found = judged.get(claim, [])
@@ -288,11 +288,11 @@ def verdict_table(verdicts: Sequence[Verdict], kinds: Sequence[str]) -> str:
 
 def verdict_cell(one: Verdict) -> str:
     """Return one verdict as a table cell; its reason appears on hover."""
-    mark, style = MARKS[one.verdict]
     number = "–" if one.statistic is None else f"{one.statistic:+.2f}"
     reach = "" if one.low is None else f", 95 % interval {one.low:+.3f} to {one.high:+.3f}"
     title = f"{one.verdict}: {one.reason}; {one.seeds} seeds, {len(one.runs)} runs{reach}"
-    return f'<td class="{style}" title="{escape(title)}" aria-label="{escape(title)}">{mark} {number}</td>'
+    told = f'title="{escape(title)}" aria-label="{escape(title)}"'
+    return f'<td class="{LOOKS[one.verdict]}" {told}>{MARKS[one.verdict]} {number}</td>'
 
 
 def show_figures(state: StudiesState, rows: list[Row], epochs: list[EpochRow]) -> StudiesState:
