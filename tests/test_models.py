@@ -43,7 +43,13 @@ def digits():
     return load_dataset("digits")
 
 
-@pytest.fixture(scope="module", params=architecture_names())
+# The pre-activated residual net costs as much as all the others and shares their parts.
+WHEN_SOAKING = {"preact-resnet-18": pytest.mark.soak}
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=WHEN_SOAKING.get(name, ())) for name in architecture_names()]
+)
 def trained(request, digits) -> Trained:
     return Trained(request.param, train_digits(digits, request.param, EPOCHS[request.param], rate=0.0, batch_size=32))
 

@@ -51,7 +51,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         run = train(home)
-        paths = {"start": "/?sticker=1", "lab": f"/lab?run={run.name}", "explore": f"/explore?run={run.name}"}
+        paths = {
+            "start": "/?sticker=1",
+            "lab": f"/lab?run={run.name}",
+            "explore": f"/explore?run={run.name}",
+            "studies": "/studies",
+            "gallery": "/gallery",
+            "runs": "/runs",
+        }
         with launch(chromium) as browser, serve_dashboard(home) as address:
             for name, path in paths.items():
                 for size, viewport in SIZES.items():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from core.gallery import exhibits
 from tests.browser.test_story import address_of, open_page
 
 PATIENCE_MS = 120_000  # making the test images of the shipped example takes longest
@@ -57,7 +59,7 @@ def tab_to(page: Page, wanted: Locator, most: int = 60) -> None:
 
 def test_explore_by_keyboard_alone_and_back_from_its_address(open_window, dashboard):
     page = open_window()
-    open_explore(page, f"{dashboard}/explore")
+    open_explore(page, f"{dashboard}/explore?run={exhibits()[0].run.name}")
     rest(page)
     # The noise.
     said = finding(page).inner_text()
@@ -112,6 +114,7 @@ def test_explore_by_keyboard_alone_and_back_from_its_address(open_window, dashbo
     assert address_of(other) == address_of(page)
 
 
+@pytest.mark.soak
 def test_the_trigger_follows_the_pointer(page, dashboard):
     open_explore(page, f"{dashboard}/explore?shown=where")
     expect(trigger(page)).to_be_visible(timeout=PATIENCE_MS)

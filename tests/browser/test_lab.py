@@ -59,6 +59,7 @@ def test_a_trigger_drawn_and_trained_with_the_keyboard_alone(page, open_window, 
 
     # The film of its epochs: back to the first by keyboard, and on again by Play.
     film = page.get_by_role("group", name="The slice, epoch by epoch")
+    expect(film).to_have_count(1)  # while the page is drawn anew, the old one may still stand beside the new
     caption = film.locator(".caption")
     expect(caption).to_have_text(re.compile(r"^Epoch 10 of 10 · attack success \d+%"))
     last = film.locator("canvas").evaluate("canvas => canvas.toDataURL()")

@@ -53,6 +53,7 @@ def test_a_click_on_a_point_opens_its_run(studied, page):
     assert opened in {row.run for row in study.rows if row.kind == "patch" and row.rate > 0}
 
 
+@pytest.mark.soak
 def test_on_a_phone_nothing_but_the_tables_is_wider_than_the_screen(studied, open_window):
     window = open_window(**PHONE)
     window.goto(studied[0])
