@@ -15,7 +15,8 @@ OUTSIDE = re.compile(r"^(?!(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:)")
 # Streamlit first asks for its own health and configuration below the page's path, gets a 404, and then finds the root.
 KNOWN_MISSES = re.compile(r"^http://127\.0\.0\.1:\d+/(lab|explore|gallery|runs|studies)/_stcore/(health|host-config)$")
 
-expect.set_options(timeout=15_000)
+PATIENCE_MS = 60_000  # other tests keep the machine busy meanwhile
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +49,7 @@ class Watch:
         return context
 
     def _over_page(self, page: Page) -> None:
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: self._note(request.url))
         page.on("websocket", lambda socket: self._note(socket.url))
         page.on("console", self._on_console)
