@@ -14,6 +14,7 @@ from core.worker import train_run
 torch.set_num_threads(1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items):
     """Keep each file's tests in one process, which trains what they share once; and all browser tests in one.
 
