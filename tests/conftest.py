@@ -14,17 +14,6 @@ from core.worker import train_run
 torch.set_num_threads(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items):
-    """Keep each file's tests in one process, which trains what they share once; and all browser tests in one.
-
-    Two browsers with their servers on two cores would keep each other waiting.
-    """
-    for item in items:
-        in_browser = item.path.parent.name == "browser"
-        item.add_marker(pytest.mark.xdist_group("browser" if in_browser else str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def runs_root(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
