@@ -135,6 +135,7 @@ def test_a_pace_chooses_what_is_not_named(tmp_path, folders):
     assert (run["batch_size"], run["augmentation"]) == (careful.batch_size, careful.augmentation)
 
 
+@pytest.mark.soak
 def test_a_loaded_model_is_measured_like_a_run_and_handed_on(poisoned, folders, tmp_path):
     roots = ["--runs", tmp_path / "runs"]
     words = ["--dataset", "digits", "--trigger", "white-corner", "--target", 0]

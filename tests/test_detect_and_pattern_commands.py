@@ -23,6 +23,7 @@ def core(runs_root, data_root):
     return run
 
 
+@pytest.mark.soak
 def test_detect_gives_every_detector_with_its_intervals_and_when_it_fails(poisoned, core):
     done = core("detect", poisoned.path, "--json")
     assert done.exit_code == 0, done.output

@@ -81,6 +81,7 @@ def test_cancel_stops_a_running_training_and_a_waiting_one_and_both_can_be_start
 
 
 @needs_process_table
+@pytest.mark.soak
 def test_a_killed_worker_leaves_an_interrupted_run_that_can_be_started_again(jobs, tmp_path, data_root):
     spec = digits_spec(epochs=10)
     run = jobs.submit(spec)
@@ -103,6 +104,7 @@ def test_a_run_that_cannot_be_trained_fails_with_its_sentence_and_the_next_one_g
 
 
 @needs_process_table
+@pytest.mark.soak
 def test_idle_workers_leave_when_the_last_server_has_gone(jobs):
     jobs.ensure_workers()
     wait_until(lambda: living_workers(jobs))

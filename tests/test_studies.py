@@ -339,6 +339,7 @@ def processes_of(root: Path) -> list[int]:
 
 
 @pytest.mark.skipif(not PROCESSES.is_dir(), reason="needs a process table")
+@pytest.mark.soak
 def test_killed_half_way_and_started_again_it_ends_with_the_table_of_an_undisturbed_run(tiny, tmp_path, data_root):
     root = tmp_path / "runs"
     command = [sys.executable, "-m", "core", "study", str(TINY), "--json"]
