@@ -322,6 +322,7 @@ def open_panel(page: Page, address: str) -> None:
     page.wait_for_function("document.fonts.ready.then(() => [...document.images].every((image) => image.complete))")
 
 
+@pytest.mark.soak
 def test_a_click_selects_in_both_runs_and_the_link_restores_it(browser, panel_address, poisoned):
     data = load_dataset("digits")
     images = spanning_images(PlaneChoice("class"), data, 5, poisoned.spec.trigger)

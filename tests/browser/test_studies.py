@@ -35,6 +35,7 @@ def studied(browser, tmp_path_factory):
         yield f"{address}/studies?study={study.path.name}", study
 
 
+@pytest.mark.soak
 def test_a_click_on_a_point_opens_its_run(studied, page):
     address, study = studied
     page.goto(address)
