@@ -55,3 +55,18 @@ def refusal(error: OSError, folder: Path) -> InputError:
         f"{folder} cannot be written ({error.strerror or error}): make it writable, or name another folder with --runs "
         "or TRIGGERSCOPE_RUNS."
     )
+
+
+def is_held(lock: Path) -> bool:
+    """Say whether a living process holds a lock file; False where there is none."""
+    from filelock import FileLock, Timeout
+
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # in a read-only copy nobody can hold it
+        return False

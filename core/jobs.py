@@ -26,7 +26,7 @@ from core.datasets import Dataset, load_dataset
 from core.device import available_memory, choose_device, cpu_count, default_threads
 from core.errors import InputError
 from core.events import Ended
-from core.files import refusal
+from core.files import is_held, refusal
 from core.runs import Run, State, create_run, find_run
 from core.spec import RunSpec
 from core.worker import train_locked
@@ -148,7 +148,7 @@ class Jobs:
     def ensure_workers(self) -> None:
         """Start a worker for each run that waits, as far as there are slots, and always keep one warm."""
         slots = worker_slots()
-        working = sum(_is_held(self.workers / f"slot-{slot}") for slot in range(slots))
+        working = sum(is_held(self.workers / f"slot-{slot}") for slot in range(slots))
         # Those just started have no slot yet; asking them also lets the system forget those that ended.
         self._started = [worker for worker in self._started if worker.poll() is None]
         wanted = max(1, min(slots, working + len(self.waiting())))
@@ -177,7 +177,7 @@ class Jobs:
     def any_server(self) -> bool:
         """Say whether a server lives; forgets those that ended."""
         for path in self.servers.glob("*"):
-            if _is_held(path):
+            if is_held(path):
                 return True
             path.unlink(missing_ok=True)
         return False
@@ -267,13 +267,3 @@ def warm_up() -> None:
     optimiser = torch.optim.AdamW([weight], fused=True)
     weight.sum().backward()
     optimiser.step()
-
-
-def _is_held(path: Path) -> bool:
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True

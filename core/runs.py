@@ -33,7 +33,7 @@ from core.checkpoint import Checkpoint, CheckpointError, read_checkpoint, stored
 from core.device import Precision, choose_device
 from core.errors import InputError
 from core.events import Ended, Epoch, Event, Progress, Started, from_lines, to_line
-from core.files import refusal, settle, write_whole
+from core.files import is_held, refusal, settle, write_whole
 from core.loaded_spec import LoadedSpec
 from core.spec import RunSpec, readable
 from core.statistics import Proportion
@@ -153,17 +153,7 @@ class Run:
 
     def is_locked(self) -> bool:
         """Say whether a living process computes it."""
-        from filelock import FileLock, Timeout
-
-        if not (self.path / "lock").exists():
-            return False
-        try:
-            with FileLock(self.path / "lock", timeout=0):
-                return False
-        except Timeout:
-            return True
-        except OSError:  # a read-only copy: nobody can be computing it
-            return False
+        return is_held(self.path / "lock")
 
     @contextmanager
     def locked(self, timeout: float = 1.0) -> Iterator[bool]:

@@ -34,6 +34,7 @@ from core.cells import Cell, CellResult, Condition, Searched, read_cell
 from core.crew import Crew
 from core.datasets import data_folder, describe, fingerprint
 from core.errors import InputError
+from core.files import is_held
 from core.runs import runs_root, write_json
 from core.spec import MeasureSpec, RunSpec, content_hash, make_measure_spec, make_spec
 from core.tables import PATTERN, EpochRow, Row, read_table, write_tables
@@ -370,25 +371,12 @@ class Study:
     @property
     def state(self) -> StudyState:
         """Where it stands, derived from the folder."""
-        if self._is_locked():
+        if is_held(self.path / "lock"):
             return StudyState.RUNNING
         progress = self.progress
         if progress is None:
             return StudyState.NEW
         return StudyState.DONE if progress.done == progress.total else StudyState.STOPPED
-
-    def _is_locked(self) -> bool:
-        from filelock import FileLock, Timeout
-
-        if not (self.path / "lock").exists():
-            return False
-        try:
-            with FileLock(self.path / "lock", timeout=0):
-                return False
-        except Timeout:
-            return True
-        except OSError:  # a read-only copy: nobody can be running it
-            return False
 
     @property
     def rows(self) -> list[Row]:

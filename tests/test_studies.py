@@ -10,12 +10,11 @@ import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from core.cells import CellResult, LastDataset, compute_cell, entropy_and_mistakes, read_cell
+from core.cells import CellResult, entropy_and_mistakes, read_cell
 from core.claims import Outcome, as_markdown, judge
 from core.crew import ATTEMPTS, Crew
 from core.datasets import load_dataset
@@ -37,6 +36,7 @@ from core.studies import (
 )
 from core.tables import CIRCUMSTANCES, EpochRow, Row, read_table
 from core.triggers import make_preset
+from tests.here import Here
 
 TINY = SHIPPED / "tiny.toml"
 PROCESSES = Path("/proc")
@@ -53,21 +53,6 @@ images = 4
 draws = 4
 sigmas = [0.3]
 """
-
-
-class Here:
-    """Computes cells in this very process, one after another."""
-
-    machine: ClassVar = {}
-
-    def __init__(self, root: Path, data_root: Path, most: int = 1000) -> None:
-        self.root, self.load, self.most = root, LastDataset(data_root), most
-        self.computed = 0
-
-    def compute(self, cells):
-        for cell in cells[: self.most]:
-            self.computed += 1
-            yield cell, compute_cell(cell, self.root, self.load)
 
 
 @pytest.fixture(scope="module")

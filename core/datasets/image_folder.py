@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.datasets.cache import cached
 from core.datasets.dataset import Dataset, Split
-from core.datasets.source import Description, Progress
+from core.datasets.source import Description, Progress, own_images
 from core.datasets.zip_folder.archive import LARGEST_MEMBER, LARGEST_MEMBER_COUNT, is_image_name
 from core.datasets.zip_folder.layout import read_layout
 from core.errors import InputError
@@ -59,18 +59,7 @@ class FolderImages:
 
 def describe(name: str, path: Path) -> Description:
     """What can be said without looking into the folder."""
-    return Description(
-        name=name,
-        title=path.name,
-        sentence="Your own images: one folder for each class, with or without a split into train and test.",
-        classes=None,
-        shape=None,
-        train_size=None,
-        test_size=None,
-        needs_download=False,
-        origin=str(path),
-        licence="as its owner says",
-    )
+    return own_images(name, path)
 
 
 def fingerprint(path: Path) -> str:

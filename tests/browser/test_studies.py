@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
 
 import pytest
 from playwright.sync_api import expect
 
-from core.cells import LastDataset, compute_cell
 from core.studies import SHIPPED, open_study, run_study
 from tests.browser.serving import PHONE, serve_dashboard
-
-
-class Here:
-    machine: ClassVar = {}
-
-    def __init__(self, root, data_root):
-        self.root, self.load = root, LastDataset(data_root)
-
-    def compute(self, cells):
-        for cell in cells:
-            yield cell, compute_cell(cell, self.root, self.load)
+from tests.here import Here
 
 
 @pytest.fixture(scope="module")

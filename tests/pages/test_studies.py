@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
 
 import pytest
 
-from core.cells import LastDataset, compute_cell
 from core.claims import judge
 from core.studies import SHIPPED, StudyState, open_study, run_study
 from core.tables import write_tables
+from tests.here import Here
 from tests.test_claims import course, table
-
-
-class Here:
-    machine: ClassVar = {}
-
-    def __init__(self, root, data_root):
-        self.root, self.load = root, LastDataset(data_root)
-
-    def compute(self, cells):
-        for cell in cells:
-            yield cell, compute_cell(cell, self.root, self.load)
 
 
 @pytest.fixture(scope="module")
