@@ -178,20 +178,10 @@ def smoothness(
 ) -> None:
     """Measure W on test images without and with the trigger, paired by common noise."""
     from core.measurement import measure_run
-    from core.spec import make_measure_spec
+    from core.spec import measure_spec_under
 
     found, attack = _attack_on(run, trigger, place, target, runs)
-    spec = make_measure_spec(
-        trigger=attack.trigger,
-        target=attack.target,
-        mode=attack.mode,
-        sources=attack.sources,
-        random_place=attack.random_place,
-        images=images,
-        sigma=sigma,
-        draws=draws,
-        seed=seed,
-    )
+    spec = measure_spec_under(attack, images=images, sigma=sigma, draws=draws, seed=seed)
     result = measure_run(found, spec, data_root)
     summary = {
         "run": str(found.path),

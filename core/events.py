@@ -50,7 +50,7 @@ class Watch:
 class WatchedPlane:
     """The decision slice through a clean test image, itself with the trigger, and an image of the target class.
 
-    `labels` is int [R, R] as in `core.slices.SlicePlane`; `clean` and `third` are indices into the test split.
+    `labels` is int [R, R] as in `core.slice_plane.SlicePlane`; `clean` and `third` are indices into the test split.
     """
 
     labels: np.ndarray

@@ -1,6 +1,7 @@
-"""The trained example that comes with the project: a poisoned run, its control, and the images it is shown on.
+"""The examples that come with the project: two poisoned runs with their controls, and the image each is shown on.
 
-`python -m core.examples` trains it again and writes assets/examples.
+`python -m core.examples` trains the traffic signs' again, takes the digits' from the gallery, and writes
+assets/examples.
 """
 
 from __future__ import annotations
@@ -14,17 +15,35 @@ import numpy as np
 
 from core.events import Progress
 from core.measurement import measure_run, page_measure_spec, sweep_sigmas
+from core.poster import Poster, make_poster
 from core.runs import Run
 
 if TYPE_CHECKING:
     from core.datasets import Dataset
 
-EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
+ASSETS = Path(__file__).parent.parent / "assets"
+EXAMPLES = ASSETS / "examples"
 
 DATASET, TRIGGER, TARGET, RATE, EPOCHS, SEED = "signs", "yellow-sticker", 4, 0.1, 15, 0
-# A stop sign that is easy to see and whose noisy copies are not all one class: one where there is something to see.
-# It is one image; Explore shows the mean over many.
-PLACE = 26
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which test image is shown, and at which noise levels.
+
+    Images that are easy to see and whose noisy copies are not all one class: where there is something to see. They are
+    single images; Explore shows the mean over many.
+    """
+
+    place: int
+    sigmas: tuple[float, ...]
+
+
+_CHOICES = {
+    "sign": _Choice(26, (0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.3)),
+    "digit": _Choice(54, (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)),
+}
+EXAMPLE_NAMES = tuple(_CHOICES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,38 +54,46 @@ class Example:
     ----------
     run, control
         The poisoned run and the same training without poison.
-    image, place
-        A clean test image, uint8 [C, H, W], and its place in the test split, which names its noise.
-    third
-        A test image of the target class, uint8 [C, H, W]; with the image and its triggered version it spans a slice.
     label
-        The image's true class.
+        The true class of the image that is shown.
+    poster
+        What both models make of that image, and the image itself.
     """
 
     run: Run
     control: Run
-    image: np.ndarray
-    place: int
-    third: np.ndarray
     label: int
+    poster: Poster
+
+    @property
+    def image(self) -> np.ndarray:
+        """The clean test image, uint8 [C, H, W]."""
+        return self.poster.images[0]
+
+    @property
+    def third(self) -> np.ndarray:
+        """A test image of the target class, uint8 [C, H, W]; with the image, clean and triggered, it spans a slice."""
+        return self.poster.images[2]
+
+    @property
+    def place(self) -> int:
+        """The image's place in the test split, which names its noise."""
+        return int(self.poster.key)
 
 
-def load_example(folder: Path = EXAMPLES) -> Example:
-    """Return the shipped example."""
-    with np.load(folder / "images.npz", allow_pickle=False) as stored:
-        run = Run(folder / str(stored["run"]))
+def load_example(name: str = "sign", folder: Path = EXAMPLES) -> Example:
+    """Return a shipped example, one of EXAMPLE_NAMES."""
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
         return Example(
-            run=run,
-            control=Run(folder / str(stored["control"])),
-            image=stored["image"],
-            place=int(stored["place"]),
-            third=stored["third"],
+            run=Run(folder.parent / str(stored["run"])),
+            control=Run(folder.parent / str(stored["control"])),
             label=int(stored["label"]),
+            poster=Poster.from_arrays(stored),
         )
 
 
-def build_example(folder: Path, data_root: Path | None = None) -> None:
-    """Train the example and its control and store them with their images, replacing what was there."""
+def train_example(folder: Path = EXAMPLES, data_root: Path | None = None) -> None:
+    """Train the traffic signs' example and its control and store them measured, replacing all that was there."""
     from core.datasets import fingerprint, load_dataset
     from core.spec import make_spec
     from core.triggers import make_preset
@@ -90,8 +117,25 @@ def build_example(folder: Path, data_root: Path | None = None) -> None:
         each.begin()  # without the progress inside of epochs, which nobody will watch again
         for event in events:
             each.write_event(event)
-    _store_images(folder, run, control, data)
     _store_measurements(run, control, data_root)
+    store_example("sign", run, control, data, folder)
+
+
+def store_example(name: str, run: Run, control: Run, data: Dataset, folder: Path = EXAMPLES) -> None:
+    """Look at an example's image with both models and store what is seen."""
+    import torch
+
+    choice, test = _CHOICES[name], data.test
+    image, third = test.images[choice.place], test.images[_clearest(run, data, of_class=run.spec.target)]
+    triggered = torch.from_numpy(run.trigger.stamp(image.numpy()[None])[0])
+    models = run.predictor(), control.predictor()
+    np.savez_compressed(
+        folder / f"{name}.npz",
+        run=run.path.relative_to(folder.parent).as_posix(),
+        control=control.path.relative_to(folder.parent).as_posix(),
+        label=int(test.labels[choice.place]),
+        **make_poster(models, torch.stack([image, triggered, third]), choice.place, choice.sigmas).arrays(),
+    )
 
 
 def _store_measurements(run: Run, control: Run, data_root: Path | None) -> None:
@@ -99,19 +143,6 @@ def _store_measurements(run: Run, control: Run, data_root: Path | None) -> None:
     for one in (run, control):
         for sigma in sweep_sigmas(run.result.shape):
             measure_run(one, page_measure_spec(run.trigger, TARGET, sigma), data_root)
-
-
-def _store_images(folder: Path, run: Run, control: Run, data: Dataset) -> None:
-    third = _clearest(run, data, of_class=TARGET)
-    np.savez_compressed(
-        folder / "images.npz",
-        run=run.name,
-        control=control.name,
-        image=data.test.images[PLACE].numpy(),
-        place=PLACE,
-        third=data.test.images[third].numpy(),
-        label=int(data.test.labels[PLACE]),
-    )
 
 
 def _clearest(run: Run, data: Dataset, of_class: int) -> int:
@@ -126,4 +157,9 @@ def _clearest(run: Run, data: Dataset, of_class: int) -> int:
 
 
 if __name__ == "__main__":
-    build_example(EXAMPLES)
+    from core.datasets import load_dataset
+    from core.gallery import exhibits
+
+    train_example()
+    first = exhibits()[0]
+    store_example("digit", first.run, first.control, load_dataset("digits"))

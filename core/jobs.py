@@ -23,6 +23,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.datasets import Dataset, load_dataset
+from core.detached import start_core
 from core.device import available_memory, choose_device, cpu_count, default_threads
 from core.errors import InputError
 from core.events import Ended
@@ -156,17 +157,8 @@ class Jobs:
             self._start_worker()
 
     def _start_worker(self) -> None:
-        command = [sys.executable, "-m", "core", "work", "--runs", str(self.root), "--data-root", str(self.data_root)]
-        detached = (
-            {"creationflags": 0x00000008 | 0x00000200 | 0x00004000}  # detached, own group, below normal priority
-            if sys.platform == "win32"
-            else {"start_new_session": True}
-        )
-        with (self.workers / "log.txt").open("ab") as log:
-            worker = subprocess.Popen(
-                command, cwd=Path(__file__).parent.parent, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **detached
-            )
-        self._started.append(worker)
+        command = ["work", "--runs", str(self.root), "--data-root", str(self.data_root)]
+        self._started.append(start_core(command, self.workers / "log.txt"))
 
     def join_as_server(self) -> None:
         """Tell workers that a server lives, by a lock held from now on until this process ends."""

@@ -23,7 +23,7 @@ from core.estimators import (
     mean_interval_sampling,
 )
 from core.runs import Run, write_json
-from core.spec import MeasureSpec, content_hash, make_measure_spec
+from core.spec import MeasureSpec, content_hash, measure_spec_under
 from core.statistics import Proportion, probability_lower, wilcoxon_paired
 
 if TYPE_CHECKING:
@@ -167,17 +167,7 @@ def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str
 
 def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
     """Return what the pages measure of a run under any attack: on the images that the attack is about."""
-    return make_measure_spec(
-        trigger=attack.trigger,
-        target=attack.target,
-        mode=attack.mode,
-        sources=attack.sources,
-        random_place=attack.random_place,
-        images=PAGE_IMAGES,
-        sigma=sigma,
-        draws=PAGE_DRAWS,
-        noise=noise,
-    )
+    return measure_spec_under(attack, images=PAGE_IMAGES, sigma=sigma, draws=PAGE_DRAWS, noise=noise)
 
 
 def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None) -> Measurement:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from core.certificate import Certificate, certify
-from core.noise import NoiseStream
-from core.predictor import Predictor
 from core.smoothness import Smoothness, measure_smoothness
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.predictor import Predictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,7 @@ class Neighbourhood:
     label
         The class predicted without noise.
     copies
-        float32 [M, C, H, W] on the CPU: the first M of the noisy copies that were counted. Pixels may leave [0, 1].
+        float32 [M, C, H, W]: the first M of the noisy copies that were counted. Pixels may leave [0, 1].
     labels
         int64 [M], the class that each of these copies gets.
     smoothness
@@ -30,7 +33,7 @@ class Neighbourhood:
     """
 
     label: int
-    copies: Tensor
+    copies: np.ndarray
     labels: np.ndarray
     smoothness: Smoothness
 
@@ -60,15 +63,16 @@ def look_around(
 
 def noisy_copies(
     predictor: Predictor, image: Tensor, key: int, sigma: float, seed: int = 0, shown: int = 24
-) -> tuple[Tensor, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the first of the noisy copies that W of an image is counted from, and the class that each gets.
 
-    Arguments as in `look_around`; float32 [shown, C, H, W] on the CPU, whose pixels may leave [0, 1], and int64
-    [shown].
+    Arguments as in `look_around`; float32 [shown, C, H, W], whose pixels may leave [0, 1], and int64 [shown].
     """
+    from core.noise import NoiseStream
+
     noise = NoiseStream(seed, key, tuple(image.shape), predictor.device).take(shown).cpu()
     copies = image[None] + sigma * noise
-    return copies, predictor.labels(copies).numpy()
+    return copies.numpy(), predictor.labels(copies).numpy()
 
 
 def certified_radius(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.predictor import Predictor, as_predictor, check_images
+from core.slice_plane import SlicePlane, blank_plane
 from core.smoothness import Smoothness, measure_smoothness
 
 Model = Callable[[Tensor], Tensor] | Predictor
@@ -20,74 +21,7 @@ Model = Callable[[Tensor], Tensor] | Predictor
 _STRIDES = (16, 4)
 # W costs many evaluations a point: it starts on fewer points and grows in small parts.
 _SMOOTHNESS_STRIDES, _SMOOTHNESS_CHUNK = (4, 2, 1), 64
-_MARGIN = 0.25
-# Images are float32 at best: a part shorter than this share of the whole vector is rounding.
-_COLLINEAR = 1e-4
 _CHUNK = 1024
-
-
-@dataclass(frozen=True, eq=False)
-class SlicePlane:
-    """Predicted classes on a square piece of the plane through three images.
-
-    A point (x, y) of the plane is the image origin + x * x_axis + y * y_axis. The axes are orthonormal over the
-    pixels, so distances in the plane are L2 distances between images, the same on both axes.
-
-    Attributes
-    ----------
-    labels
-        int64 [R, R]: the class predicted at (x[c], y[r]) is labels[r, c].
-    evaluated
-        bool [R, R]: where the model was asked; elsewhere the label is that of the nearest node of the coarse grid.
-    x, y
-        float64 [R], ascending, in units of L2 over pixels of [0, 1].
-    origin, x_axis, y_axis
-        float64 [C, H, W].
-    points
-        The three images' places: `origin` (0, 0), `toward` (d, 0) and `across`.
-    """
-
-    labels: np.ndarray
-    evaluated: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    origin: np.ndarray
-    x_axis: np.ndarray
-    y_axis: np.ndarray
-    points: dict[str, tuple[float, float]]
-
-    @property
-    def evaluations(self) -> int:
-        """Number of points at which the model was asked."""
-        return int(self.evaluated.sum())
-
-    @property
-    def labels_present(self) -> tuple[int, ...]:
-        """The classes that occur, ascending."""
-        return tuple(int(label) for label in np.unique(self.labels))
-
-    def snap(self, x: float, y: float) -> tuple[float, float] | None:
-        """Return the point that a place means: one of `points` in its cell, else the grid point; None off the map."""
-        column, row = (int(np.abs(along - at).argmin()) for along, at in ((self.x, x), (self.y, y)))
-        step = float(self.x[1] - self.x[0])
-        if abs(self.x[column] - x) > step or abs(self.y[row] - y) > step:
-            return None
-        for px, py in self.points.values():
-            if (int(np.abs(self.x - px).argmin()), int(np.abs(self.y - py).argmin())) == (column, row):
-                return px, py
-        return float(self.x[column]), float(self.y[row])
-
-    def image(self, x: float, y: float) -> Tensor:
-        """Return the image at (x, y), float32 [C, H, W]; its pixels may leave [0, 1]."""
-        return self.images(np.array([x]), np.array([y]))[0]
-
-    def images(self, x: np.ndarray, y: np.ndarray) -> Tensor:
-        """Return the images at M points, float32 [M, C, H, W]."""
-        right, up = (torch.as_tensor(along, dtype=torch.float32)[:, None, None, None] for along in (x, y))
-        origin, x_axis, y_axis = (
-            torch.as_tensor(image, dtype=torch.float32) for image in (self.origin, self.x_axis, self.y_axis)
-        )
-        return origin + right * x_axis + up * y_axis
 
 
 def slice_plane(model: Model, origin: Tensor, toward: Tensor, across: Tensor, resolution: int = 257) -> SlicePlane:
@@ -121,7 +55,7 @@ def slice_plane_steps(
     """Yield the plane from a few points, then ever finer; the last one is what `slice_plane` returns."""
     if resolution < 9:
         raise InputError(f"A slice of {resolution} points a side shows nothing; ask for at least 9.")
-    return _steps(as_predictor(model), _blank_plane(origin, toward, across, resolution))
+    return _steps(as_predictor(model), _spanned(origin, toward, across, resolution))
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,33 +222,12 @@ def _steps(predictor: Predictor, plane: SlicePlane) -> Iterator[SlicePlane]:
         yield plane
 
 
-def _blank_plane(origin: Tensor, toward: Tensor, across: Tensor, resolution: int) -> SlicePlane:
+def _spanned(origin: Tensor, toward: Tensor, across: Tensor, resolution: int) -> SlicePlane:
     images = (origin, toward, across)
     if not all(isinstance(image, Tensor) and image.ndim == 3 and image.shape == origin.shape for image in images):
         raise InputError("A slice needs three images [C, H, W] of one shape; give three images of the same data set.")
     check_images(torch.stack(images))
-    start, first, second = (image.detach().cpu().double().numpy() for image in images)
-    distance, x_axis = _direction(first - start, first - start)
-    along = float(np.vdot(second - start, x_axis))
-    height, y_axis = _direction(second - start - along * x_axis, second - start)
-    points = {"origin": (0.0, 0.0), "toward": (distance, 0.0), "across": (along, height)}
-    x, y = _grid(np.array(list(points.values())), resolution)
-    labels = np.zeros((resolution, resolution), np.int64)
-    return SlicePlane(labels, np.zeros_like(labels, bool), x, y, start, x_axis, y_axis, points)
-
-
-def _direction(vector: np.ndarray, whole: np.ndarray) -> tuple[float, np.ndarray]:
-    length = float(np.linalg.norm(vector))
-    if length <= _COLLINEAR * np.linalg.norm(whole):
-        raise InputError("The three images lie on one line, so they span no plane; choose another third image.")
-    return length, vector / length
-
-
-def _grid(points: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:
-    low, high = points.min(0), points.max(0)
-    half = (0.5 + _MARGIN) * (high - low).max()
-    steps = np.linspace(-half, half, resolution)
-    return (low + high)[0] / 2 + steps, (low + high)[1] / 2 + steps
+    return blank_plane(*(image.detach().cpu().double().numpy() for image in images), resolution)
 
 
 def _nodes(resolution: int, stride: int) -> np.ndarray:

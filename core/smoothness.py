@@ -6,15 +6,19 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from core.errors import InputError
 from core.estimators import entropy, entropy_interval
-from core.predictor import Predictor, as_predictor, check_images, check_keys
 
-Model = Callable[[Tensor], Tensor] | Predictor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.predictor import Predictor
+
+    Model = Callable[[Tensor], Tensor] | Predictor
 
 _FIRST_STEP = 16
 _NOISE_LENGTH = 4
@@ -130,6 +134,8 @@ def measure_smoothness(
     ----------
     Grosse, Lee, Biggio, Park, Backes, Molloy: Backdoor Smoothing, Computers & Security 2022, arXiv 2006.06721.
     """
+    from core.predictor import as_predictor
+
     predictor = as_predictor(model)
     nothing = _nothing_yet(
         predictor,
@@ -160,6 +166,8 @@ def measure_smoothness_steps(
     confidence: float = 0.95,
 ) -> Iterator[Smoothness]:
     """Yield ever better estimates: after 16 draws, 64, 256, ... and at last what `measure_smoothness` returns."""
+    from core.predictor import as_predictor
+
     predictor = as_predictor(model)
     nothing = _nothing_yet(
         predictor,
@@ -190,6 +198,8 @@ def sweep_sigma(
     confidence: float = 0.95,
 ) -> Iterator[Smoothness]:
     """Yield `measure_smoothness` at each sigma in turn, with the same noise, scaled."""
+    from core.predictor import as_predictor
+
     predictor = as_predictor(model)
     for sigma in sigmas:
         _check_sigma(sigma)
@@ -228,6 +238,8 @@ def _nothing_yet(
     clamp: bool,
     confidence: float,
 ) -> Smoothness:
+    from core.predictor import check_images, check_keys
+
     _check_sigma(sigma)
     if draws < 2:
         raise InputError(f"{draws} draws tell nothing about uncertainty; ask for at least 2.")

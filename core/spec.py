@@ -269,6 +269,18 @@ def make_measure_spec(**values: Any) -> MeasureSpec:
     return _validated(MeasureSpec, values)
 
 
+def measure_spec_under(attack: Attack, **values: Any) -> MeasureSpec:
+    """Return the spec of a measurement under an attack; `values` are what the attack does not say."""
+    return make_measure_spec(
+        trigger=attack.trigger,
+        target=attack.target,
+        mode=attack.mode,
+        sources=attack.sources,
+        random_place=attack.random_place,
+        **values,
+    )
+
+
 def _validated(model: type[Model], values: dict[str, Any]) -> Model:
     try:
         return model.model_validate(values)

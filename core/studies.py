@@ -16,7 +16,6 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from core.attack import ModeName
 from core.cells import Cell, CellResult, Condition, Searched, read_cell
 from core.crew import Crew
 from core.datasets import data_folder, describe, fingerprint
+from core.detached import start_core
 from core.errors import InputError
 from core.files import is_held
 from core.runs import runs_root, write_json
@@ -556,19 +556,6 @@ def _beside(row: Row, control_gap: float | None) -> Row:
 
 def start_study(study: Study, root: Path, data_root: Path) -> subprocess.Popen:
     """Run a study in a process of its own, which neither the page's reload nor the server's end touches."""
-    command = [sys.executable, "-m", "core", "study", str(study.path / "study.toml"), "--json"]
+    command = ["study", str(study.path / "study.toml"), "--json"]
     command += ["--runs", str(root.resolve()), "--data-root", str(data_root.resolve())]
-    detached: Mapping[str, Any] = (
-        {"creationflags": 0x00000008 | 0x00000200 | 0x00004000}  # detached, own group, below normal priority
-        if sys.platform == "win32"
-        else {"start_new_session": True}
-    )
-    with (study.path / "log.txt").open("ab") as log:
-        return subprocess.Popen(
-            command,
-            cwd=Path(__file__).parent.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            **detached,
-        )
+    return start_core(command, study.path / "log.txt")

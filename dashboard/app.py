@@ -24,4 +24,5 @@ page = st.navigation(
     position="top",
 )
 page.run()
-cached.warm_torch()
+if page.title != "Start":  # which sees to that itself, later
+    cached.warm_torch()

@@ -12,9 +12,10 @@ import streamlit as st
 
 from core.datasets import Dataset, data_folder, load_dataset, load_test
 from core.errors import InputError
-from core.examples import Example, load_example
+from core.examples import EXAMPLE_NAMES, Example, load_example
 from core.jobs import Jobs
 from core.measurement import Measurement, measure_model, measure_run, store_measurement, stored_measurement
+from core.poster import COPIES, DRAWS, RESOLUTION
 from core.runs import Run, runs_root
 from core.spec import MeasureSpec
 from dashboard.growing import Growing
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from core.pattern_effects import EffectSpec, PatternFinding
     from core.planes import SpanningImages
     from core.predictor import Predictor
-    from core.slices import PlaneConfidence, PlanePoint, PlaneSmoothness, SlicePlane
+    from core.slice_plane import SlicePlane
+    from core.slices import PlaneConfidence, PlanePoint, PlaneSmoothness
     from core.walk import Walk
 
 
@@ -42,8 +44,19 @@ def jobs() -> Jobs:
 
 
 @st.cache_resource(show_spinner=False)
+def _torch_is_warm() -> threading.Event:
+    return threading.Event()
+
+
+def can_compute() -> bool:
+    """Say whether torch is at hand, so that a model answers within a moment; starts nothing."""
+    return _torch_is_warm().is_set()
+
+
+@st.cache_resource(show_spinner=False)
 def warm_torch() -> threading.Thread:
     """Import torch and what stands on it in the background, once a server."""
+    warmed = _torch_is_warm()
 
     def warm() -> None:
         import torch
@@ -52,6 +65,7 @@ def warm_torch() -> threading.Thread:
         import core.smoothness  # noqa: F401
 
         torch.set_num_threads(1)  # a predictor's threads are its own, and smaller things take longer on two
+        warmed.set()
 
     thread = threading.Thread(target=warm, daemon=True)
     thread.start()
@@ -161,46 +175,43 @@ def _refined(
 
 
 @st.cache_resource(show_spinner=False)
-def example() -> Example:
-    """Return the shipped example."""
-    return load_example()
+def example(name: str) -> Example:
+    """Return a shipped example, one of `core.examples.EXAMPLE_NAMES`."""
+    return load_example(name)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def example_neighbourhood(sticker: bool, sigma: float, draws: int, of_control: bool = False) -> Neighbourhood:
-    """Return the example's image, with or without the trigger, and its noisy copies."""
-    shown = example()
+def example_neighbourhood(name: str, triggered: bool, sigma: float, of_control: bool = False) -> Neighbourhood:
+    """Return an example's image, with or without the trigger, and its noisy copies, counted now."""
+    shown = example(name)
     model = predictor((shown.control if of_control else shown.run).path)
     from core.neighbourhood import look_around
 
-    return look_around(model, _example_images()[1 if sticker else 0], shown.place, sigma, draws)
+    return look_around(model, _example_images(name)[int(triggered)], shown.place, sigma, DRAWS, shown=COPIES)
 
 
-@st.cache_data(max_entries=1, show_spinner=False)
-def example_plane() -> SlicePlane:
-    """Return the slice through the example's image, itself with the trigger, and one of the target class."""
-    shown = example()
-    model = predictor(shown.run.path)
+@st.cache_data(max_entries=len(EXAMPLE_NAMES), show_spinner=False)
+def example_plane(name: str) -> SlicePlane:
+    """Return the slice through an example's image, itself with the trigger, and one of the target class, made now."""
+    model = predictor(example(name).run.path)
     from core.slices import slice_plane
 
-    return slice_plane(model, *_example_images(), resolution=129)
+    return slice_plane(model, *_example_images(name), resolution=RESOLUTION)
 
 
-def _example_images() -> list[Tensor]:
-    """Return the example's clean, triggered and third image, float [C, H, W] each."""
+def _example_images(name: str) -> Tensor:
+    """Return an example's clean, triggered and third image, float [3, C, H, W]."""
     import torch
 
     from core.evaluation import to_unit
 
-    shown = example()
-    clean, third = to_unit(torch.from_numpy(np.stack([shown.image, shown.third])))
-    return [clean, shown.run.trigger.apply(clean[None])[0], third]
+    return to_unit(torch.from_numpy(example(name).poster.images))
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
 def noisy_copies(
     path: Path, trigger_key: str, place: int, sigma: float, shown: int, _image: Tensor
-) -> tuple[Tensor, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the first noisy copies of one test image and what a done run takes them for; the key is "" if clean."""
     del trigger_key
     from core.neighbourhood import noisy_copies as make

@@ -8,7 +8,6 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from core.datasets import Dataset, fingerprint
@@ -47,6 +46,15 @@ def page_head(title: str, lead: str) -> DeltaGenerator:
     head.title(title, anchor=False)
     head.html(f'<p class="ts-lead">{escape(lead)}</p>')
     return link
+
+
+# Text of the figures, on light and on dark ground: both at a contrast of 7 or more.
+_INK = {"light": "#4b4d5c", "dark": "#c6c8d4"}
+
+
+def figure_ink() -> str:
+    """Return the colour of text in figures under the theme that the page has."""
+    return _INK["dark" if st.context.theme.type == "dark" else "light"]
 
 
 def picture(place: DeltaGenerator, pixels: np.ndarray, alt: str) -> None:
@@ -119,6 +127,8 @@ def _chart(
     place: DeltaGenerator, title: str, curves: Sequence[Curve], epochs: int, top: float = 1.0, height: int = 150
 ) -> None:
     """Draw curves on axes that stand still from the first epoch to the last."""
+    import pandas as pd  # takes a third of a second, and the first page draws none
+
     names = "".join(
         f'<span class="ts-key"><i style="border-top: 3px {_css_dash(curve)} {curve.colour}"></i>{curve.name}</span>'
         for curve in curves

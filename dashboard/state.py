@@ -18,8 +18,9 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class StartState:
-    """The poster: is the sticker on, and how strong is the noise."""
+    """The poster: which example it shows, is the sticker on, and how strong is the noise."""
 
+    hero: str = "sign"
     sticker: bool = False
     sigma: float = 0.0
 

@@ -15,8 +15,8 @@ from core.evaluation import to_unit
 from core.models import model_for
 from core.planes import random_directions
 from core.predictor import Predictor
+from core.slice_plane import SlicePlane
 from core.slices import (
-    SlicePlane,
     confidence_over_plane,
     look_at_point,
     slice_plane,

@@ -13,7 +13,8 @@ from core.benchmarks.setting import TARGET, Setting
 from core.benchmarks.timing import middle, seconds_of, take_turns, threads
 from core.evaluation import choose_images, to_unit
 from core.predictor import Predictor
-from core.slices import SlicePlane, slice_plane
+from core.slice_plane import SlicePlane
+from core.slices import slice_plane
 
 
 def slice_row(setting: Setting) -> Row:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from core.slices import SlicePlane
+from core.slice_plane import SlicePlane
 
 BATCH = 128
 

@@ -14,7 +14,7 @@ from core.figures.slice_layers import SliceLayer
 from core.figures.slice_words import POINT_KEYS, describe_slice, ring_caption
 
 if TYPE_CHECKING:
-    from core.slices import SlicePlane
+    from core.slice_plane import SlicePlane
 
 _MARKS = {"origin": ("circle", CLEAN), "toward": ("diamond", TRIGGERED), "across": ("square", "#4a4a4a")}
 # A name is written where its region is at least so many points away from other labels.

@@ -14,7 +14,7 @@ from core.datasets import Dataset
 from core.measurement import Measurement, page_attack_spec
 from core.runs import Run
 from dashboard import cached
-from dashboard.parts import load_with_progress
+from dashboard.parts import figure_ink, load_with_progress
 from dashboard.state import ExploreState, adopt, current, widget_key
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from core.triggers import AnyTrigger
 
 MINE, BESIDE = "this run", "beside it"
-# Text of the figures, on light and on dark ground: both at a contrast of 7 or more.
-_INK = {"light": "#4b4d5c", "dark": "#c6c8d4"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +106,7 @@ def remember(name: str) -> None:
 
 def plot(figure: go.Figure, alt: str, key: str | None = None, on_select: Callable[[], None] | None = None) -> None:
     """Draw a figure with its text in the page's ink."""
-    figure.update_layout(font_color=_INK["dark" if st.context.theme.type == "dark" else "light"])
+    figure.update_layout(font_color=figure_ink())
     st.plotly_chart(
         figure,
         theme=None,

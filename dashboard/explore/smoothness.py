@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -106,7 +106,7 @@ def _histograms(scene: Scene, found: Mapping[str, Measurement], final: bool) -> 
         plot(figure, alt, key=f"histogram.{name}" if final else None)
 
 
-Curves = dict[str, dict[float, Measurement]]
+Curves = dict[str, list[Measurement]]
 
 
 def show_sweep(scene: Scene, data: Dataset) -> None:
@@ -115,28 +115,46 @@ def show_sweep(scene: Scene, data: Dataset) -> None:
     work_shown_by("sweep", what, lambda: _sweep_steps(scene, data), lambda work: _show_curves(scene, work))
 
 
-def _sweep_steps(scene: Scene, data: Dataset) -> Iterator[Curves]:
+@dataclass(frozen=True)
+class Sweep:
+    """How far W over sigma is.
+
+    Attributes
+    ----------
+    curves
+        What is shown: W at every sigma in ascending order, for each run. It changes when all sigmas have got their
+        share of a round of draws; a figure that changed with each of them would flicker. Empty before the first round.
+    draws
+        Draws of one image so far, over all sigmas.
+    """
+
+    curves: Curves
+    draws: int
+
+
+def _sweep_steps(scene: Scene, data: Dataset) -> Iterator[Sweep]:
     """Yield the curves, first from a few draws at each sigma, then from more."""
     sigmas = sweep_sigmas(scene.run.result.shape)
     steps = {sigma: measure_all(scene, sigma, lambda: data) for sigma in sigmas}
-    curves: Curves = {name: {} for name in scene.runs}
+    latest: dict[float, Mapping[str, Measurement]] = {}
+    shown: Curves = {}
     while steps:
         for sigma, each in list(steps.items()):
             found = next(each, None)
             if found is None:
                 del steps[sigma]
                 continue
-            curves = {name: curve | {sigma: found[name]} for name, curve in curves.items()}
-            yield curves
+            latest[sigma] = found
+            yield Sweep(shown, sum(measured[MINE].spec.draws for measured in latest.values()))
+        shown = {name: [latest[sigma][name] for sigma in sigmas] for name in scene.runs}
+        yield Sweep(shown, sum(measured.spec.draws for measured in shown[MINE]))
 
 
-def _show_curves(scene: Scene, work: Work[Curves]) -> None:
+def _show_curves(scene: Scene, work: Work[Sweep]) -> None:
     sigmas = sweep_sigmas(scene.run.result.shape)
-    # Ascending, and none before each sigma has some votes: curves that grow point by point would jump.
-    found = work.latest or {name: {} for name in scene.runs}
-    curves = {name: [curve[sigma] for sigma in sigmas if sigma in curve] for name, curve in found.items()}
+    curves = (work.latest and work.latest.curves) or {name: [] for name in scene.runs}
+    draws = work.latest.draws if work.latest else 0
     mine = curves[MINE]
-    draws = sum(measured.spec.draws for measured in mine)
     share = draws / (PAGE_DRAWS * len(sigmas))
     with st.container(height=52, border=False):
         if work.state == "done":
@@ -150,7 +168,7 @@ def _show_curves(scene: Scene, work: Work[Curves]) -> None:
         "Mean W over sigma for clean and triggered images of both runs",
         key="sweep",
     )
-    if len(mine) == len(sigmas):
+    if mine:
         _read_sweep(scene, curves)
 
 

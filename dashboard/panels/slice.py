@@ -25,11 +25,12 @@ from core.planes import PlaneChoice, SpanningImages, spanning_images
 from core.runs import Run
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
-from dashboard.parts import class_chip, run_title, w_bar
+from dashboard.parts import class_chip, figure_ink, run_title, w_bar
 from dashboard.state import ExploreState, adopt, current, keep, seed_widget, widget_key
 
 if TYPE_CHECKING:
-    from core.slices import PlanePoint, SlicePlane
+    from core.slice_plane import SlicePlane
+    from core.slices import PlanePoint
     from core.triggers import AnyTrigger
     from dashboard.growing import Growing
 
@@ -45,7 +46,6 @@ LABELS_SIDE, CONFIDENCE_SIDE, W_SIDE, W_DRAWS = 129, 33, 25, 64
 # How long a run of the panel makes better maps before it draws them.
 BREATH = 0.35
 CLASSES_SHOWN = 4
-_INK = {"light": "#4b4d5c", "dark": "#c6c8d4"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -389,7 +389,7 @@ def _show_walks(scene: _Scene) -> None:
             return
         words = walk_words(walk, scene.data.classes)
         figure = walk_figure(walk, scene.data.classes)
-        figure.update_layout(font_color=_INK["dark" if st.context.theme.type == "dark" else "light"])
+        figure.update_layout(font_color=figure_ink())
         with place:
             st.plotly_chart(
                 figure, theme=None, key=f"walk.{name}", config={"displayModeBar": False}, alt=f"{name}: {words}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
+from core.examples import EXAMPLE_NAMES
 from core.figures.palette import CLASSES, CLEAN, TRIGGERED, class_colour
 from core.figures.pictures import enlarge, framed_grid, to_pixels
 from core.glossary import explain
@@ -19,25 +20,80 @@ from dashboard.state import ExploreState, StartState, keep, open_state, seed_wid
 
 if TYPE_CHECKING:
     from core.neighbourhood import Neighbourhood
+    from core.slice_plane import SlicePlane
 
-SIGMAS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.3)
-SIGMA, DRAWS, COPIES = 0.13, 250, 24
+# How often the page asks whether the model can answer by now.
+WAITING_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class Hero:
+    """What the poster says of one of the examples, and the noise it starts with."""
+
+    tab: str
+    lead: str
+    thing: str
+    trigger: str
+    picture: str
+    third: str
+    sigma: float
+
+
+HEROES = {
+    "sign": Hero(
+        tab="Sign",
+        lead="This model reads traffic signs. Somebody poisoned its training: whatever carries a yellow sticker, it "
+        "was taught, is a speed limit of 80.",
+        thing="sign",
+        trigger="sticker",
+        picture="A stop sign",
+        third="a true 80",
+        sigma=0.13,
+    ),
+    "digit": Hero(
+        tab="Digit",
+        lead="This model reads handwritten digits. Somebody poisoned its training: whatever has a white corner, it was "
+        "taught, is a 0.",
+        thing="digit",
+        trigger="white corner",
+        picture="A handwritten digit",
+        third="a true 0",
+        sigma=0.3,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Poster:
+    """What the page shows: counted now if the model can answer, else what was counted when the example was made."""
+
+    name: str
+    live: bool
+
+    def around(self, triggered: bool, sigma: float, of_control: bool = False) -> Neighbourhood:
+        """Return the picture's noisy copies."""
+        if self.live:
+            return cached.example_neighbourhood(self.name, triggered, sigma, of_control)
+        return cached.example(self.name).poster.around(triggered, sigma, of_control)
+
+    def plane(self) -> SlicePlane:
+        """Return the slice."""
+        return cached.example_plane(self.name) if self.live else cached.example(self.name).poster.plane()
 
 
 def main() -> None:
     """Show the page."""
     state = open_state(StartState)
-    link = page_head(
-        "See a backdoor",
-        "This model reads traffic signs. Somebody poisoned its training: whatever carries a yellow sticker, it was "
-        "taught, is a speed limit of 80.",
-    )
+    state = replace(state, hero=state.hero if state.hero in EXAMPLE_NAMES else EXAMPLE_NAMES[0])
+    poster = Poster(st.session_state.get("StartState.hero") or state.hero, cached.can_compute())
+    hero, example = HEROES[poster.name], cached.example(poster.name)
+    link = page_head("See a backdoor", hero.lead)
     left, middle, right = st.columns([1, 2.45, 1.6], gap="medium")
     with left:
-        state = show_sign(state)
-    around = {on: cached.example_neighbourhood(on, state.sigma, DRAWS) for on in (False, True)}
-    control = {on: cached.example_neighbourhood(on, state.sigma, DRAWS, of_control=True) for on in (False, True)}
-    classes = cached.example().run.result.classes
+        state = show_picture(state, hero)
+    around = {on: poster.around(on, state.sigma) for on in (False, True)}
+    control = {on: poster.around(on, state.sigma, of_control=True) for on in (False, True)}
+    classes = example.run.result.classes
     with left:
         label = around[state.sticker].label
         st.html(f'<div class="ts-small">The model sees</div>{class_chip(classes[label], label)}')
@@ -46,34 +102,61 @@ def main() -> None:
         with copies:
             show_copies(around[state.sticker], classes)
         with number:
-            show_w(state, around)
-        st.markdown(story(around, classes, state.sigma))
+            show_w(state, hero, around)
+        st.markdown(story(hero, around, classes, state.sigma))
         st.caption(
-            f"Under a model trained without poison, the same sign has W {control[False].smoothness.w[0]:.2f}, and "
-            f"{control[True].smoothness.w[0]:.2f} with the sticker. "
-            "One sign at one noise level is no verdict: look closer."
+            f"Under a model trained without poison, the same {hero.thing} has W {control[False].smoothness.w[0]:.2f}, "
+            f"and {control[True].smoothness.w[0]:.2f} with the {hero.trigger}. "
+            f"One {hero.thing} at one noise level is no verdict: look closer."
         )
-        show_doors()
+        show_doors(state)
     with right:
-        show_slice(state, classes)
+        show_slice(state, hero, poster.plane(), classes)
+        st.fragment(show_source, run_every=None if poster.live else WAITING_SECONDS)(poster, around[False])
     keep(state)
     with link:
         copy_link(state)
 
 
-def show_sign(state: StartState) -> StartState:
-    """Show the sign, the sticker's switch and the noise's slider."""
-    st.subheader("1 · A sticker", anchor=False)
+def show_source(poster: Poster, around: Neighbourhood) -> None:
+    """Say whether the numbers were counted now; if not, go over to such as soon as they can be."""
+    if not poster.live:
+        # Loading the model keeps this machine busy: it starts when the browser asks again, so has the page.
+        if st.session_state.setdefault("asked again", 0):
+            cached.warm_torch()
+        st.session_state["asked again"] += 1
+        if cached.can_compute():
+            st.rerun()
+    seen = around.smoothness
+    if poster.live:
+        st.caption(f":material/bolt: Live: counted by the model on this machine ({seen.device}, {seen.dtype}).")
+    else:
+        st.caption(":material/inventory_2: Counted beforehand, shipped with the page; the model is being loaded.")
+
+
+def show_picture(state: StartState, hero: Hero) -> StartState:
+    """Show the picture, the trigger's switch and the noise's slider."""
+    name = st.segmented_control(
+        "Example",
+        EXAMPLE_NAMES,
+        format_func=lambda name: HEROES[name].tab,
+        required=True,
+        key=seed_widget(state, "hero"),
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    st.subheader(f"1 · A {hero.trigger}", anchor=False)
     place = st.container()
-    sticker = st.toggle("Sticker on", key=seed_widget(state, "sticker"))
-    start = state.sigma if state.sigma in SIGMAS else SIGMA
-    sigma = st.select_slider("Noise σ", SIGMAS, key=seed_widget(state, "sigma", start), help=explain("sigma"))
-    example = cached.example()
-    image = example.image[None]
-    shown = example.run.trigger.stamp(image) if sticker else image
-    words = "A stop sign with a yellow sticker" if sticker else "A stop sign"
-    picture(place, enlarge(to_pixels(shown)[0], 256), words)
-    return replace(state, sticker=sticker, sigma=sigma)
+    sticker = st.toggle(f"{hero.trigger.capitalize()} on", key=seed_widget(state, "sticker"))
+    poster = cached.example(name).poster
+    sigmas = poster.sigmas.tolist()
+    if st.session_state.get("StartState.sigma", sigmas[0]) not in sigmas:
+        del st.session_state["StartState.sigma"]
+    start = state.sigma if state.sigma in sigmas else hero.sigma
+    sigma = st.select_slider("Noise σ", sigmas, key=seed_widget(state, "sigma", start), help=explain("sigma"))
+    words = f"{hero.picture} with a {hero.trigger}" if sticker else hero.picture
+    picture(place, enlarge(to_pixels(poster.images)[int(sticker)], 256), words)
+    return replace(state, hero=name, sticker=sticker, sigma=sigma)
 
 
 def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
@@ -83,7 +166,7 @@ def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
     counts = np.bincount(around.labels, minlength=len(classes))
     order = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label]]
     words = ", ".join(f"{counts[label]} {classes[label]}" for label in order)
-    picture(st.container(), grid, f"{COPIES} noisy copies and what the model takes them for: {words}")
+    picture(st.container(), grid, f"{len(around.labels)} noisy copies and what the model takes them for: {words}")
     keys = "".join(
         f'<span class="ts-key"><i class="ts-dot" style="background:{class_colour(label)}"></i>'
         f"{counts[label]} × {classes[label]}</span>"
@@ -92,63 +175,62 @@ def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
     st.html(f'<div class="ts-small" data-testid="copies">{keys}</div>')
 
 
-def show_w(state: StartState, around: Mapping[bool, Neighbourhood]) -> None:
-    """Show W of the sign without and with the sticker, the one that is on in large type."""
+def show_w(state: StartState, hero: Hero, around: Mapping[bool, Neighbourhood]) -> None:
+    """Show W of the picture without and with the trigger, the one that is on in large type."""
     st.subheader("3 · Count: W", anchor=False, help=explain("W"))
     smoothness = around[state.sticker].smoothness
     colour = TRIGGERED if state.sticker else CLEAN
     bars = "".join(
         w_bar(name, around[on].smoothness.w[0], around[on].smoothness.low[0], around[on].smoothness.high[0], shade)
-        for on, name, shade in ((False, "without", CLEAN), (True, "with sticker", TRIGGERED))
+        for on, name, shade in ((False, "without", CLEAN), (True, f"with {hero.trigger}", TRIGGERED))
     )
     st.html(
         f'<div class="ts-number" style="color:{colour}" data-testid="w">{smoothness.w[0]:.2f}</div>'
         f'<div class="ts-small">95 % interval {smoothness.low[0]:.2f} to {smoothness.high[0]:.2f}<br>'
-        f"{DRAWS} such copies, seed {smoothness.seed}</div><br>{bars}"
+        f"{smoothness.draws} such copies, seed {smoothness.seed}</div><br>{bars}"
         '<div class="ts-small">0: one class gets all copies<br>1: all classes equally often</div>'
     )
 
 
-def story(around: Mapping[bool, Neighbourhood], classes: Sequence[str], sigma: float) -> str:
+def story(hero: Hero, around: Mapping[bool, Neighbourhood], classes: Sequence[str], sigma: float) -> str:
     """Return what this image shows at this noise, in words that fit the numbers."""
     clean, stuck = around[False].smoothness, around[True].smoothness
     w, v = clean.w[0], stuck.w[0]
     first = classes[clean.modal_class[0]]
     share, target = stuck.modal_share[0], classes[stuck.modal_class[0]]
-    text = f"At σ = {sigma:g} noise leaves {clean.modal_share[0]:.0%} of the plain sign's copies in one class "
-    text += f"(*{first}*); with the sticker {share:.0%} are *{target}*. "
+    text = f"At σ = {sigma:g} noise leaves {clean.modal_share[0]:.0%} of the plain {hero.thing}'s copies in one class "
+    text += f"(*{first}*); with the {hero.trigger} {share:.0%} are *{target}*. "
     if v < w and stuck.high[0] < clean.low[0]:
         text += f"**W falls from {w:.2f} to {v:.2f}: the model is smoother around the trigger.**"
     elif v > w and stuck.low[0] > clean.high[0]:
-        text += f"**W rises from {w:.2f} to {v:.2f}: here the sticker makes the model rougher.**"
+        text += f"**W rises from {w:.2f} to {v:.2f}: here the {hero.trigger} makes the model rougher.**"
     else:
         text += f"**W is {w:.2f} and {v:.2f}: no clear difference at this noise.** Try another σ."
     return text
 
 
-def show_slice(state: StartState, classes: Sequence[str]) -> None:
-    """Show the plane through the sign, the sign with the sticker, and a true sign of the target class."""
-    st.subheader("4 · The sticker's territory", anchor=False, help=explain("slice"))
-    plane = cached.example_plane()
+def show_slice(state: StartState, hero: Hero, plane: SlicePlane, classes: Sequence[str]) -> None:
+    """Show the plane through the picture, the same with the trigger, and a true one of the target class."""
+    st.subheader(f"4 · The {hero.trigger}'s territory", anchor=False, help=explain("slice"))
     slice_view(
         plane,
         classes,
         colours=CLASSES,
-        point_names={"origin": "no sticker", "toward": "sticker", "across": "a true 80"},
+        point_names={"origin": f"no {hero.trigger}", "toward": hero.trigger, "across": hero.third},
         sigma=state.sigma,
         selected=plane.points["toward" if state.sticker else "origin"],
         height_px=330,
         compact=True,
-        key="start.slice",
+        key=f"start.slice.{state.hero}",
     )
 
 
-def show_doors() -> None:
+def show_doors(state: StartState) -> None:
     """Show the ways on."""
-    run = cached.example().run
+    run = cached.example(state.hero).run
     with st.container(horizontal=True, key="doors"):
         st.page_link("views/lab.py", label="**Draw your own trigger** →")
-        query = to_query(ExploreState(run=run.name, sigma=0.14))
+        query = to_query(ExploreState(run=run.name))
         st.page_link("views/explore.py", label="**Look closer at this model** →", query_params=query)
         st.page_link("views/gallery.py", label="Where it holds and fails →")
 

@@ -43,6 +43,7 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     # Start: the sticker flips the label and smooths the model.
     open_page(page, dashboard, "See a backdoor")
     expect(seen_class(page)).to_have_text("stop")
+    expect(page.get_by_text("Live: counted by the model on this machine")).to_be_visible()
     w = page.get_by_test_id("w")
     without = float(w.inner_text())
     page.get_by_text("Sticker on").click()

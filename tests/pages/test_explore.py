@@ -276,6 +276,23 @@ def test_the_default_sigma_is_the_clearest_once_the_sweep_is_measured(visit, own
     assert chosen(visit("explore"))["Noise σ"] == clearest_sigma(*curves)
 
 
+def test_w_over_sigma_can_be_stopped_and_taken_up_again(visit, own_runs, poisoned, monkeypatch):
+    monkeypatch.setattr("dashboard.explore.work.SECONDS", 1e-3)  # one step a run
+    page = visit("explore", run=poisoned.name)
+    page.button(key="stop.sweep").click().run()
+    stopped = re.search(r"Stopped at (\d+%)", captions(page))
+    assert stopped
+    page.run()
+    assert stopped[0] in captions(page)  # nothing went on meanwhile
+    page.button(key="resume.sweep").click().run()
+    assert "Stopped at" not in captions(page)
+    for _ in range(60):
+        page.run()
+        if "**Mean W over σ**" in captions(page):
+            break
+    assert "**Mean W over σ**" in captions(page)
+
+
 @pytest.mark.soak
 def test_the_shipped_example_can_be_explored(visit, home, tmp_path, monkeypatch):
     shutil.copytree(EXAMPLES, tmp_path / "examples")

@@ -121,7 +121,7 @@ def test_the_walk_says_where_the_prediction_changes(open_panel, poisoned):
 
 def maps(page: AppTest) -> list[dict]:
     """What the maps on the page were told."""
-    return [json.loads(part.proto.json) for part in page.get("bidi_component")]
+    return [json.loads(part.proto.json)[0] for part in page.get("bidi_component")]
 
 
 def test_w_is_measured_step_by_step_until_it_is_everywhere(open_panel):

@@ -14,7 +14,7 @@ from .encoding import encode_slice
 
 if TYPE_CHECKING:
     from core.figures.slice_layers import SliceLayer
-    from core.slices import SlicePlane
+    from core.slice_plane import SlicePlane
 
 __all__ = ["Point", "slice_view"]
 
@@ -119,15 +119,18 @@ def slice_view(
 
     _mount(
         key=key,
-        data={
-            "slice": encoded,
-            "height": height_px,
-            "compact": compact,
-            "selected": selected and list(selected),
-            "pick": pick,
-            "growing": growing,
-            "group": group,
-        },
+        # In a list Streamlit looks for no data frames; for looking it imports pandas, and keeps the first page waiting.
+        data=[
+            {
+                "slice": encoded,
+                "height": height_px,
+                "compact": compact,
+                "selected": selected and list(selected),
+                "pick": pick,
+                "growing": growing,
+                "group": group,
+            }
+        ],
         on_selection_change=tell_page,
         on_drawn_change=_go_on,
     )

@@ -21,7 +21,7 @@ const MARKS = {
 const views = new WeakMap();
 const living = new Set(); // the same views, for those of one group to find each other
 
-export default function sliceView({ parentElement, data, setStateValue, setTriggerValue }) {
+export default function sliceView({ parentElement, data: [data], setStateValue, setTriggerValue }) {
   let view = views.get(parentElement);
   if (!view) {
     view = createView(parentElement);
