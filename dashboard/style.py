@@ -37,6 +37,9 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   h1 { font-size: 1.35rem !important; }
+  /* The navigation folds up behind two bare arrows. */
+  [data-testid="stExpandSidebarButton"] { width: auto; padding: 0 0.6rem; }
+  [data-testid="stExpandSidebarButton"]::after { content: "Menu"; margin-left: 0.3rem; font-size: 0.95rem; }
   [class*="st-key-around"] [data-testid="stColumn"] {
     min-width: calc(50% - 1rem) !important; flex: 1 1 calc(50% - 1rem) !important;
   }

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from core.datasets import load_dataset
 from core.errors import InputError
 from core.evaluation import choose_images, to_unit
 from core.patterns import KINDS, PatternSpec, search_pattern
@@ -20,8 +21,10 @@ from core.patterns.pgd import pgd_examples
 from core.patterns.random_pattern import random_images_like, random_like
 from core.patterns.universal import universal_perturbation
 from core.predictor import Predictor
+from core.spec import make_spec
 from core.triggers import Additive, Sinusoid, Trigger, make_preset
 from core.triggers.formulas import STEPS
+from core.worker import train_run
 
 SHAPE = (1, 4, 5)
 
@@ -293,6 +296,27 @@ def test_a_crafted_pattern_smooths_a_clean_model_on_test_images_and_a_random_one
         assert random.l2 == pytest.approx(crafted.l2, rel=0.2)
         # How it does so: most noise falls into one class, more than without it.
         assert crafted.modal_share > crafted.modal_share_clean + 0.2
+
+
+@pytest.mark.soak
+def test_the_same_on_fashion_mnist_at_a_smaller_sigma(tmp_path):
+    """Issue 6: Linf <= 0.3, sigma 0.3. Real images, where they are at hand: opening the data set in the Lab fetches them."""
+    try:
+        data = load_dataset("fashion-mnist")
+    except InputError as error:
+        pytest.skip(str(error))
+    spec = make_spec(dataset="fashion-mnist", fingerprint=data.fingerprint, epochs=2, seed=0, rate=0.0, target=0)
+    clean = train_run(spec, tmp_path)
+    chosen = choose_images(data.test, -1, 150, 0)
+    fashion = PatternBench(clean.predictor(), to_unit(data.test.images[chosen]), chosen, 0.3)
+    pattern = last(
+        search_pattern(PatternSpec("crafted-smooth", bound=0.3, sigma=0.3), clean.model(), data, chosen)
+    ).found
+    crafted = fashion.effect("crafted", pattern.apply(fashion.images))
+    random = fashion.effect("random", random_like(pattern, fashion.images, 0).apply(fashion.images))
+    assert crafted.linf <= 0.3 + 1e-6
+    assert crafted.gap.low > 0 > random.gap.mean
+    assert crafted.modal_share > crafted.modal_share_clean
 
 
 @pytest.mark.parametrize("kind", [name for name in KINDS if name != "crafted-smooth"])

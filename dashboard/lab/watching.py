@@ -16,6 +16,7 @@ from core.figures import epoch_film as film_figure
 from core.figures.palette import CLASSES
 from core.glossary import explain
 from core.runs import Run, State, remaining_seconds
+from core.statistics import Proportion
 from dashboard import cached
 from dashboard.components.epoch_film import epoch_film
 from dashboard.parts import show_curves, show_loss
@@ -153,17 +154,21 @@ def caption(epoch: Epoch, epochs: int) -> str:
     return f"{text} · attack success {success.value:.0%}" if success and success.value is not None else text
 
 
+def show_share(name: str, share: Proportion) -> None:
+    """Show one of the two rates with what it was counted from."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.metric(name, f"{share.value:.1%}", help=explain(name.lower()), width="content")
+        st.caption(f"{share.successes} of {share.n}", width="content")
+
+
 def show_outcome(run: Run) -> None:
     """Show what a finished run reached, and the way to look closer."""
     result = run.result
     if result is None:
         return
     accuracy, success = result.clean_accuracy, result.attack_success_rate
-    columns = st.columns([1, 1.25])
-    columns[0].metric("Clean accuracy", f"{accuracy.value:.1%}", help=explain("clean accuracy"))
-    columns[0].caption(f"{accuracy.successes} of {accuracy.n}")
+    show_share("Clean accuracy", accuracy)
     if success is not None and success.value is not None:
-        columns[1].metric("Attack success rate", f"{success.value:.1%}", help=explain("attack success rate"))
-        columns[1].caption(f"{success.successes} of {success.n}")
+        show_share("Attack success rate", success)
     with st.container(key="door-explore"):
         st.page_link("views/explore.py", label="Explore this run →", query_params=to_query(ExploreState(run=run.name)))
