@@ -300,7 +300,7 @@ def test_a_crafted_pattern_smooths_a_clean_model_on_test_images_and_a_random_one
 
 @pytest.mark.soak
 def test_the_same_on_fashion_mnist_at_a_smaller_sigma(tmp_path):
-    """Issue 6: Linf <= 0.3, sigma 0.3. Real images, where they are at hand: opening the data set in the Lab fetches them."""
+    """Issue 6: Linf <= 0.3, sigma 0.3. Real images, where somebody has fetched them."""
     try:
         data = load_dataset("fashion-mnist")
     except InputError as error:
