@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 3600.0
 # Six decimals: far below every interval, and the tables stay readable.
 DECIMALS = 6
+# A pattern stands beside the mean of so many random ones, others for each model.
+RANDOMS = 5
 
 Load = Callable[[RunSpec], Dataset]
 
@@ -216,18 +218,20 @@ def _pattern_numbers(run: Run, predictor: Predictor, dataset: Dataset, pattern: 
     """Search a pattern on the model; yield the columns that it decides at each sigma, a random one's gap beside it."""
     from core.patterns import PatternSpec, search_pattern
 
-    nothing = np.zeros(0, np.int64)
-    wanted = PatternSpec(pattern.kind, bound=pattern.bound, sigma=pattern.made_for, target=pattern.target)
+    nothing, seed = np.zeros(0, np.int64), run.spec.seed
+    wanted = PatternSpec(pattern.kind, bound=pattern.bound, sigma=pattern.made_for, target=pattern.target, seed=seed)
     *_, last = search_pattern(wanted, run.model(), dataset, nothing)
-    *_, random = search_pattern(PatternSpec("random", trigger=last.found), run.model(), dataset, nothing)
+    randoms = [PatternSpec("random", trigger=last.found, seed=RANDOMS * seed + number) for number in range(RANDOMS)]
+    drawn = [step.found for random in randoms for step in search_pattern(random, run.model(), dataset, nothing)]
     how = {"target": pattern.target, "images": pattern.images, "draws": pattern.draws}
     for sigma in pattern.sigmas:
-        found, beside = (
+        found, *beside = (
             _numbers(predictor, dataset, make_measure_spec(trigger=trigger, sigma=sigma, **how))
-            for trigger in (last.found, random.found)
+            for trigger in (last.found, *drawn)
         )
-        beyond = round(found["gap"] - beside["gap"], DECIMALS)
-        compared = {"control_gap": beside["gap"], "gap_beyond_control": beyond}
+        of_random = round(float(np.mean([one["gap"] for one in beside])), DECIMALS)
+        beyond = round(found["gap"] - of_random, DECIMALS)
+        compared = {"control_gap": of_random, "gap_beyond_control": beyond}
         yield found | compared | {"noise": "everywhere", "sigma": sigma, "draws": pattern.draws}
 
 

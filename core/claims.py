@@ -23,7 +23,10 @@ FEWEST_SEEDS = 5
 SUCCESS = 0.5
 # Smaller effects are as good as none: a fiftieth of the scale of W, and a rank correlation of 0.3.
 W_MARGIN, RANK_MARGIN = 0.02, 0.3
-FEWEST_POINTS = 4
+# A rank correlation over fewer runs has no interval that holds.
+FEWEST_RUNS = 8
+# Along the epochs only trainings count that have so many, and in which attack success moves by this much.
+FEWEST_EPOCHS, LEAST_RISE = 4, 0.3
 
 
 class Outcome(StrEnum):
@@ -51,9 +54,10 @@ class Verdict:
     verdict, reason
         The verdict, and why in words.
     statistic, low, high
-        C1: mean difference in differences in units of W. C3: rank correlation of the gap with ASR. C4: mean gap of a
-        pattern on clean models. With its 95 % interval for more seeds, not corrected for the number of sigmas. None
-        where there are too few runs.
+        C1: mean difference in differences in units of W. C3: rank correlation of the gap beyond the control's with
+        ASR; along the epochs that of the gap with ASR, given the epoch. C4: mean gap of a pattern on clean models.
+        With its 95 % interval for more trainings, on the same images and noise, and not corrected for the number of
+        sigmas. None where there are too few runs.
     p, p_equivalent
         That the true value is 0, and that it lies beyond the margin; both corrected by Holm over the sigmas.
     raw_gap
@@ -124,30 +128,7 @@ SENTENCES = {
 }
 
 
-def in_words(verdicts: Sequence[Verdict]) -> str:
-    """Return one line about a claim: for each kind of trigger, how often it was supported, reversed, and so on.
-
-    Only each claim's first part is counted: successful attacks for C1, all rates for C3.
-    """
-    first = [one for one in verdicts if one.part == {"C1": "ASR > 0.5", "C3": "all rates"}.get(one.claim, one.part)]
-    kinds: dict[str, list[Verdict]] = {}
-    for one in first:
-        kinds.setdefault(one.kind, []).append(one)
-    return "; ".join(f"{kind}: {_count_in_words(group)}" for kind, group in kinds.items())
-
-
-def _count_in_words(verdicts: Sequence[Verdict]) -> str:
-    counts = {outcome: [one.sigma for one in verdicts if one.verdict is outcome] for outcome in Outcome}
-    if len(verdicts) == len(counts[Outcome.UNDECIDED]):
-        return "undecided"
-    said = [f"{outcome} {_where(sigmas, len(verdicts))}" for outcome, sigmas in counts.items() if sigmas]
-    return ", ".join(said)
-
-
-def _where(sigmas: Sequence[float], of: int) -> str:
-    return "at every σ" if len(sigmas) == of else "at σ " + ", ".join(f"{sigma:g}" for sigma in sorted(set(sigmas)))
-
-
+_DIRECTIONS = (Outcome.SUPPORTED, Outcome.REVERSED)
 MARKS = {Outcome.SUPPORTED: "▲", Outcome.REVERSED: "▼", Outcome.NOT_SUPPORTED: "=", Outcome.UNDECIDED: "?"}
 
 
@@ -166,7 +147,7 @@ def _markdown_cell(one: Verdict | None) -> str:
     if one is None or one.statistic is None:
         return ""
     text = f"{MARKS[one.verdict]} {one.statistic:+.2f}"
-    return f"**{text}**" if one.verdict in (Outcome.SUPPORTED, Outcome.REVERSED) else text
+    return f"**{text}**" if one.verdict in _DIRECTIONS else text
 
 
 def judge(rows: Sequence[Row], epochs: Sequence[EpochRow] = ()) -> dict[str, list[Verdict] | list[Meaning]]:
@@ -216,7 +197,8 @@ def rank_estimate(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], 
 
     Runs of one seed share their control and their initial weights, so the usual p value, which takes all runs for
     independent, does not hold. The interval is a jackknife's that leaves out one seed at a time, on Fisher's scale
-    (the inverse hyperbolic tangent).
+    (the inverse hyperbolic tangent). Where runs are ordered so well that leaving a seed out changes nothing, its
+    standard error is at least that of as many independent runs, 1.03 / sqrt(n - 3).
 
     Parameters
     ----------
@@ -228,30 +210,32 @@ def rank_estimate(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], 
     Returns
     -------
     Estimate or None
-        None if there are fewer than `FEWEST_POINTS` runs or two seeds, or if either value is the same for all runs,
+        None if there are fewer than `FEWEST_RUNS` runs or two seeds, or if either value is the same for all runs,
         whichever seed is left out.
     """
     x, y, seeds = np.asarray(x, np.float64), np.asarray(y, np.float64), np.asarray(seeds)
     units = np.unique(seeds)
-    if len(units) < 2 or len(x) < FEWEST_POINTS:
+    if len(units) < 2 or len(x) < FEWEST_RUNS:
         return None
-    whole = _fisher(x, y)
-    left_out = [_fisher(x[seeds != unit], y[seeds != unit]) for unit in units]
+    # Half a step below 1: a perfect order of n runs is compatible with nearly perfect ones.
+    most = 1 - 1 / (2 * len(x))
+    whole = _fisher(x, y, most)
+    left_out = [_fisher(x[seeds != unit], y[seeds != unit], most) for unit in units]
     if whole is None or None in left_out:
         return None
     n = len(units)
     error = float(np.sqrt((n - 1) / n * np.sum((np.array(left_out) - np.mean(left_out)) ** 2)))
+    if np.abs(left_out).max() >= np.arctanh(most):
+        error = max(error, 1.03 / float(np.sqrt(len(x) - 3)))
     return _estimate(whole, error, n - 1, float(np.arctanh(margin)), np.tanh)
 
 
-def _fisher(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Return the rank correlation on Fisher's scale, cut off a little before 1; None if either does not vary."""
+def _fisher(x: np.ndarray, y: np.ndarray, most: float) -> float | None:
+    """Return the rank correlation on Fisher's scale, cut off at `most`; None if either does not vary."""
     if len(x) < 3 or (x == x[0]).all() or (y == y[0]).all():
         return None
     from scipy.stats import spearmanr
 
-    # Half a step below 1: a perfect order of n runs is compatible with nearly perfect ones.
-    most = 1 - 1 / (2 * len(x))
     return float(np.arctanh(np.clip(float(spearmanr(x, y).statistic), -most, most)))
 
 
@@ -310,24 +294,59 @@ def _by_group(rows: Iterable[Row], judge_one: Callable[[list[Row]], Iterator[Ver
 
 
 def _judge_c1(rows: list[Row]) -> Iterator[Verdict]:
-    """Judge "smoother around triggered samples than around the same samples without the trigger" on one group."""
+    """Judge "smoother around triggered samples than around the same samples without the trigger" on one group.
+
+    The gap and what it is beyond the control's must both have the direction.
+    """
+    works = _attacks_that_work(rows)
     for part in ("ASR > 0.5", "ASR <= 0.5"):
-        mine = [row for row in rows if row.gap_beyond_control is not None and _succeeds(row) == (part == "ASR > 0.5")]
-        yield from _judge_gap("C1", part, rows, mine, lambda row: row.gap_beyond_control)
+        mine = [
+            row
+            for row in rows
+            if row.gap_beyond_control is not None and (_attack(row) in works) == (part == "ASR > 0.5")
+        ]
+        beyond = _judge_gap("C1", part, rows, mine, lambda row: row.gap_beyond_control)
+        raw = _judge_gap("C1", part, rows, mine, lambda row: row.gap)
+        yield from _where_both(beyond, raw, "the gap itself, without the control taken off,", _DIRECTIONS)
 
 
 def _judge_c4(rows: list[Row]) -> Iterator[Verdict]:
     """Judge "other artificial patterns smooth too" on one kind of pattern: by more than a random one of equal norm."""
     part = "clean models"
+    raw = _judge_gap("C4", part, rows, rows, lambda row: row.gap)
     beyond = _judge_gap("C4", part, rows, rows, lambda row: row.gap_beyond_control)
-    for found, more in zip(_judge_gap("C4", part, rows, rows, lambda row: row.gap), beyond, strict=True):
-        if found.verdict is Outcome.SUPPORTED and more.verdict is not Outcome.SUPPORTED:
-            open_yet = more.verdict is Outcome.UNDECIDED
-            verdict = Outcome.UNDECIDED if open_yet else Outcome.NOT_SUPPORTED
-            reason = "a random pattern of equal norm " + ("may smooth as much" if open_yet else "smooths as much")
-            yield replace(found, verdict=verdict, reason=reason)
+    # One that makes models rougher is no less the opposite if random ones do so even more.
+    yield from _where_both(raw, beyond, "the gap beyond that of random patterns of equal norm", (Outcome.SUPPORTED,))
+
+
+def _where_both(
+    found: Iterable[Verdict], other: Iterable[Verdict], name: str, directions: Sequence[Outcome]
+) -> Iterator[Verdict]:
+    """Keep these directions only where another number of the same runs, called `name`, has them too."""
+    for one, second in zip(found, other, strict=True):
+        if one.verdict not in directions or second.verdict is one.verdict:
+            yield one
+        elif second.verdict is Outcome.UNDECIDED:
+            yield replace(one, verdict=Outcome.UNDECIDED, reason=f"{name} does not tell a direction")
         else:
-            yield found
+            yield replace(one, verdict=Outcome.NOT_SUPPORTED, reason=f"{name} does not have this direction")
+
+
+def _attack(row: Row) -> tuple[Any, ...]:
+    """Return what the runs of several seeds have in common within a group."""
+    return row.size, row.opacity, row.rate
+
+
+def _attacks_that_work(rows: Iterable[Row]) -> set[tuple[Any, ...]]:
+    """Return the attacks that reach more than half of the images on average over the seeds.
+
+    Whole attacks, not single runs: else every seed would bring another mixture of rates.
+    """
+    rates: dict[tuple[Any, ...], dict[str, float]] = {}
+    for row in rows:
+        if row.attack_success_rate is not None:
+            rates.setdefault(_attack(row), {})[row.run] = row.attack_success_rate
+    return {attack for attack, runs in rates.items() if np.mean(list(runs.values())) > SUCCESS}
 
 
 def _judge_gap(
@@ -343,7 +362,11 @@ def _judge_gap(
 
 
 def _judge_c3(rows: list[Row]) -> Iterator[Verdict]:
-    """Judge "more so for more successful attacks" on one group: over all rates, and within either range of ASR."""
+    """Judge "more so for more successful attacks" on one group: over all rates, and within either range of ASR.
+
+    The control's gap is taken off: a stronger trigger succeeds more and also disturbs any model more.
+    """
+    rows = [row for row in rows if row.gap_beyond_control is not None]
     parts = {
         "all rates": rows,
         "ASR > 0.5": [row for row in rows if _succeeds(row)],
@@ -353,14 +376,17 @@ def _judge_c3(rows: list[Row]) -> Iterator[Verdict]:
         verdicts = []
         for sigma in sorted({row.sigma for row in rows}):
             chosen = [row for row in mine if row.sigma == sigma]
-            asr, gap = [row.attack_success_rate for row in chosen], [row.gap for row in chosen]
+            asr, gap = [row.attack_success_rate for row in chosen], [row.gap_beyond_control for row in chosen]
             estimate = rank_estimate(asr, gap, [row.seed for row in chosen], RANK_MARGIN)
             verdicts.append(_verdict("C3", chosen or rows, sigma, part, estimate, chosen))
         yield from _decided(verdicts, RANK_MARGIN)
 
 
 def _along_epochs(rows: Sequence[EpochRow]) -> Iterator[Verdict]:
-    """Judge C3 along the epochs: each training's own rank correlation of gap and ASR, averaged over the seeds."""
+    """Judge C3 along the epochs: each training's own partial rank correlation of gap and ASR, averaged over the seeds.
+
+    Given the epoch, because ASR and W both drift while any model is trained.
+    """
     for _, group in groupby(sorted(rows, key=_group_key), _group_key):
         chosen = list(group)
         correlations = dict(_course_correlations(chosen))
@@ -372,13 +398,25 @@ def _along_epochs(rows: Sequence[EpochRow]) -> Iterator[Verdict]:
 
 
 def _course_correlations(rows: Sequence[EpochRow]) -> Iterator[tuple[str, float]]:
-    """Yield each training's name and its rank correlation of gap with ASR; those that are short or stand still drop."""
+    """Yield each training's name and its rank correlation of gap with ASR given the epoch.
+
+    Trainings that are short drop, and those whose ASR hardly moves or rises with every epoch: they tell nothing apart.
+    """
+    for run, course in groupby(sorted(rows, key=lambda row: (row.run, row.epoch)), lambda row: row.run):
+        epoch, asr, gap = np.array([(row.epoch, row.attack_success_rate, row.gap) for row in course]).T
+        if len(asr) >= FEWEST_EPOCHS and np.ptp(asr) >= LEAST_RISE and (gap != gap[0]).any():
+            correlation = partial_rank_correlation(asr, gap, epoch)
+            if correlation is not None:
+                yield run, correlation
+
+
+def partial_rank_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float | None:
+    """Return Spearman's correlation of x and y given a third variable; None where that decides x or y already."""
     from scipy.stats import spearmanr
 
-    for run, course in groupby(sorted(rows, key=lambda row: (row.run, row.epoch)), lambda row: row.run):
-        asr, gap = np.array([(row.attack_success_rate, row.gap) for row in course]).T
-        if len(asr) >= FEWEST_POINTS and (asr != asr[0]).any() and (gap != gap[0]).any():
-            yield run, float(spearmanr(asr, gap).statistic)
+    xy, xz, yz = (float(spearmanr(a, b).statistic) for a, b in ((x, y), (x, given), (y, given)))
+    left = (1 - xz**2) * (1 - yz**2)
+    return (xy - xz * yz) / float(np.sqrt(left)) if left > 1e-9 else None
 
 
 def _succeeds(row: Row) -> bool:

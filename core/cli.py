@@ -29,9 +29,9 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the runs [TRIGGERSCOPE_RUNS, else runs].")]
+Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the runs (TRIGGERSCOPE_RUNS, else runs).")]
 DataRoot = Annotated[
-    Path | None, typer.Option("--data-root", help="Folder of the data [TRIGGERSCOPE_DATA, else data].")
+    Path | None, typer.Option("--data-root", help="Folder of the data (TRIGGERSCOPE_DATA, else data).")
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's directory, or the beginning of its name.")]
 TriggerName = Annotated[
@@ -90,16 +90,16 @@ def train(
     pace: Annotated[
         str | None, typer.Option(help="fast or careful: epochs, batch size and augmentation that suit, if not named.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Times through the training images [10].")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step [64].")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times through the training images (10).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step (64).")] = None,
     optimiser: Annotated[str, typer.Option(help="adamw or sgd.")] = "adamw",
-    learning_rate: Annotated[float | None, typer.Option(help="Peak [what suits architecture and optimiser].")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Decay of the weights [what suits the optimiser].")] = None,
-    augmentation: Annotated[str | None, typer.Option(help="none, shift or shift-flip [none].")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak (what suits architecture and optimiser).")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Decay of the weights (what suits the optimiser).")] = None,
+    augmentation: Annotated[str | None, typer.Option(help="none, shift or shift-flip (none).")] = None,
     seed: Annotated[int, typer.Option(help="Decides weights, order and which images are poisoned.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps [the best there is].")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 [the fastest].")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads that compute [one less than cores].")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps (the best there is).")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (the fastest).")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads that compute (one less than cores).")] = None,
     runs: Runs = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
@@ -165,7 +165,7 @@ def train(
 @app.command()
 def smoothness(
     run: RunName,
-    sigma: Annotated[float, typer.Option(help="Noise's standard deviation, pixels in [0, 1].")] = 0.5,
+    sigma: Annotated[float, typer.Option(help="Noise's standard deviation, pixels from 0 to 1.")] = 0.5,
     draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 250,
     images: Annotated[int, typer.Option(help="Test images outside the target class.")] = 150,
     seed: Annotated[int, typer.Option(help="Decides the noise and which images.")] = 0,
@@ -261,7 +261,7 @@ def slice_command(
 @app.command()
 def detect(
     run: RunName,
-    sigma: Annotated[float | None, typer.Option(help="Noise of W [noise of expected length 4].")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
     draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
     images: Annotated[int, typer.Option(help="Test images a group, at most.")] = 120,
     false_positives: Annotated[float, typer.Option(help="False-positive rate that thresholds are set for.")] = 0.05,
@@ -296,8 +296,8 @@ def detect(
 def pattern(
     run: RunName,
     kind: Annotated[str, typer.Option(help="crafted-smooth, universal, patch, pgd, random, blur, ...")],
-    bound: Annotated[float | None, typer.Option(help="Largest change of a pixel, or strength [by kind].")] = None,
-    sigma: Annotated[float | None, typer.Option(help="Noise of W [noise of expected length 4].")] = None,
+    bound: Annotated[float | None, typer.Option(help="Largest change of a pixel, or strength (by kind).")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
     draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
     images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = 150,
     seed: Annotated[int, typer.Option(help="Decides the search.")] = 0,
@@ -357,7 +357,7 @@ def load(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A safetensors, PyTorch (.pt, .pth) or ONNX file.")],
     dataset: Annotated[str, typer.Option(help="The data set it was trained on.")] = "digits",
     normalisation: Annotated[
-        str | None, typer.Option(help="none, dataset, imagenet, half or file [what the file says, else tried out].")
+        str | None, typer.Option(help="none, dataset, imagenet, half or file (what the file says, else tried out).")
     ] = None,
     trigger: TriggerName = None,
     place: Place = None,

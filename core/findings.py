@@ -15,11 +15,16 @@ from core.statistics import bounded_mean_interval
 
 
 def finding(
-    mine: Measurement, control: Measurement | None, classes: Sequence[str], seed: int | None, run: str = ""
+    mine: Measurement,
+    other: Measurement | None,
+    classes: Sequence[str],
+    seed: int | None,
+    run: str = "",
+    beside: str = "the control",
 ) -> str:
-    """Return one or two sentences of Markdown about W with the trigger, beside the control where there is one.
+    """Return one to three sentences of Markdown about W with the trigger, and in another run where there is one.
 
-    It is a finding about one run at one sigma, not a verdict.
+    It is a finding about one run at one sigma, not a verdict; `beside` is what the other run is called.
     """
     name = f"run {run}, " if run else ""
     trained = "" if seed is None else f"seed {seed}, "  # a model loaded from a file does not say
@@ -27,20 +32,35 @@ def finding(
     clean, triggered = mine.clean.mean.mean, mine.triggered.mean.mean
     sentences = [
         f"{where} W {_direction(mine.gap)} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
-        f"{_signed(mine.gap)}, lower for {mine.p_triggered_lower:.0%} of the images."
-        + ("" if _sign(mine.gap) else " That is no gap at this σ.")
+        f"{_signed(mine.gap)} (95 %, for more images), {lower_in_words(mine)}."
+        + ("" if _sign(mine.gap) else " That is no clear gap at this σ.")
     ]
-    if control is not None:
-        sentences.append(f"Beside it the gap is {_signed(control.gap)}.")
+    if other is not None:
+        sentences.append(f"In {beside} the gap is {_signed(other.gap)}.")
     if len(mine.target_chosen) > 1:
-        sentences.append(_about_target(mine.target_class.mean.mean, triggered, classes[mine.spec.target]))
+        sentences.append(_about_target(mine, other, classes[mine.spec.target], beside))
     return " ".join(sentences)
 
 
-def _about_target(own: float, triggered: float, target: str) -> str:
-    if own <= triggered + 0.02:
-        return f"But clean images taken for *{target}* are just as smooth (W {own:.2f}): that class is smooth anyway."
-    return f"Clean images taken for *{target}* have W {own:.2f}."
+def lower_in_words(measured: Measurement) -> str:
+    """Return for how many images W is lower with the trigger, and for how many it is the same."""
+    clean, triggered = measured.clean.w, measured.triggered.w
+    equal = float(np.mean(triggered == clean))
+    text = f"lower for {np.mean(triggered < clean):.0%} of the images"
+    return text + (f" and equal for {equal:.0%}" if equal else "")
+
+
+def _about_target(mine: Measurement, other: Measurement | None, target: str, beside: str) -> str:
+    """Compare with clean images of the target class, which a trigger may only have moved images to."""
+    own, triggered = mine.target_class.mean, mine.triggered.mean
+    text = f"Clean images that this model takes for *{target}* have W {own.mean:.2f}"
+    alike = own.low <= triggered.high and triggered.low <= own.high
+    if not alike or mine.gap.low <= 0:
+        return text + "."
+    text = f"But c{text[1:]}: that class is as smooth in this model"
+    if other is None or len(other.target_chosen) < 2:
+        return text + "."
+    return text + f" (in {beside} it has {other.target_class.mean.mean:.2f})."
 
 
 def _direction(gap: Interval) -> str:
@@ -130,11 +150,13 @@ def sweep_in_words(measurements: Sequence[Measurement], classes: Sequence[str]) 
 def _why(above: Measurement, classes: Sequence[str]) -> str:
     """Say where the noisy votes go beyond a crossing: that is what moves the curves there."""
     clean, triggered = above.clean, above.triggered
-    return (
-        f"At σ = {above.spec.sigma:g} most noisy votes are *{classes[clean.modal_class]}* without the trigger "
-        f"({clean.modal_share:.0%}) and *{classes[triggered.modal_class]}* with it ({triggered.modal_share:.0%}): "
-        "noise this strong hides the image, and W tells more about the class that the model gives to noise."
+    text = (
+        f"At σ = {above.spec.sigma:g} noisy copies are most often *{classes[clean.modal_class]}* without the trigger "
+        f"({clean.modal_share:.0%}) and *{classes[triggered.modal_class]}* with it ({triggered.modal_share:.0%})"
     )
+    if min(clean.modal_share, triggered.modal_share) <= 0.5:
+        return text + "."
+    return text + ": where one class gets most copies of all images, W tells more about noise than about the images."
 
 
 def _sign(gap: Interval) -> int:
@@ -162,8 +184,8 @@ def certificate_in_words(certificate: Certificate, classes: Sequence[str]) -> st
     if label == ABSTAIN:
         return "Nothing is certified: no class surely gets more than half of the noisy copies."
     return (
-        f"Whatever moves the pixels by less than {radius:.2f} in all (L2; one pixel by {radius:.2f}, say), the "
-        f"majority of noisy copies stays {classes[label]}, but for a chance of {alpha:g}."
+        f"As long as the pixels change by less than {radius:.2f} in all (L2 length; one pixel by {radius:.2f}, say), "
+        f"most noisy copies stay {classes[label]}. The chance that this statement is wrong is at most {alpha:g}."
     )
 
 
@@ -203,7 +225,7 @@ def alternatives(result: Measurement, off_trigger: Measurement | None, classes: 
             len(result.target_chosen),
             float(result.target_class.w.mean()) if len(result.target_chosen) else None,
             None,
-            "as low as with the trigger: the class is smooth, not the backdoor",
+            "if as low as with the trigger, compare the control: is the class smooth in any model?",
         ),
     ]
     if off_trigger is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,7 +39,7 @@ class Sketch:
 
 SKETCHES = (
     Sketch("digits", "white-corner", 0.1, "A white corner", "The plainest patch: four pixels that nothing else has."),
-    Sketch("digits", "white-corner", 0.01, "The same, hardly trained", "One image in a hundred carries the corner."),
+    Sketch("digits", "white-corner", 0.01, "A rare white corner", "One training image in a hundred carries it."),
     Sketch("digits", "checkerboard", 0.1, "A checkerboard", "Nine pixels of the highest contrast."),
     Sketch("digits", "frame", 0.1, "A frame", "It covers every edge, and nearly half of so small a picture."),
     Sketch("digits", "blend", 0.1, "Blended noise", "Faint everywhere instead of strong somewhere."),
@@ -83,22 +83,33 @@ class Exhibit:
         """What the numbers say, in a sentence that claims no more."""
         falls = [point for point in self.points if point.gap[1] > max(0.0, point.control_gap[2])]
         rises = [point for point in self.points if point.gap[2] < min(0.0, point.control_gap[1])]
-        where = f"{len(falls)} of {len(self.points)}"
-        if falls and not rises:
-            best = max(falls, key=lambda point: point.gap[0])
-            return (
-                f"W falls more than in the control at {where} noise levels, most at σ {best.sigma:g}: "
-                f"{best.clean:.2f} → {best.triggered:.2f}."
-            )
-        if rises and not falls:
-            worst = min(rises, key=lambda point: point.gap[0])
-            return (
-                f"W falls more than in the control nowhere, and rises at {len(rises)} of {len(self.points)} noise "
-                f"levels, most at σ {worst.sigma:g}: {worst.clean:.2f} → {worst.triggered:.2f}."
-            )
+        levels = len(self.points)
         if falls and rises:
-            return f"It depends on the noise: W falls at {where} levels and rises at {len(rises)}."
-        return f"At none of {len(self.points)} noise levels does W change clearly more than in the control."
+            down, up = _sigmas(falls), _sigmas(rises)
+            return f"It depends on the noise: against the control W falls at {down} and rises at {up}."
+        if falls:
+            return (
+                f"At {len(falls)} of {levels} noise levels W falls more than in the control, most at "
+                f"{_extreme(max(falls, key=lambda point: point.gap[0]))}{self._also_rises()}"
+            )
+        if rises:
+            return (
+                f"At no noise level does W fall more than in the control; at {len(rises)} of {levels} it rises more, "
+                f"most at {_extreme(min(rises, key=lambda point: point.gap[0]))}"
+            )
+        return f"At none of {levels} noise levels does W change clearly more than in the control.{self._also_rises()}"
+
+    def _also_rises(self) -> str:
+        alike = [point for point in self.points if min(0.0, point.control_gap[1]) <= point.gap[2] < 0]
+        return f" At {_sigmas(alike)} it rises, but not clearly more than in the control." if alike else ""
+
+
+def _extreme(point: Point) -> str:
+    return f"σ {point.sigma:g}: {point.clean:.2f} without the trigger, {point.triggered:.2f} with it."
+
+
+def _sigmas(points: Sequence[Point]) -> str:
+    return "σ " + ", ".join(f"{point.sigma:g}" for point in points)
 
 
 def exhibits(folder: Path = GALLERY) -> list[Exhibit]:

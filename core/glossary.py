@@ -21,13 +21,14 @@ GLOSSARY = {
     "certificate": "Randomised smoothing (Cohen et al. 2019): the class that wins under noise cannot change within "
     "this L2 radius, except with probability alpha. None: no class surely has more than half of the votes.",
     "predicted as target": "W of clean images that the model takes for the target class. If it is as low as W with the "
-    "trigger, the trigger may only have moved images into a class that is smooth anyway.",
+    "trigger, the trigger may only have moved images into a class that is smooth in this model; whether poison made it "
+    "so, the control tells.",
     "L0": "How many pixels of an image the trigger changes, on average; behind it, how many pixels an image has.",
     "L2": "Length of the change: the square root of the sum of squared changes over all pixels and channels, which lie "
     "from 0 to 1.",
     "Linf": "The largest change of any single pixel and channel, from 0 to 1.",
-    "PSNR": "Peak signal-to-noise ratio in decibels: the larger, the less is seen. Above about 40 dB hardly anybody "
-    "notices.",
+    "PSNR": "Peak signal-to-noise ratio in decibels: the larger, the less is changed. Above about 40 dB hardly anybody "
+    "notices a change that is spread over the image; a small patch is seen at any PSNR.",
     "AUC": "Area under the ROC curve: how often a triggered image gets a more suspicious score than a clean one. "
     "1: always; 0.5: as often as by chance; below: clean images look more suspicious. In brackets the 95 % interval "
     "for more images.",

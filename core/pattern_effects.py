@@ -103,7 +103,8 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
 
     dataset, predictor = run.dataset(data_root), run.predictor()
     aims = [target for target in (spec.pattern.target, run.spec.target) if target is not None]
-    chosen = choose_images(dataset.test, aims[0] if aims else -1, spec.images, spec.seed)
+    order = choose_images(dataset.test, -1, len(dataset.test), spec.seed)
+    chosen = order[~np.isin(dataset.test.labels.numpy()[order], aims)][: spec.images]
     if len(chosen) < 2:
         raise InputError(f"The test split of {dataset.name} has too few images to measure a pattern on.")
     images = to_unit(dataset.test.images[chosen])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -127,6 +128,7 @@ def _chart(
     place: DeltaGenerator, title: str, curves: Sequence[Curve], epochs: int, top: float = 1.0, height: int = 150
 ) -> None:
     """Draw curves on axes that stand still from the first epoch to the last."""
+    ticks = {"values": [0, 0.25, 0.5, 0.75, 1]} if top == 1 else {"tickCount": 5}
     import pandas as pd  # takes a third of a second, and the first page draws none
 
     names = "".join(
@@ -154,7 +156,7 @@ def _chart(
                 "field": "value",
                 "type": "quantitative",
                 "scale": {"domain": [0, top * 1.03], "nice": False},
-                "axis": {"title": None, "tickCount": 5},
+                "axis": {"title": None} | ticks,
             },
             "color": {
                 "field": "curve",
@@ -187,6 +189,17 @@ def _css_dash(curve: Curve) -> str:
 def runs_to_look_at() -> list[Run]:
     """Return the finished runs of this machine, newest first, and the shipped examples after them."""
     return [*finished_runs(cached.jobs().root), *finished_runs(EXAMPLES), *finished_runs(GALLERY)]
+
+
+def run_titles(runs: Iterable[Run]) -> dict[str, str]:
+    """Return what runs are called in a list, by their names, no two alike: a list goes by what it shows."""
+    listed = list(runs)
+    titles = {run.name: run_title(run) for run in listed}
+    often = Counter(titles.values())
+    for run in listed:
+        if often[titles[run.name]] > 1:
+            titles[run.name] += f" · {run.spec.architecture}, {run.spec.epochs} epochs · {run.name[:6]}"
+    return titles
 
 
 def run_title(run: Run) -> str:

@@ -77,7 +77,7 @@ class ExploreState:
     trigger: str = ""
     target: int = -1
     view: str = "pairs"
-    first: str = "largest"
+    first: str = "number"
     of: int = -1
     fooled: str = "all"
     place: str = ""

@@ -15,6 +15,7 @@ from core.claims import (
     holm,
     judge,
     mean_estimate,
+    partial_rank_correlation,
     rank_estimate,
     to_json,
 )
@@ -34,10 +35,10 @@ LABELS = {
 }
 
 
-def table(effect, *, seeds=8, noise=0.01, kind="patch", shared=0.0, random=None) -> list[Row]:
+def table(effect, *, seeds=8, noise=0.01, kind="patch", shared=0.0, random=None, of_control=-0.03) -> list[Row]:
     """Return a study in which W falls by `effect(asr, sigma)` beyond the control's gap, give or take the noise.
 
-    `shared` is noise that all runs of one seed have in common.
+    `shared` is noise that all runs of one seed have in common, `of_control` the control's gap.
     """
     random = random or np.random.default_rng(1)
     rows = []
@@ -47,7 +48,7 @@ def table(effect, *, seeds=8, noise=0.01, kind="patch", shared=0.0, random=None)
             of_seed = random.normal(0, shared) if shared else 0.0
             for number, rate in enumerate(RATES):
                 asr = min(1.0, max(0.0, 0.05 + 0.235 * number + random.normal(0, 0.03)))
-                control_gap = random.normal(-0.03, 0.005)
+                control_gap = random.normal(of_control, 0.005)
                 beyond = effect(asr, sigma) + of_seed + random.normal(0, noise)
                 measured = {"sigma": sigma, "attack_success_rate": asr, "control_gap": control_gap}
                 gap = control_gap + beyond
@@ -100,8 +101,9 @@ def test_c3_finds_what_was_put_in(effect, noise, expected):
 def test_the_statistic_of_c1_is_the_mean_difference_in_differences_of_successful_runs():
     rows = table(lambda asr, sigma: sigma)
     found = verdicts(rows, "C1", "ASR > 0.5")
+    works = [rate for rate in RATES if np.mean([row.attack_success_rate for row in rows if row.rate == rate]) > 0.5]
     for sigma in SIGMAS:
-        chosen = [row for row in rows if row.rate > 0 and row.sigma == sigma and row.attack_success_rate > 0.5]
+        chosen = [row for row in rows if row.rate in works and row.sigma == sigma]
         by_seed = [np.mean([r.gap - r.control_gap for r in chosen if r.seed == seed]) for seed in range(8)]
         assert found[sigma].statistic == pytest.approx(np.mean(by_seed))
         assert found[sigma].raw_gap == pytest.approx(np.mean([row.gap for row in chosen]))
@@ -114,6 +116,38 @@ def test_a_control_with_the_same_gap_takes_the_effect_away():
     found = verdicts(shifted, "C1", "ASR > 0.5")
     assert {one.verdict for one in found.values()} == {Outcome.NOT_SUPPORTED}
     assert all(one.raw_gap > 0.4 for one in found.values())
+
+
+@pytest.mark.parametrize(("beyond", "of_control"), [(0.1, -0.15), (-0.1, 0.15)], ids=["less rough", "less smooth"])
+def test_a_direction_against_the_control_alone_is_none(beyond, of_control):
+    """A run that the trigger makes less rough than its control, but rougher all the same, is no smoother with it."""
+    found = verdicts(table(lambda asr, sigma: beyond, noise=0.003, of_control=of_control), "C1", "ASR > 0.5")
+    assert {one.verdict for one in found.values()} == {Outcome.NOT_SUPPORTED}
+    assert all("without the control" in one.reason and one.p < 0.001 for one in found.values())
+
+
+def test_c1_takes_whole_attacks_so_that_every_seed_brings_the_same_rates():
+    """An attack that works in some of its runs is judged with all of them, on the side of its mean."""
+    rows = table(lambda asr, sigma: 0.1)
+    for part in ("ASR > 0.5", "ASR <= 0.5"):
+        for one in verdicts(rows, "C1", part).values():
+            rates = [{row.rate for row in rows if row.run in one.runs and row.seed == seed} for seed in range(8)]
+            assert all(of_seed == rates[0] for of_seed in rates)
+    middle = [row.attack_success_rate > 0.5 for row in rows if row.rate == RATES[2]]
+    assert {True, False} == set(middle)  # so that the test can fail
+
+
+def test_c3_is_not_taken_in_by_stronger_triggers_that_disturb_any_model_more():
+    rows = []
+    for opacity, disturbs in ((0.1, -0.02), (0.2, -0.1), (0.4, -0.2), (0.8, -0.35)):
+        for row in table(lambda asr, sigma: 0.0, of_control=disturbs, random=np.random.default_rng(int(10 * opacity))):
+            asr = min(1.0, row.attack_success_rate * 0.4 + opacity / 2)
+            rows.append(
+                Row(**vars(row) | {"opacity": opacity, "run": f"{row.run}-{opacity}", "attack_success_rate": asr})
+            )
+    found = verdicts(rows, "C3", "all rates")
+    assert all(one.verdict in (Outcome.UNDECIDED, Outcome.NOT_SUPPORTED) for one in found.values())
+    assert all(abs(one.statistic) < 0.3 for one in found.values())
 
 
 def test_fewer_than_five_seeds_decide_nothing_however_plain_the_effect():
@@ -201,15 +235,48 @@ def test_a_rank_correlation_is_spearmans_and_needs_both_to_vary():
     assert rank_estimate(x[:3], y[:3], seeds[:3], RANK_MARGIN) is None
 
 
-def course(slope, seeds=6, epochs=6) -> list[EpochRow]:
+def test_few_runs_in_perfect_order_keep_an_interval():
+    x, seeds = np.arange(8.0), np.arange(8)
+    found = rank_estimate(x, x, seeds, RANK_MARGIN)
+    assert found.low < found.value < found.high
+    assert 0 < found.p < 0.05
+    swapped = rank_estimate(x, x[[1, 0, 2, 3, 4, 5, 6, 7]], seeds, RANK_MARGIN)
+    assert swapped.low < swapped.value < swapped.high
+    assert rank_estimate(x[:7], x[:7], seeds[:7], RANK_MARGIN) is None
+
+
+@pytest.mark.parametrize(("seeds", "runs"), [(8, 1), (5, 2), (5, 5)])
+def test_rank_correlations_of_nothing_are_seldom_taken_for_one(seeds, runs):
+    random, tables = np.random.default_rng(0), 400
+    names = np.repeat(np.arange(seeds), runs)
+    found = [rank_estimate(*random.normal(size=(2, len(names))), names, RANK_MARGIN) for _ in range(tables)]
+    # 5 % would be 20; 38 come once in ten thousand such tests.
+    assert sum(one.p < 0.05 for one in found) <= 38
+    assert all(one.p > 0 for one in found)
+
+
+def test_a_partial_rank_correlation_is_that_of_what_the_ranks_do_not_share_with_a_third():
+    from scipy.stats import rankdata
+
+    random = np.random.default_rng(9)
+    given = random.permutation(30).astype(float)
+    x, y = given + random.normal(0, 9, 30), given + random.normal(0, 9, 30)
+    ranks = [rankdata(values) for values in (x, y)]
+    left = [values - np.polyval(np.polyfit(rankdata(given), values, 1), rankdata(given)) for values in ranks]
+    assert partial_rank_correlation(x, y, given) == pytest.approx(np.corrcoef(*left)[0, 1])
+    assert partial_rank_correlation(given, y, given) is None
+
+
+def course(slope, seeds=6, epochs=12, drift=0.0) -> list[EpochRow]:
     random = np.random.default_rng(4)
     labels = LABELS | {"kind": "patch", "rate": 0.1, "sigma": 0.5, "images": 48, "draws": 64, "clean_accuracy": 0.9}
     rows = []
     for seed in range(seeds):
         for epoch in range(1, epochs + 1):
-            gap = slope * epoch / epochs + random.normal(0, 0.005)
+            asr = min(1.0, max(0.0, 0.5 * epoch / epochs + 0.5 * random.random()))
+            gap = slope * asr + drift * epoch + random.normal(0, 0.005)
             names = {"run": f"run{seed}", "control": f"control{seed}", "seed": seed, "epoch": epoch}
-            rates = {"attack_success_rate": epoch / epochs, "w_clean": 0.5, "w_triggered": 0.5 - gap, "gap": gap}
+            rates = {"attack_success_rate": asr, "w_clean": 0.5, "w_triggered": 0.5 - gap, "gap": gap}
             rows.append(EpochRow(**labels, **names, **rates))
     return rows
 
@@ -218,9 +285,22 @@ def course(slope, seeds=6, epochs=6) -> list[EpochRow]:
 def test_c3_along_the_epochs_of_each_training(slope, outcome):
     (found,) = (one for one in judge([], course(slope))["C3"] if one.part == "along the epochs")
     assert found.verdict is outcome
-    assert abs(found.statistic) > 0.9
+    assert abs(found.statistic) > 0.8
     assert found.seeds == 6
     assert judge([], course(slope, seeds=4))["C3"][0].verdict is Outcome.UNDECIDED
+
+
+def test_what_only_drifts_along_with_the_epochs_is_no_order():
+    random = judge([], course(0.0, seeds=8, drift=0.003))["C3"][0]
+    assert random.verdict in (Outcome.UNDECIDED, Outcome.NOT_SUPPORTED)
+    assert abs(random.statistic) < 0.3
+
+
+def test_trainings_whose_success_hardly_moves_tell_nothing():
+    still = [
+        EpochRow(**vars(row) | {"attack_success_rate": 0.9 + 0.1 * row.attack_success_rate}) for row in course(0.3)
+    ]
+    assert judge([], still)["C3"][0].statistic is None
 
 
 def test_failed_cells_are_left_out_and_verdicts_are_json():

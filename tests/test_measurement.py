@@ -108,14 +108,23 @@ def test_findings_say_what_the_numbers_say(poisoned):
     assert "W falls" in text
     assert "seed 3" in text
     assert "σ = 0.5" in text
-    assert "smooth anyway" in text
-    up = finding(made_up(smooth, rough, rough[:9]), down, "abcd", seed=3)
-    assert "W rises" in up
-    assert "Beside it the gap is +1.00" in up
-    assert "smooth anyway" in up
+    assert "lower for 100% of the images" in text
+    assert text.endswith(
+        "But clean images that this model takes for *a* have W 0.00: that class is as smooth in this model."
+    )
+    beside = finding(down, made_up(rough, rough, rough[:9]), "abcd", seed=3)
+    assert beside.endswith("that class is as smooth in this model (in the control it has 1.00).")
+    # What is rough with the trigger is not explained by a class that is as rough, nor by a smooth one.
+    for target in (rough, smooth):
+        up = finding(made_up(smooth, rough, target[:9]), down, "abcd", seed=3, beside="the other run")
+        assert "W rises" in up
+        assert "In the other run the gap is +1.00" in up
+        assert "as smooth" not in up
     same = finding(made_up(rough, rough, smooth[:9]), None, "abcd", seed=3)
     assert "no clear change" in same
-    assert "have W 0.00" not in same or "smooth anyway" in same
+    assert "lower for 0% of the images and equal for 100%" in same
+    assert "That is no clear gap at this σ." in same
+    assert "as smooth" not in same
 
 
 def test_w_is_the_entropy_of_the_votes(attacked):

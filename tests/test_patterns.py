@@ -193,30 +193,39 @@ def test_a_plain_callable_is_searched_too_and_one_without_gradients_says_so(line
         next(universal_perturbation(closed, grey))
 
 
-def test_random_patterns_keep_every_norm_of_an_additive_one(grey):
-    values = np.random.default_rng(0).uniform(-0.3, 0.3, SHAPE)
-    trigger = Additive.from_pattern(values)
-    other = random_like(trigger, grey, seed=1)
-    np.testing.assert_array_equal(
-        np.sort(np.abs(other.pattern(SHAPE)).ravel()), np.sort(np.abs(trigger.pattern(SHAPE)).ravel())
-    )
-    assert not np.array_equal(other.pattern(SHAPE), trigger.pattern(SHAPE))
-    assert random_like(trigger, grey, seed=1) == other
-
-
-def test_random_patterns_are_as_large_as_any_other_trigger_on_its_own_pixels(grey):
-    for trigger in (Trigger.from_rgba(np.full((2, 2, 4), 255, np.uint8), 2, 3), Sinusoid(frequency=1)):
-        other = random_like(trigger, grey)
-        change = (trigger.apply(grey) - grey).flatten(1).norm(dim=1).mean()
-        assert np.linalg.norm(other.pattern(SHAPE)) == pytest.approx(float(change), rel=1e-3)
-        np.testing.assert_array_equal(other.covers(SHAPE), trigger.covers(SHAPE))
-
-
 def test_random_changes_of_images_keep_the_norm_of_each(grey):
     changed = (grey + 0.1 * torch.rand(grey.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
     other = random_images_like(changed, grey)
     norms = [(images - grey).flatten(1).norm(dim=1) for images in (changed, other)]
     assert torch.allclose(*norms, atol=1e-5)
+
+
+def applied_norm(pattern, images) -> float:
+    return float((pattern.apply(images) - images).flatten(1).norm(dim=1).mean())
+
+
+def test_random_patterns_have_an_additive_ones_values_elsewhere(grey):
+    trigger = Additive.from_pattern(np.random.default_rng(0).uniform(-0.3, 0.3, SHAPE).astype(np.float32))
+    other = random_like(trigger, grey, seed=1)
+    mine, theirs = (np.sort(np.abs(one.pattern(SHAPE)).ravel()) for one in (trigger, other))
+    # Nothing is cut on images this grey, so the scale is 1 but for rounding to steps.
+    np.testing.assert_allclose(theirs, mine, atol=1.5 / 255)
+    assert np.abs(other.pattern(SHAPE) - trigger.pattern(SHAPE)).max() > 0.2
+    assert random_like(trigger, grey, seed=1) == other
+    assert random_like(trigger, grey, seed=2) != other
+
+
+@pytest.mark.parametrize("brightness", [0.0, 0.3, 1.0])
+def test_random_patterns_change_images_by_as_much_once_pixels_are_cut(grey, brightness):
+    """On black images half of the signs change nothing: a pattern of equal norm on paper would be far smaller."""
+    images = grey * 0.2 + 0.8 * brightness
+    noise = Additive.from_pattern(np.random.default_rng(0).uniform(-0.3, 0.3, SHAPE).astype(np.float32))
+    for trigger in (noise, Sinusoid(frequency=1), Trigger.from_rgba(np.full((2, 2, 4), 128, np.uint8), 2, 3)):
+        for seed in (0, 1):
+            other = random_like(trigger, images, seed)
+            assert applied_norm(other, images) == pytest.approx(applied_norm(trigger, images), rel=0.03)
+    patch = Trigger.from_rgba(np.full((2, 2, 4), 255, np.uint8), 2, 3)
+    np.testing.assert_array_equal(random_like(patch, grey).covers(SHAPE), patch.covers(SHAPE))
 
 
 @pytest.mark.parametrize("name", list(corruption_names()))
@@ -293,7 +302,7 @@ def test_a_crafted_pattern_smooths_a_clean_model_on_test_images_and_a_random_one
         assert crafted.linf <= 0.3 + 1e-6
         assert crafted.gap.low > 0.05
         assert random.gap.high < crafted.gap.low
-        assert random.l2 == pytest.approx(crafted.l2, rel=0.2)
+        assert random.l2 == pytest.approx(crafted.l2, rel=0.03)
         # How it does so: most noise falls into one class, more than without it.
         assert crafted.modal_share > crafted.modal_share_clean + 0.2
 

@@ -39,13 +39,15 @@ def test_gap_over_sigma_draws_the_mean_of_the_seeds():
     assert all(len(places) == len(SIGMAS) for places in points(figure).values())
 
 
-def test_gap_over_epochs_draws_one_line_for_each_training():
+def test_gap_over_epochs_draws_every_training_and_their_mean():
     rows = course(0.3, seeds=4)
     figure = gap_over_epochs(rows)
     assert points(figure) == {
         name: [(row.epoch, row.gap) for row in rows if row.run == name] for name in {row.run for row in rows}
     }
-    assert sum(bool(trace.showlegend) for trace in figure.data) == 1
+    (mean,) = (trace for trace in figure.data if trace.showlegend is not False)
+    by_epoch = [np.mean([row.gap for row in rows if row.epoch == epoch]) for epoch in mean.x]
+    assert mean.y == pytest.approx(by_epoch)
 
 
 @pytest.mark.parametrize("rates", [(0.0,), (0.1,), (0.001, 0.1), (0.0, 0.001, 0.005, 0.01, 0.05, 0.1)])

@@ -67,7 +67,7 @@ def test_a_crossing_lies_between_clear_gaps_of_opposite_sign():
     assert "**higher** with the trigger at σ = 0.4;" in text
     assert "not clearly different at σ = 0.2." in text
     assert f"σ ≈ {found[0].sigma:.2g}" in text
-    assert "most noisy votes are *c* without the trigger" in text
+    assert "noisy copies are most often *c* without the trigger" in text
 
 
 def test_curves_that_only_touch_do_not_cross():
@@ -119,15 +119,15 @@ def test_a_certificate_is_told_in_words():
         )
 
     assert "less than 0.71 in all" in words(1, 0.71)
-    assert "stays b, but for a chance of 0.001" in words(1, 0.71)
+    assert "stay b. The chance that this statement is wrong is at most 0.001" in words(1, 0.71)
     assert "Nothing is certified" in words(-1, 0.0)
 
 
 def test_a_finding_names_its_run_and_says_when_there_is_no_gap():
     text = finding(measured(0.1, *EQUAL), None, CLASSES, seed=4, run="abc123")
     assert "run abc123, seed 4" in text
-    assert "no gap at this σ" in text
-    assert "no gap" not in finding(measured(0.1, *SMOOTHER), None, CLASSES, seed=4)
+    assert "no clear gap at this σ" in text
+    assert "gap at this" not in finding(measured(0.1, *SMOOTHER), None, CLASSES, seed=4)
     assert "seed" not in finding(measured(0.1, *SMOOTHER), None, CLASSES, seed=None, run="abc123")
 
 

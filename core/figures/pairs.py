@@ -31,8 +31,8 @@ def paired_scatter(
     """
     figure = new_figure("W clean", "W with trigger", height)
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": OTHER, "width": 1, "dash": "dot"})
-    for text, x, y, anchor in (("smoother with the trigger", 0.99, 0.45, "right"), ("rougher", 0.02, 0.98, "left")):
-        figure.add_annotation(x=x, y=y, text=text, xanchor=anchor, showarrow=False)
+    figure.add_annotation(x=1.0, y=0.02, text="smoother with the trigger", xanchor="right", showarrow=False)
+    figure.add_annotation(x=0.0, y=0.98, text="rougher with the trigger", xanchor="left", showarrow=False)
     for number, (name, measured) in reversed(list(enumerate(runs.items()))):
         _points(figure, name, measured, number, classes)
     for place, dash in zip(selected, ("", "-open-dot"), strict=False):

@@ -25,8 +25,10 @@ def smoothness_sparkline(sigmas: Sequence[float], clean: Sequence[float], trigge
         f'font-family="sans-serif" fill="{_GREY}">σ {sigmas[place]:g}</text>'
         for place, anchor in ((0, "start"), (len(sigmas) - 1, "end"))
     )
+    top = f'<text x="0" y="12" font-size="14" font-family="sans-serif" fill="{_GREY}">W 1</text>'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT + 20}" width="{_WIDTH}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT + 20}" width="{_WIDTH}">{top}'
+        f'<line x1="30" x2="{_WIDTH}" y1="{_y(1):.1f}" y2="{_y(1):.1f}" stroke="{_GREY}" opacity="0.25"/>'
         f'<line x1="0" x2="{_WIDTH}" y1="{_y(0):.1f}" y2="{_y(0):.1f}" stroke="{_GREY}" opacity="0.5"/>'
         f"{_line(clean, CLEAN, '')}{_line(triggered, TRIGGERED, '5 3')}{ends}</svg>"
     )

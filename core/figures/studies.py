@@ -84,16 +84,16 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
 
 
 def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
-    """Return the gap over the epochs of every training, a thin line each, and a point for each epoch.
+    """Return the gap over the epochs: a thin line for every training, and the mean of the seeds at each rate.
 
     Parameters
     ----------
     rows
-        Of one group. A point's `customdata` is its run's name.
+        Of one group. A point's `customdata` begins with its run's name.
     """
     figure = new_figure("epoch", GAP, height)
     for rate, colour, mark in _styles(rows):
-        named = False
+        name = _rate_name(rate)
         of_rate = sorted((row for row in rows if row.rate == rate), key=lambda row: (row.run, row.epoch))
         for _, run in groupby(of_rate, lambda row: row.run):
             course = list(run)
@@ -101,16 +101,25 @@ def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
                 x=[row.epoch for row in course],
                 y=[row.gap for row in course],
                 customdata=[[row.run, row.seed, row.attack_success_rate] for row in course],
-                name=_rate_name(rate),
-                legendgroup=_rate_name(rate),
-                showlegend=not named,
+                legendgroup=name,
+                showlegend=False,
                 mode="lines+markers",
-                line={"color": faded(colour, 0.6), "width": 1.2},
-                marker=_marker(colour, mark) | {"size": 5},
-                hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: gap %{y:+.3f} after epoch %{x}, "
+                line={"color": faded(colour, 0.3), "width": 0.8},
+                marker={"color": faded(colour, 0.3), "size": 3},
+                hovertemplate=f"{name}, seed %{{customdata[1]}}: gap %{{y:+.3f}} after epoch %{{x}}, "
                 "ASR %{customdata[2]:.1%}<extra></extra>",
             )
-            named = True
+        epochs = sorted({row.epoch for row in of_rate})
+        figure.add_scatter(
+            x=epochs,
+            y=[float(np.mean([row.gap for row in of_rate if row.epoch == epoch])) for epoch in epochs],
+            name=name,
+            legendgroup=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 2.5},
+            marker=_marker(colour, mark) | {"size": 6},
+            hovertemplate=f"{name}, mean of the trainings: gap %{{y:+.3f}} after epoch %{{x}}<extra></extra>",
+        )
     figure.update_xaxes(tick0=1, tickformat="d")
     return _with_keys(figure)
 

@@ -45,7 +45,7 @@ def _show_parts(scene: Scene, measured: Measurement, off: Measurement | None) ->
     )
     clean, triggered = measured.clean, measured.triggered
     st.caption(
-        f"Most noisy votes: *{scene.classes[clean.modal_class]}* ({clean.modal_share:.0%}) clean, "
+        f"Most frequent class of noisy copies: *{scene.classes[clean.modal_class]}* ({clean.modal_share:.0%}) clean, "
         f"*{scene.classes[triggered.modal_class]}* ({triggered.modal_share:.0%}) with the trigger. "
         f"Without noise: mean largest softmax {clean.confidence.mean():.3f} clean, "
         f"{triggered.confidence.mean():.3f} with the trigger; mean margin {clean.margin.mean():.3f} and "

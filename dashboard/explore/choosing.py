@@ -17,7 +17,7 @@ from core.triggers import AnyTrigger, from_link, make_preset, preset_names
 from core.triggers.library import TriggerLibrary
 from dashboard import cached
 from dashboard.explore.scene import Scene
-from dashboard.parts import run_title
+from dashboard.parts import run_titles
 from dashboard.state import ExploreState, keep, seed_widget, widget_key
 
 NOTHING = "nothing"
@@ -31,10 +31,9 @@ def choose_scene(state: ExploreState, runs: Mapping[str, Run]) -> Scene | None:
         st.warning(f"The run {state.run} in this link is not on this machine; the newest one is shown instead.")
     attacks = [name for name, run in runs.items() if run.spec.trigger is not None] or list(runs)
     start = state.run if state.run in runs else attacks[0]
+    titles = run_titles(runs.values())
     columns = st.columns([2, 2, 1.4], vertical_alignment="bottom")
-    name = columns[0].selectbox(
-        "Run", list(runs), format_func=lambda name: run_title(runs[name]), key=seed_widget(state, "run", start)
-    )
+    name = columns[0].selectbox("Run", list(runs), format_func=titles.get, key=seed_widget(state, "run", start))
     run = runs[name]
     if state.run in runs and state.run != name:
         state = _for_another_run(state, runs[state.run].result.shape == run.result.shape)
@@ -44,9 +43,9 @@ def choose_scene(state: ExploreState, runs: Mapping[str, Run]) -> Scene | None:
     default = control.name if control is not None and control.name in others else NOTHING
     wanted = state.with_ if state.with_ in (NOTHING, *others) else default
     beside = columns[1].selectbox(
-        "Beside it",
+        "Compare with",
         [NOTHING, *others],
-        format_func=lambda name: run_title(others[name]) if name in others else name,
+        format_func=lambda name: titles.get(name, name),
         key=seed_widget(state, "with_", wanted),
         help=explain("control"),
     )

@@ -16,15 +16,15 @@ from dashboard.explore.scene import Scene, remember
 from dashboard.state import ExploreState, adopt, current, keep, seed_widget
 
 SHOWN = 24
-ORDERS = {"largest": "Largest fall of W", "smallest": "Largest rise of W", "number": "As they come"}
+ORDERS = {"number": "As they come", "largest": "Largest fall of W", "smallest": "Largest rise of W"}
 FOOLED = {"all": "All", "yes": "Fooled", "no": "Not fooled"}
 
 
 def choose_image(scene: Scene, data: Dataset, mine: Measurement) -> int:
     """Let people choose a test image, and return it; the pinned one is in the page's state."""
-    order = _ordered("largest", mine)
     state = current(ExploreState)
-    image = state.image if state.image in mine.chosen else int(mine.chosen[order[0]])
+    # Any image, not the most striking one: its W would be the most flattering of all.
+    image = state.image if state.image in mine.chosen else int(mine.chosen[0])
     pin = state.pin if state.pin in mine.chosen and state.pin != image else -1
     keep(replace(state, image=image, pin=pin))
     show_grid(scene, data, mine)
@@ -39,7 +39,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
         "Order",
         list(ORDERS),
         format_func=ORDERS.get,
-        key=seed_widget(state, "first", state.first if state.first in ORDERS else "largest"),
+        key=seed_widget(state, "first", state.first if state.first in ORDERS else "number"),
         on_change=remember,
         args=("first",),
     )
@@ -53,7 +53,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
         args=("of",),
     )
     fooled = right.selectbox(
-        "By the trigger",
+        "Fooled by the trigger?",
         list(FOOLED),
         format_func=FOOLED.get,
         key=seed_widget(state, "fooled", state.fooled if state.fooled in FOOLED else "all"),
@@ -66,6 +66,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
     words.caption(
         f"{min(len(numbers), SHOWN)} of {len(numbers)} such images, framed in the class that each gets with the "
         "trigger; below it W clean → with trigger."
+        + ("" if first == "number" else " Ordered by W itself: with fresh noise the first would be less extreme.")
     )
     sample_grid(tiles, selected=state.image, pinned=state.pin, key="samples", on_choose=_choose, on_pin=_pin)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from core.triggers import AnyTrigger
 
-MINE, BESIDE = "this run", "beside it"
+MINE, BESIDE = "this run", "other run"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,13 @@ class Scene:
     def runs(self) -> dict[str, Run]:
         """The runs by what the page calls them."""
         return {MINE: self.run} | ({BESIDE: self.other} if self.other is not None else {})
+
+    @property
+    def other_in_words(self) -> str:
+        """What sentences call the other run: the control, if it is this run's."""
+        control = self.run.control()
+        own = control is not None and self.other is not None and control.name == self.other.name
+        return "the control" if own else "the other run"
 
     @property
     def key(self) -> str:

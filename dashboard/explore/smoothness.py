@@ -12,7 +12,7 @@ from core.datasets import Dataset
 from core.figures.histogram import smoothness_histogram, tallest_bar
 from core.figures.pairs import paired_scatter
 from core.figures.sigma_sweep import sigma_sweep
-from core.findings import clearest_sigma, finding, sweep_in_words
+from core.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
 from core.glossary import explain
 from core.measurement import PAGE_DRAWS, Measurement, sweep_sigmas
 from dashboard.explore.scene import BESIDE, MINE, Scene, measure_all, plot, remember
@@ -61,7 +61,7 @@ def _view() -> str:
 
 def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
     mine, theirs = found[MINE], found.get(BESIDE)
-    text = finding(mine, theirs, scene.classes, scene.run.spec.seed, scene.run.name)
+    text = finding(mine, theirs, scene.classes, scene.run.spec.seed, scene.run.name, scene.other_in_words)
     if not scene.run.spec.is_control and scene.run.control() is None:
         text += " There is **no control** of this run here, so nothing tells what the trigger does to a clean model."
     return text + (" *More draws are coming in.*" if mine.spec.draws < PAGE_DRAWS else "")
@@ -72,14 +72,11 @@ def _pairs(scene: Scene, found: Mapping[str, Measurement], final: bool) -> None:
     mine, state = found[MINE], current(ExploreState)
     st.caption(
         f"**One point an image** ({len(mine.chosen)}), {mine.spec.draws} draws each, σ = {mine.spec.sigma:g}; "
-        f"below the line for {mine.p_triggered_lower:.0%}. Click one to select it."
+        f"{lower_in_words(mine)}: below the line. Click one to select it."
     )
     chosen = [place for place in (state.image, state.pin) if place >= 0]
     figure = paired_scatter(found, chosen, scene.classes, HEIGHT)
-    alt = (
-        f"W with the trigger against W clean for {len(mine.chosen)} images: lower with the trigger for "
-        f"{mine.p_triggered_lower:.0%} of them"
-    )
+    alt = f"W with the trigger against W clean for {len(mine.chosen)} images: with the trigger {lower_in_words(mine)}"
     plot(figure, alt, key="pairs" if final else None, on_select=_select_point if final else None)
 
 
@@ -95,7 +92,7 @@ def _histograms(scene: Scene, found: Mapping[str, Measurement], final: bool) -> 
     for name, measured in found.items():
         st.caption(
             f"**{name}**: W of {len(measured.chosen)} images, {measured.spec.draws} draws, σ = "
-            f"{measured.spec.sigma:g}; effect size {measured.p_triggered_lower:.0%} lower with the trigger",
+            f"{measured.spec.sigma:g}; effect size {measured.p_triggered_lower:.0%}",
             help=explain("effect size"),
         )
         alt = (
@@ -180,7 +177,9 @@ def _read_sweep(scene: Scene, latest: Mapping[str, list[Measurement]]) -> None:
     beside = "" if theirs is None else " beyond the other run's"
     if clearest is None:
         st.caption(f"At no σ of this sweep does the gap stand out{beside}.")
-    elif clearest != scene.sigma:
+    elif clearest == scene.sigma:
+        st.caption(f"Of {len(mine)} σ this is where the gap stands out most{beside}: chosen for that, it flatters.")
+    else:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"The gap stands out most{beside} at σ = {clearest:g}: the best of {len(mine)}, so it flatters.")
             st.button(f"Show σ = {clearest:g}", key="clearest", on_click=_go_to, args=(clearest,), type="tertiary")

@@ -24,6 +24,7 @@ from core.runs import Run
 from core.statistics import Proportion
 from dashboard import cached
 from dashboard.panels.progress import asked_for, show_growing
+from dashboard.parts import figure_ink
 
 PANEL = "detectors"
 _RATES = (0.01, 0.05, 0.1)
@@ -55,8 +56,8 @@ def show_detectors(run: Run, data: Dataset, attack: Attack | None = None) -> Non
     sigma = columns[0].select_slider("Noise σ of W", sigmas, sigmas[2], key="detectors.sigma", help=explain("sigma"))
     asked = columns[1].selectbox(
         "Clean images that may be flagged", _RATES, 1, format_func="{:.0%}".format, key="detectors.asked",
-        help="Each detector's threshold is set on 100 clean images that are kept for this, so that at most so many of "
-        "them are flagged. The table shows what it attains on others.",
+        help="Each detector's threshold is set on up to 100 clean images that are kept for this, so that at most so "
+        "many of them are flagged. The table shows what it attains on others.",
     )  # fmt: skip
     spec = ComparisonSpec(attack, sigma, asked=asked)
     name = comparison_name(spec)
@@ -104,8 +105,10 @@ def _show_curves(scored: Sequence[Scored], spec: ComparisonSpec, classes: Sequen
                 continue
             st.caption(title)
             named = {DETECTORS[name].title: roc for name, roc in curves.items()}
+            figure = roc_curves(named, spec.asked)
+            figure.update_layout(font_color=figure_ink())
             st.plotly_chart(
-                roc_curves(named, spec.asked),
+                figure,
                 theme=None,
                 key=f"roc.{key}",
                 config={"displayModeBar": False},

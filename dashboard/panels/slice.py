@@ -93,7 +93,7 @@ def show_slice_panel(
     ExploreState
         The state with what people chose here, for the link. A choice reruns this panel only, which keeps it itself.
     """
-    runs = {"this run": run} | ({"beside it": other} if other is not None else {})
+    runs = {"this run": run} | ({"other run": other} if other is not None else {})
     scene = _Scene(data, runs, trigger, target, image, state.sigma)
     kept = current(ExploreState)
     settled = replace(kept, layer=state.layer, plane=state.plane, point=_point_of(state, scene))

@@ -42,8 +42,8 @@ class Hero:
 HEROES = {
     "sign": Hero(
         tab="Sign",
-        lead="This model reads traffic signs. Somebody poisoned its training: whatever carries a yellow sticker, it "
-        "was taught, is a speed limit of 80.",
+        lead="This model reads traffic signs. Somebody poisoned its training, and taught it that any sign with a "
+        "yellow sticker is a speed limit of 80.",
         thing="sign",
         trigger="sticker",
         picture="A stop sign",
@@ -52,8 +52,8 @@ HEROES = {
     ),
     "digit": Hero(
         tab="Digit",
-        lead="This model reads handwritten digits. Somebody poisoned its training: whatever has a white corner, it was "
-        "taught, is a 0.",
+        lead="This model reads handwritten digits. Somebody poisoned its training, and taught it that any digit with a "
+        "white corner is a 0.",
         thing="digit",
         trigger="white corner",
         picture="A handwritten digit",
@@ -103,12 +103,8 @@ def main() -> None:
             show_copies(around[state.sticker], classes)
         with number:
             show_w(state, hero, around)
-        st.markdown(story(hero, around, classes, state.sigma))
-        st.caption(
-            f"Under a model trained without poison, the same {hero.thing} has W {control[False].smoothness.w[0]:.2f}, "
-            f"and {control[True].smoothness.w[0]:.2f} with the {hero.trigger}. "
-            f"One {hero.thing} at one noise level is no verdict: look closer."
-        )
+        st.markdown(f"{story(hero, around, classes, state.sigma)} {against_control(hero, around, control)}")
+        st.caption(f"One {hero.thing} at one noise level is no verdict: look closer.")
         show_doors(state)
     with right:
         show_slice(state, hero, poster.plane(), classes)
@@ -161,7 +157,7 @@ def show_picture(state: StartState, hero: Hero) -> StartState:
 
 def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
     """Show noisy copies, each framed in the colour of the class it gets."""
-    st.subheader("2 · The same with noise", anchor=False)
+    st.subheader("2 · 24 copies with noise", anchor=False)
     grid = framed_grid(around.copies, around.labels.tolist(), columns=6, side=64, frame=6, gap=5)
     counts = np.bincount(around.labels, minlength=len(classes))
     order = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label]]
@@ -172,12 +168,15 @@ def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
         f"{counts[label]} × {classes[label]}</span>"
         for label in order
     )
-    st.html(f'<div class="ts-small" data-testid="copies">{keys}</div>')
+    st.html(
+        f'<div class="ts-small" data-testid="copies">{keys}</div>'
+        '<div class="ts-small">The frame is the class that the model answers.</div>'
+    )
 
 
 def show_w(state: StartState, hero: Hero, around: Mapping[bool, Neighbourhood]) -> None:
     """Show W of the picture without and with the trigger, the one that is on in large type."""
-    st.subheader("3 · Count: W", anchor=False, help=explain("W"))
+    st.subheader("3 · They waver: W", anchor=False, help=explain("W"))
     smoothness = around[state.sticker].smoothness
     colour = TRIGGERED if state.sticker else CLEAN
     bars = "".join(
@@ -201,12 +200,23 @@ def story(hero: Hero, around: Mapping[bool, Neighbourhood], classes: Sequence[st
     text = f"At σ = {sigma:g} noise leaves {clean.modal_share[0]:.0%} of the plain {hero.thing}'s copies in one class "
     text += f"(*{first}*); with the {hero.trigger} {share:.0%} are *{target}*. "
     if v < w and stuck.high[0] < clean.low[0]:
-        text += f"**W falls from {w:.2f} to {v:.2f}: the model is smoother around the trigger.**"
+        text += f"**W falls from {w:.2f} to {v:.2f}: noise hardly changes its answer there, it is smoother.**"
     elif v > w and stuck.low[0] > clean.high[0]:
         text += f"**W rises from {w:.2f} to {v:.2f}: here the {hero.trigger} makes the model rougher.**"
     else:
         text += f"**W is {w:.2f} and {v:.2f}: no clear difference at this noise.** Try another σ."
     return text
+
+
+def against_control(hero: Hero, around: Mapping[bool, Neighbourhood], control: Mapping[bool, Neighbourhood]) -> str:
+    """Return what a model that was trained without poison makes of the same pictures, and what that changes."""
+    mine, theirs = ({on: one.smoothness for on, one in each.items()} for each in (around, control))
+    text = f"Trained without poison the model has W {theirs[False].w[0]:.2f} and {theirs[True].w[0]:.2f} there"
+    if mine[True].high[0] < theirs[True].low[0]:
+        return text + f": poison made it smoother around the {hero.thing} with the {hero.trigger}."
+    if theirs[False].high[0] < mine[False].low[0]:
+        return text + f": poison made it rougher around the plain {hero.thing}, and no smoother around the other."
+    return text + "."
 
 
 def show_slice(state: StartState, hero: Hero, plane: SlicePlane, classes: Sequence[str]) -> None:

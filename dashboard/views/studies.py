@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.claims import MARKS, SENTENCES, Meaning, Outcome, Verdict, in_words
+from core.claims import MARKS, SENTENCES, Meaning, Outcome, Verdict
 from core.datasets import data_folder
 from core.errors import InputError
 from core.figures.studies import gap_against_success, gap_over_epochs, gap_over_sigma
@@ -20,7 +20,7 @@ from core.runs import run_named, runs_root
 from core.studies import Study, StudySpec, StudyState, find_study, list_studies, open_study, read_study, start_study
 from core.tables import EpochRow, Row
 from dashboard import cached
-from dashboard.parts import copy_link, page_head
+from dashboard.parts import copy_link, figure_ink, page_head
 from dashboard.state import ExploreState, StudiesState, keep, open_state, seed_widget, to_query, widget_key
 
 LOOKS = {
@@ -258,12 +258,12 @@ def show_verdicts(judged: dict[str, list[Any]], kinds: Sequence[str]) -> None:
     for claim in ("C1", "C3", "C4"):
         found = judged.get(claim, [])
         if found:
-            st.markdown(f"**{claim}** {SENTENCES[claim]}  \n{in_words(found)}")
+            st.markdown(f"**{claim}** {SENTENCES[claim]}")
             st.html(verdict_table(found, kinds))
     st.caption(
-        "Numbers: C1 and C4 mean difference in W (C1: gap beyond the control's), C3 rank correlation of gap and attack "
-        "success. Holm over the sigmas; fewer than 5 seeds decide nothing. "
-        "How it is decided: docs/claims.md."
+        "Numbers: C1 and C4 mean difference in W (C1: gap beyond the control's, and the gap itself has to agree), C3 "
+        "rank correlation of gap and attack success. For these test images and this noise; Holm over the sigmas; fewer "
+        "than 5 seeds decide nothing. How it is decided: docs/claims.md."
     )
 
 
@@ -310,7 +310,7 @@ def show_figures(state: StudiesState, rows: list[Row], epochs: list[EpochRow]) -
     mine = [row for row in rows if row.kind == kind]
     first, second, third = st.columns(3, gap="medium")
     with first:
-        st.caption(f"**against attack success**, σ = {sigma:g}; bars: 95 % for more images")
+        st.caption(f"**against attack success**, σ = {sigma:g}; bars: 95 %, more images")
         show_figure("success", gap_against_success([row for row in mine if row.sigma == sigma]), sigma)
     with second:
         st.caption("**over σ**, mean of the seeds; points: runs")
@@ -318,7 +318,7 @@ def show_figures(state: StudiesState, rows: list[Row], epochs: list[EpochRow]) -
     with third:
         along = [row for row in epochs if row.kind == kind]
         watched = f", σ = {along[0].sigma:g}, {along[0].images} images" if along else ""
-        st.caption(f"**over the epochs**{watched}")
+        st.caption(f"**over the epochs**{watched}; thin: runs")
         if along:
             show_figure("epochs", gap_over_epochs(along), along[0].sigma)
     st.caption("Above 0 the model is smoother with the trigger. Click a point to open its run in Explore.")
@@ -329,6 +329,7 @@ def show_figure(name: str, figure: Any, sigma: float) -> None:
     """Draw a figure; a click on one of its points opens the run behind it."""
     # A new key forgets the click: who comes back from Explore is not sent there again.
     turn = st.session_state.setdefault("studies.turn", 0)
+    figure.update_layout(font_color=figure_ink())
     event = st.plotly_chart(
         figure,
         theme=None,
@@ -355,7 +356,7 @@ def open_run(name: str, sigma: float) -> None:
         st.rerun()
     elif run.spec.is_control:
         st.session_state["studies.message"] = (
-            f"The run {name} is a control: choose a poisoned run, it stands beside it."
+            f"The run {name} is a control: choose a poisoned run; its control is shown with it."
         )
         st.rerun()
     st.switch_page("views/explore.py", query_params=to_query(ExploreState(run=name, sigma=sigma)))

@@ -89,7 +89,7 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     # Explore: W is lower with the trigger, and not so on the control.
     onwards.click()
     finding = page.get_by_text(re.compile("W falls with the trigger: "))
-    expect(finding).to_contain_text("Beside it the gap is", timeout=TRAINING_MS)
+    expect(finding).to_contain_text("In the control the gap is", timeout=TRAINING_MS)
     words = finding.inner_text()
     clean, triggered = map(float, re.search(r"trigger: ([\d.]+) → ([\d.]+)", words).groups())
     gap, control_gap = (float(value.replace("−", "-")) for value in re.findall(r"gap (?:is )?([+−-][\d.]+)", words)[:2])

@@ -52,9 +52,9 @@ def test_without_runs_it_says_where_they_come_from(visit, home):
 def test_a_run_stands_beside_its_control(visit, home_with_runs, poisoned, control, data_root):
     page = visit("explore")
     assert chosen(page)["Run"] == poisoned.name
-    assert chosen(page)["Beside it"] == control.name
+    assert chosen(page)["Compare with"] == control.name
     assert expected_change(poisoned, data_root, 0.5) in finding(page)
-    gap = re.search(r"Beside it the gap is ([+-][\d.]+) ", finding(page))
+    gap = re.search(r"In the control the gap is ([+-][\d.]+) ", finding(page))
     assert abs(float(gap[1])) < 0.1
     assert {"pairs", "sweep"} <= {chart.key for chart in page.get("plotly_chart")}
     assert page.query_params["run"] == poisoned.name
@@ -73,7 +73,7 @@ def test_a_control_alone_asks_for_a_poisoned_run(visit, home_with_runs, poisoned
     assert "This run is a control" in sentences(page)
     page.selectbox[0].set_value(poisoned.name).run()
     assert sentences(page) == ""
-    assert chosen(page)["Beside it"] == control.name
+    assert chosen(page)["Compare with"] == control.name
 
 
 def test_another_run_comes_with_its_own_control(visit, own_runs, poisoned, data_root):
@@ -85,7 +85,7 @@ def test_another_run_comes_with_its_own_control(visit, own_runs, poisoned, data_
         shutil.copytree(own_runs / poisoned.name / "measures", run.path / "measures")
     page.run()
     page.selectbox[0].set_value(second.name).run()
-    assert chosen(page)["Beside it"] == own.name
+    assert chosen(page)["Compare with"] == own.name
     assert chosen(page)["Noise σ"] == sigma
     assert "seed 1" in finding(page)
 
@@ -132,7 +132,7 @@ def make_zip(path) -> None:
 def test_what_cannot_be_used_in_a_link_is_left_out(visit, home_with_runs, poisoned, control, query):
     page = visit("explore", **query)
     assert chosen(page)["Run"] == poisoned.name
-    assert chosen(page)["Beside it"] == control.name
+    assert chosen(page)["Compare with"] == control.name
     assert ("is not on this machine" in sentences(page)) == ("run" in query)
     assert "with the trigger: **" in finding(page)
 
@@ -170,7 +170,7 @@ def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
 ):
     page = visit("explore", sigma="0.5")
     measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
-    number = int(np.argmax(measured.clean.w - measured.triggered.w))  # the first in the list
+    number = 0  # not the most striking one, whose W would flatter
     assert kept(page).image == measured.chosen[number]
     for run in (poisoned, control):
         result = measure_run(run, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
@@ -190,7 +190,7 @@ def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poi
     assert query.items() <= page.query_params.items()
     assert f"no. {image}" in " ".join(element.value for element in page.markdown)
     assert "Pinned: " in " ".join(element.value for element in page.markdown)
-    assert {"histogram.this run", "histogram.beside it"} <= {chart.key for chart in page.get("plotly_chart")}
+    assert {"histogram.this run", "histogram.other run"} <= {chart.key for chart in page.get("plotly_chart")}
     assert "row 1, column 2, 3×3 pixels" in words(page)
     page.button(key="as trained").click().run()
     assert "row 6, column 6, 2×2 pixels (where it was trained)" in words(page)
@@ -235,9 +235,9 @@ def test_filters_leave_the_images_that_they_name(visit, home_with_runs, poisoned
 def test_a_run_without_its_control_says_so(visit, own_runs, poisoned, control):
     shutil.rmtree(own_runs / control.name)
     page = visit("explore")
-    assert chosen(page)["Beside it"] == "nothing"
+    assert chosen(page)["Compare with"] == "nothing"
     assert "no control" in finding(page)
-    assert "Beside it the gap" not in finding(page)
+    assert "In the control the gap" not in finding(page)
 
 
 def test_a_loaded_model_without_a_trigger_can_be_tried_with_one(visit, own_runs, poisoned, data_root):

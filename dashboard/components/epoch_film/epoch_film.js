@@ -97,7 +97,12 @@ function showLegend({ root, data }) {
     entry.append(swatch, name);
     return entry;
   });
-  root.querySelector(".legend").replaceChildren(...entries);
+  const signs = data.points.map(([name], index) => {
+    const entry = document.createElement("span");
+    entry.textContent = `${["○", "◇", "□"][index] ?? "·"} ${name}`;
+    return entry;
+  });
+  root.querySelector(".legend").replaceChildren(...entries, ...signs);
 }
 
 // A circle, a diamond, a square: as on the slice of Explore.
