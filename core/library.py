@@ -23,6 +23,7 @@ from core.loaded_spec import LoadedSpec
 from core.measurement import page_attack_spec, stored_measurement, sweep_sigmas
 from core.runs import HASH, Result, Run, State, list_runs, runs_root
 from core.spec import RunSpec
+from core.triggers import AnyTrigger, formula_names, preset_names
 
 LABEL = "label.json"
 LONGEST_NAME, LONGEST_TAG, LONGEST_NOTE, MOST_TAGS = 80, 24, 2000, 8
@@ -119,14 +120,19 @@ def what_it_is(spec: RunSpec | LoadedSpec | None, result: Result | None, name: s
     if spec is None:
         return f"damaged run {name}"
     if isinstance(spec, LoadedSpec):
-        trigger = "" if spec.trigger is None else f", {spec.trigger.name}"
+        trigger = "" if spec.trigger is None else f", {trigger_title(spec.trigger)}"
         return f"{short_name(spec.dataset)}: {spec.file}{trigger}"
     if spec.is_control or spec.trigger is None:
         return f"{short_name(spec.dataset)}: control"
     goal = spec.mode if spec.target is None else str(spec.target)
     if result is not None and spec.target is not None and spec.target < len(result.classes):
         goal = result.classes[spec.target]
-    return f"{short_name(spec.dataset)}: {spec.trigger.name} → {goal}, {100 * spec.rate:.3g} %"
+    return f"{short_name(spec.dataset)}: {trigger_title(spec.trigger)} → {goal}, {100 * spec.rate:.3g} %"
+
+
+def trigger_title(trigger: AnyTrigger) -> str:
+    """Return what people call a trigger: ready-made ones have a title, others the name that they were given."""
+    return (preset_names() | formula_names()).get(trigger.name, trigger.name)
 
 
 def short_name(dataset: str) -> str:

@@ -17,7 +17,7 @@ from core.augmentation import augment
 from core.checkpoint import Checkpoint, restore, take_checkpoint
 from core.evaluation import attack_success, choose_attacked, choose_images, clean_accuracy, to_unit
 from core.events import Epoch, Progress, Watch, WatchedPlane
-from core.models import model_for
+from core.models import describe, model_for
 from core.poisoning import check_attack, poison
 from core.predictor import Predictor
 from core.slices import slice_plane
@@ -209,7 +209,8 @@ class _Watcher:
         self.plane_images = None if attack is None else attacked_plane(dataset, attack)
 
     def look(self, model: nn.Module, epoch: int, loss: float, began: float) -> Epoch:
-        predictor = Predictor(model, device=self.spec.device, threads=self.spec.threads)
+        dtype = None if describe(self.spec.architecture).bfloat16 else torch.float32
+        predictor = Predictor(model, self.spec.device, dtype, self.spec.threads)
         attack = self.spec.attack
         success = None if attack is None else attack_success(predictor, self.test, attack, self.classes)
         return Epoch(

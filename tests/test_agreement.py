@@ -13,6 +13,8 @@ import core.agreement
 from core.agreement import trusted_precision, vote_agreement
 from core.evaluation import to_unit
 from core.runs import Run
+from core.worker import train_run
+from tests.conftest import digits_spec
 
 
 class Shifted(nn.Module):
@@ -54,6 +56,12 @@ def test_what_cannot_be_trusted_runs_in_float32(images, monkeypatch, native, shi
 def test_what_can_be_trusted_runs_in_bfloat16(poisoned, images, monkeypatch):
     monkeypatch.setattr(core.agreement, "native_bfloat16", lambda device: True)
     assert trusted_precision(poisoned.model(), images, range(16), "cpu") == "bfloat16"
+
+
+def test_architectures_that_bfloat16_does_not_suit_are_measured_in_float32(runs_root, data_root):
+    run = train_run(digits_spec(architecture="tiny-cnn", epochs=1), runs_root, data_root)
+    assert run.result.votes_in == "float32"
+    assert run.predictor().dtype == torch.float32
 
 
 def test_a_run_keeps_to_what_was_found(poisoned, tmp_path):

@@ -308,8 +308,9 @@ def test_fast_votes_are_the_right_votes_on_attacked_models(digits, architecture)
         for seen in (images, trigger.apply(images)):
             found = agreements(model, seen, sigma, draws)
             assert found[torch.float32].share >= 0.9999
-            assert found[torch.bfloat16].share >= 0.99
-            assert abs(found[torch.bfloat16].w_difference) <= 0.002
+            if describe(architecture).bfloat16:  # others are measured in float32
+                assert found[torch.bfloat16].share >= 0.99
+                assert abs(found[torch.bfloat16].w_difference) <= 0.002
 
 
 def test_an_architectures_facts_cost_no_torch():

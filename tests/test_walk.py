@@ -42,7 +42,7 @@ def test_changes_lie_where_the_classes_cross():
 def test_the_walk_is_told_in_words():
     classes = ("a", "b", "c")
     words = walk_words(walk_between(three_steps, START, END, points=101), classes)
-    assert words == "The prediction starts as a and becomes b from 30 %, c from 90 % of the way."
+    assert words == "The prediction is a at first and b from 30 %, c from 90 % of the way on."
     still = walk_between(lambda images: images.flatten(1)[:, :3] * 0, START, END)
     assert walk_words(still, classes) == "The prediction is a on the whole way."
 

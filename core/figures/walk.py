@@ -53,7 +53,7 @@ def walk_words(walk: Walk, classes: Sequence[str]) -> str:
     if not walk.changes:
         return f"The prediction is {first} on the whole way."
     steps = ", ".join(f"{classes[change.after]} from {change.at:.0%}".replace("%", " %") for change in walk.changes)
-    return f"The prediction starts as {first} and becomes {steps} of the way."
+    return f"The prediction is {first} at first and {steps} of the way on."
 
 
 def _add_class(figure: go.Figure, walk: Walk, label: int, name: str, dash: str) -> None:

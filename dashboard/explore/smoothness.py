@@ -29,6 +29,10 @@ HEIGHT = 420
 def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str, Measurement], DeltaGenerator]:
     """Show W at one sigma, better and better; return the measurements and the place for W over sigma."""
     st.subheader("Smoothness", help=explain("W"), anchor=False)
+    st.caption(
+        "W, from 0 to 1: how much the model's answers waver when noise is added to an image. Low is smooth. The gap is "
+        "W clean minus W with the trigger."
+    )
     words = st.empty()
     left, right = st.columns([1, 1.15], gap="medium")
     with left:

@@ -21,7 +21,7 @@ from dashboard.parts import picture
 from dashboard.state import LabState, seed_widget
 
 WAYS = {"draw": "Draw", "picture": "Picture", "text": "Text", "formula": "Formula", "saved": "Saved"}
-FORMULAS = {"sinusoid": "Stripes", "warp": "Warp", "noise": "Blend noise", "image": "Blend an image"}
+FORMULAS = {"sinusoid": "Stripes", "warp": "Warp", "noise": "Blended noise", "image": "Blended image"}
 # Larger pictures gain nothing: images have at most a few hundred pixels a side.
 KEPT_SIDE = 512
 

@@ -23,7 +23,7 @@ def main() -> None:
     page_head(
         "Gallery",
         "Ten small backdoors, each trained and measured like its unpoisoned control. In some W falls with the trigger, "
-        "as the paper's abstract says; in others it does not.",
+        "as the abstract of “Backdoor Smoothing” (Grosse et al., arXiv 2006.06721) says; in others it does not.",
     )
     st.html(
         f'<div class="ts-small"><span class="ts-key"><i style="border-top:3px solid {CLEAN}"></i>W clean</span>'

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -36,7 +37,7 @@ STYLE = """
   width: 100%; min-width: 38rem; table-layout: fixed; }
 .ts-verdicts th { font-weight: 550; text-align: left; padding: 0.1rem 0.3rem; line-height: 1.15; }
 .ts-verdicts th span { font-weight: 400; opacity: 0.75; }
-.ts-verdicts th:first-child { width: 13.5rem; }
+.ts-verdicts th:first-child { width: 13.5rem; position: sticky; left: 0; background: light-dark(#fcfcfd, #12131a); }
 .ts-verdicts thead th { text-align: center; }
 .ts-verdicts td { text-align: center; border-radius: 5px; padding: 0.22rem 0.3rem; white-space: nowrap; }
 .ts-verdicts tr.ts-gap td { height: 3px; padding: 0; }
@@ -69,7 +70,9 @@ def main() -> None:
     state = open_state(StudiesState)
     st.html(STYLE)
     link = page_head(
-        "Studies", "Many runs with their controls, over seeds, rates and noise: do the paper's claims hold?"
+        "Studies",
+        "Do the claims of the paper “Backdoor Smoothing” (Grosse et al., arXiv 2006.06721) hold? Many runs with their "
+        "controls, over seeds, rates and noise.",
     )
     show_message()
     try:
@@ -102,10 +105,11 @@ def choose_study(state: StudiesState) -> tuple[StudiesState, StudySpec, Path]:
     )
     if state.study and state.study not in studies:
         st.warning(f"The study {state.study} in this link is not on this machine; another one is shown instead.")
+    titles = study_titles(studies)
     name = st.selectbox(
         "Study",
         list(studies),
-        format_func=lambda name: study_title(studies[name]),
+        format_func=titles.get,
         key=seed_widget(state, "study", start),
         help="A study is a TOML file; write one after the examples in assets/studies and run "
         "`python -m core study FILE.toml`: it then appears here.",
@@ -117,10 +121,12 @@ def choose_study(state: StudiesState) -> tuple[StudiesState, StudySpec, Path]:
     return replace(state, study=name), read_study(studies[name]), studies[name]
 
 
-def study_title(source: Path) -> str:
-    """Return what a study is called in the list."""
-    spec = read_study(source)
-    return spec.title or spec.name
+def study_titles(studies: Mapping[str, Path]) -> dict[str, str]:
+    """Return what studies are called in the list, no two alike: the list goes by what it shows."""
+    specs = {name: read_study(source) for name, source in studies.items()}
+    titles = {name: spec.title or spec.name for name, spec in specs.items()}
+    often = Counter(titles.values())
+    return {name: title if often[title] == 1 else f"{title} · {name}" for name, title in titles.items()}
 
 
 def show_control(spec: StudySpec, source: Path) -> None:
