@@ -32,6 +32,17 @@ def folders(runs_root, data_root):
     return "--runs", runs_root, "--data-root", data_root
 
 
+def test_help_loses_no_words_to_markup():
+    """Square brackets in a help text are taken for markup and vanish, unless they are escaped."""
+    from typer.main import get_command
+
+    from core.cli import app
+
+    texts = [param.help or "" for command in get_command(app).commands.values() for param in command.params]
+    assert len(texts) > 50
+    assert [text for text in texts if "[" in text] == []
+
+
 def test_datasets_lists_what_there_is():
     names = [record["name"] for record in answer("datasets")["datasets"]]
     assert names[:2] == ["digits", "signs"]
