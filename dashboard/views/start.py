@@ -239,9 +239,9 @@ def show_doors(state: StartState) -> None:
     """Show the ways on."""
     run = cached.example(state.hero).run
     with st.container(horizontal=True, key="doors"):
-        st.page_link("views/lab.py", label="**Draw your own trigger** →")
+        st.page_link("views/lab.py", label="**Draw your own** →")
         query = to_query(ExploreState(run=run.name))
-        st.page_link("views/explore.py", label="**Look closer at this model** →", query_params=query)
+        st.page_link("views/explore.py", label="**Look closer** →", query_params=query)
         st.page_link("views/gallery.py", label="Where it holds and fails →")
 
 

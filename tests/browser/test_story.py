@@ -44,6 +44,8 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     open_page(page, dashboard, "See a backdoor")
     expect(seen_class(page)).to_have_text("stop")
     expect(page.get_by_text("Live: counted by the model on this machine")).to_be_visible()
+    # A poster: all of it is on the first screen of 1280x720.
+    assert page.get_by_test_id("stMain").evaluate("main => main.scrollHeight - main.clientHeight") == 0
     w = page.get_by_test_id("w")
     without = float(w.inner_text())
     page.get_by_text("Sticker on").click()
