@@ -16,7 +16,7 @@ from core.glossary import explain
 from dashboard import cached
 from dashboard.components.slice_view import slice_view
 from dashboard.parts import class_chip, copy_link, page_head, picture, w_bar
-from dashboard.state import ExploreState, StartState, keep, open_state, seed_widget, to_query
+from dashboard.state import ExploreState, StartState, keep, open_state, seed_widget, to_query, widget_key
 
 if TYPE_CHECKING:
     from core.neighbourhood import Neighbourhood
@@ -84,16 +84,17 @@ class Poster:
 def main() -> None:
     """Show the page."""
     state = open_state(StartState)
-    state = replace(state, hero=state.hero if state.hero in EXAMPLE_NAMES else EXAMPLE_NAMES[0])
-    poster = Poster(st.session_state.get("StartState.hero") or state.hero, cached.can_compute())
-    hero, example = HEROES[poster.name], cached.example(poster.name)
-    link = page_head("See a backdoor", hero.lead)
+    head = st.container()
     left, middle, right = st.columns([1, 2.45, 1.6], gap="medium")
     with left:
+        state = choose(state)
+        hero, poster = HEROES[state.hero], Poster(state.hero, cached.can_compute())
         state = show_picture(state, hero)
+    with head:
+        link = page_head("See a backdoor", hero.lead)
     around = {on: poster.around(on, state.sigma) for on in (False, True)}
     control = {on: poster.around(on, state.sigma, of_control=True) for on in (False, True)}
-    classes = example.run.result.classes
+    classes = cached.example(state.hero).run.result.classes
     with left:
         label = around[state.sticker].label
         st.html(f'<div class="ts-small">The model sees</div>{class_chip(classes[label], label)}')
@@ -130,29 +131,35 @@ def show_source(poster: Poster, around: Neighbourhood) -> None:
         st.caption(":material/inventory_2: Counted beforehand, shipped with the page; the model is being loaded.")
 
 
-def show_picture(state: StartState, hero: Hero) -> StartState:
-    """Show the picture, the trigger's switch and the noise's slider."""
+def choose(state: StartState) -> StartState:
+    """Let people choose the example."""
+    start = state.hero if state.hero in EXAMPLE_NAMES else EXAMPLE_NAMES[0]
     name = st.segmented_control(
         "Example",
         EXAMPLE_NAMES,
         format_func=lambda name: HEROES[name].tab,
         required=True,
-        key=seed_widget(state, "hero"),
+        key=seed_widget(state, "hero", start),
         label_visibility="collapsed",
         width="stretch",
     )
+    return replace(state, hero=name or start)
+
+
+def show_picture(state: StartState, hero: Hero) -> StartState:
+    """Show the picture, the trigger's switch and the noise's slider."""
     st.subheader(f"1 · A {hero.trigger}", anchor=False)
     place = st.container()
     sticker = st.toggle(f"{hero.trigger.capitalize()} on", key=seed_widget(state, "sticker"))
-    poster = cached.example(name).poster
+    poster = cached.example(state.hero).poster
     sigmas = poster.sigmas.tolist()
-    if st.session_state.get("StartState.sigma", sigmas[0]) not in sigmas:
-        del st.session_state["StartState.sigma"]
+    if st.session_state.get(widget_key(StartState, "sigma"), sigmas[0]) not in sigmas:  # the other example's
+        del st.session_state[widget_key(StartState, "sigma")]
     start = state.sigma if state.sigma in sigmas else hero.sigma
     sigma = st.select_slider("Noise σ", sigmas, key=seed_widget(state, "sigma", start), help=explain("sigma"))
     words = f"{hero.picture} with a {hero.trigger}" if sticker else hero.picture
     picture(place, enlarge(to_pixels(poster.images)[int(sticker)], 256), words)
-    return replace(state, hero=name, sticker=sticker, sigma=sigma)
+    return replace(state, sticker=sticker, sigma=sigma)
 
 
 def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:

@@ -49,7 +49,9 @@ def expected_w(sigma: float, triggered: bool, name: str = "sign") -> str:
     example = load_example(name)
     image = to_unit(torch.from_numpy(example.image)[None])
     shown = example.run.trigger.apply(image) if triggered else image
-    return f"{measure_smoothness(example.run.model(), shown, sigma=sigma, draws=250, keys=[example.place]).w[0]:.2f}"
+    return (
+        f"{measure_smoothness(example.run.predictor(), shown, sigma=sigma, draws=250, keys=[example.place]).w[0]:.2f}"
+    )
 
 
 def test_the_sticker_flips_the_label_and_smooths_the_model(live):
