@@ -201,11 +201,17 @@ def seed_widget(state: AnyState, name: str, value: Any = None) -> str:
 
 def keep(state: AnyState) -> None:
     """Remember what the page shows now, and put it into the browser's address."""
-    st.session_state[type(state).__name__] = state
     query, shown = to_query(state), st.query_params.to_dict()
+    # A click may end this run at any line, and still bring the address that the browser shows, or one that we have set
+    # and it has not come to: both are remembered before the new state counts, or the click would be taken for a
+    # person's link, and undone.
+    before = st.session_state.get(type(state).__name__, state)
+    _replaced_lately()
+    for old in (shown, to_query(before)):
+        if old != query:
+            st.session_state[_REPLACED].append((old, time.monotonic()))
+    st.session_state[type(state).__name__] = state
     if shown != query:
-        _replaced_lately()
-        st.session_state[_REPLACED].append((shown, time.monotonic()))
         st.query_params.from_dict(query)
 
 
@@ -216,8 +222,10 @@ def current(kind: type[Kind]) -> Kind:
 
 def adopt(state: AnyState) -> None:
     """Make this the page's state from a callback, which comes before the page runs again and looks at the address."""
+    before = st.session_state.get(type(state).__name__, state)
     _replaced_lately()
-    st.session_state[_REPLACED].append((st.query_params.to_dict(), time.monotonic()))
+    for old in (st.query_params.to_dict(), to_query(before)):
+        st.session_state[_REPLACED].append((old, time.monotonic()))
     st.session_state[type(state).__name__] = state
 
 
