@@ -175,15 +175,24 @@ def _is_outdated(query: dict[str, str]) -> bool:
 
     Only time tells them from the same addresses brought by the back button.
     """
-    return any(query == replaced for replaced in _replaced_lately())
+    return any(query == replaced for replaced, _ in _replaced_lately())
 
 
-def _replaced_lately() -> list[dict[str, str]]:
-    """Return the addresses that this session replaced and the browser may not have changed yet; forget the others."""
+def _replaced_lately() -> list[tuple[dict[str, str], float]]:
+    """Return the addresses that this session replaced and the browser may not have changed yet, and when."""
     now = time.monotonic()
-    lately = [(query, when) for query, when in st.session_state.get(_REPLACED, []) if now - when < SETTLING_SECONDS]
-    st.session_state[_REPLACED] = lately
-    return [query for query, _ in lately]
+    return [(query, when) for query, when in st.session_state.get(_REPLACED, []) if now - when < SETTLING_SECONDS]
+
+
+def _remember_addresses(state: AnyState) -> None:
+    """Remember the addresses that the next clicks may still bring, before this state of a page counts.
+
+    The browser's own, and that of the state so far, which we may have set and the browser not come to yet. A click that
+    brings one of them would else be taken for a person's link, and undone.
+    """
+    query, kept = to_query(state), st.session_state.get(type(state).__name__, state)
+    old = [(one, time.monotonic()) for one in (st.query_params.to_dict(), to_query(kept)) if one != query]
+    st.session_state[_REPLACED] = _replaced_lately() + old
 
 
 def widget_key(kind: type, name: str) -> str:
@@ -202,14 +211,8 @@ def seed_widget(state: AnyState, name: str, value: Any = None) -> str:
 def keep(state: AnyState) -> None:
     """Remember what the page shows now, and put it into the browser's address."""
     query, shown = to_query(state), st.query_params.to_dict()
-    # A click may end this run at any line, and still bring the address that the browser shows, or one that we have set
-    # and it has not come to: both are remembered before the new state counts, or the click would be taken for a
-    # person's link, and undone.
-    before = st.session_state.get(type(state).__name__, state)
-    _replaced_lately()
-    for old in (shown, to_query(before)):
-        if old != query:
-            st.session_state[_REPLACED].append((old, time.monotonic()))
+    # First, since a click may end this run at any line.
+    _remember_addresses(state)
     st.session_state[type(state).__name__] = state
     if shown != query:
         st.query_params.from_dict(query)
@@ -222,20 +225,13 @@ def current(kind: type[Kind]) -> Kind:
 
 def adopt(state: AnyState) -> None:
     """Make this the page's state from a callback, which comes before the page runs again and looks at the address."""
-    before = st.session_state.get(type(state).__name__, state)
-    _replaced_lately()
-    for old in (st.query_params.to_dict(), to_query(before)):
-        st.session_state[_REPLACED].append((old, time.monotonic()))
+    _remember_addresses(state)
     st.session_state[type(state).__name__] = state
 
 
 def amend(kind: type, **changes: Any) -> None:
     """Change what is kept of a page between two of its runs, as callbacks of widgets may, never pages themselves."""
-    kept = st.session_state[kind.__name__]
-    # The address in the browser is that of the state before, and would win.
-    _replaced_lately()
-    st.session_state[_REPLACED].append((to_query(kept), time.monotonic()))
-    st.session_state[kind.__name__] = replace(kept, **changes)
+    adopt(replace(st.session_state[kind.__name__], **changes))
 
 
 def link_to(state: AnyState) -> str:
