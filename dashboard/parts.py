@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -192,14 +192,16 @@ def runs_to_look_at() -> list[Run]:
 
 
 def run_titles(runs: Iterable[Run]) -> dict[str, str]:
-    """Return what runs are called in a list, by their names, no two alike: a list goes by what it shows."""
-    listed = list(runs)
-    titles = {run.name: run_title(run) for run in listed}
+    """Return what runs are called in a list, by their names."""
+    listed = {run.name: run for run in runs}
+    details = {name: f"{run.spec.architecture}, {run.spec.epochs} epochs · {name[:6]}" for name, run in listed.items()}
+    return told_apart({name: run_title(run) for name, run in listed.items()}, details)
+
+
+def told_apart(titles: Mapping[str, str], details: Mapping[str, str]) -> dict[str, str]:
+    """Return titles with details behind those that several share: a list goes by what it shows."""
     often = Counter(titles.values())
-    for run in listed:
-        if often[titles[run.name]] > 1:
-            titles[run.name] += f" · {run.spec.architecture}, {run.spec.epochs} epochs · {run.name[:6]}"
-    return titles
+    return {name: title if often[title] == 1 else f"{title} · {details[name]}" for name, title in titles.items()}
 
 
 def run_title(run: Run) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
@@ -21,7 +20,7 @@ from core.runs import run_named, runs_root
 from core.studies import Study, StudySpec, StudyState, find_study, list_studies, open_study, read_study, start_study
 from core.tables import EpochRow, Row
 from dashboard import cached
-from dashboard.parts import copy_link, figure_ink, page_head
+from dashboard.parts import copy_link, figure_ink, page_head, told_apart
 from dashboard.state import ExploreState, StudiesState, keep, open_state, seed_widget, to_query, widget_key
 
 LOOKS = {
@@ -122,11 +121,9 @@ def choose_study(state: StudiesState) -> tuple[StudiesState, StudySpec, Path]:
 
 
 def study_titles(studies: Mapping[str, Path]) -> dict[str, str]:
-    """Return what studies are called in the list, no two alike: the list goes by what it shows."""
+    """Return what studies are called in the list, by the names of their folders."""
     specs = {name: read_study(source) for name, source in studies.items()}
-    titles = {name: spec.title or spec.name for name, spec in specs.items()}
-    often = Counter(titles.values())
-    return {name: title if often[title] == 1 else f"{title} · {name}" for name, title in titles.items()}
+    return told_apart({name: spec.title or spec.name for name, spec in specs.items()}, {name: name for name in specs})
 
 
 def show_control(spec: StudySpec, source: Path) -> None:
