@@ -257,7 +257,7 @@ def _nothing_yet(
         confidence=confidence,
         device=str(predictor.device),
         dtype=str(predictor.dtype).removeprefix("torch."),
-        batch=predictor.batch,
+        batch=predictor.batch_of(images.shape[1:]),
     )
 
 

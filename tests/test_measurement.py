@@ -148,11 +148,11 @@ def test_noise_off_the_trigger_leaves_its_pixels_alone_and_the_others_as_they_we
         return torch.zeros(len(batch), 10)
 
     spied = Predictor(spy)
-    spied.votes(images, range(4), 0.5, 16, seed=0)
-    spied.votes(images, range(4), 0.5, 16, seed=0, where=where)
-    everywhere, off = (batch.reshape(4, 16, 8, 8) for batch in seen)
+    spied.votes(images, range(4), 0.5, 64, seed=0)
+    spied.votes(images, range(4), 0.5, 64, seed=0, where=where)
+    everywhere, off = (batch.reshape(4, 64, 8, 8) for batch in seen)  # one batch each
     assert torch.equal(off[:, :, where], everywhere[:, :, where])
-    assert torch.equal(off[:, :, ~where], images.reshape(4, 1, 8, 8)[:, :, ~where].expand(4, 16, 4))
+    assert torch.equal(off[:, :, ~where], images.reshape(4, 1, 8, 8)[:, :, ~where].expand(4, 64, 4))
     assert not torch.equal(everywhere[:, :, ~where], off[:, :, ~where])
 
 

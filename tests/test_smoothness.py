@@ -154,7 +154,7 @@ def test_everything_needed_to_repeat_a_result_is_in_it(trained, digits):
         Predictor(trained, "cpu", torch.float32), images, 0.3, 33, 5, keys=[2, 8, 5], clamp=True, confidence=0.8
     )
     assert torch.equal(images, digits[0][1500:1503])
-    assert (first.device, first.dtype, first.batch, first.confidence) == ("cpu", "float32", 64, 0.8)
+    assert (first.device, first.dtype, first.batch, first.confidence) == ("cpu", "float32", 256, 0.8)
     again = measure_smoothness(
         Predictor(trained, first.device, getattr(torch, first.dtype)),
         images,

@@ -55,7 +55,7 @@ def share_row(setting: Setting, architecture: str, target: float) -> Row:
     model = untrained(architecture, shape)
     predictor = Predictor(model, setting.device, threads=1)
     product, product_flops = matrix_product(setting.device, predictor.dtype)
-    convolve, convolution_flops = convolution(setting.device, predictor.dtype, predictor.batch)
+    convolve, convolution_flops = convolution(setting.device, predictor.dtype, predictor.batch_of(shape))
     voting = _voting(predictor, _pictures(count, shape), draws)
     with threads(1):
         times = take_turns({"w": voting, "product": product, "convolution": convolve}, setting.repetitions)
