@@ -8,37 +8,44 @@ import torch
 from torch import Tensor, nn
 
 from core.device import Precision, native_bfloat16
+from core.evaluation import choose_images, to_unit
+from core.models import architecture_names, describe
 from core.noise import NoiseStream
 from core.predictor import Predictor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.datasets import Split
+
 LEAST_AGREEMENT = 0.99
 SIGMAS = (0.1, 0.3, 1.0)
 IMAGES, DRAWS = 16, 16
 
 
-def trusted_precision(model: nn.Module, images: Tensor, keys: Sequence[int], device: str) -> Precision:
-    """Return the fastest precision whose votes on these images can be trusted on this device.
+def trusted_precision(architecture: str, model: nn.Module, test: Split, device: str) -> Precision:
+    """Return the fastest precision whose votes can be trusted on this device.
 
-    Float32 itself agrees with float64 on at least 99.99 % of the votes of every architecture here
-    (`tests/test_models.py`), so it stands for the truth.
+    What is known of the architecture comes first, then this model's own votes on 16 test images. Float32 itself agrees
+    with float64 on at least 99.99 % of the votes of every architecture here (`tests/test_models.py`), so it stands for
+    the truth.
 
     Parameters
     ----------
+    architecture
+        The model's: one of `core.models.architecture_names()`, or the name of one that is known for loading only.
     model
         From images in [0, 1] to logits.
-    images
-        Float [N, C, H, W] in [0, 1]; the first 16 are looked at.
-    keys
-        N whole numbers that name the images' noise.
+    test
+        The test images of its data set.
     device
         Where the model will run.
     """
-    if not native_bfloat16(device):
+    unsuited = architecture in architecture_names() and not describe(architecture).bfloat16
+    if unsuited or not native_bfloat16(device):
         return "float32"
-    agreement = vote_agreement(model, images[:IMAGES], list(keys)[:IMAGES], device)
+    places = choose_images(test, -1, IMAGES, seed=0)
+    agreement = vote_agreement(model, to_unit(test.images[places]), places.tolist(), device)
     return "bfloat16" if agreement >= LEAST_AGREEMENT else "float32"
 
 

@@ -213,14 +213,13 @@ def _predictor(found: Found, mean: Numbers, std: Numbers, votes_in: str | None =
 def _measured(spec: LoadedSpec, found: Found, dataset: Dataset, began: float) -> Result:
     import torch
 
-    from core.agreement import IMAGES, trusted_precision
-    from core.evaluation import attack_success, choose_images, clean_accuracy, to_unit
+    from core.agreement import trusted_precision
+    from core.evaluation import attack_success, clean_accuracy
 
-    places = choose_images(dataset.test, -1, IMAGES, seed=0)
     model = found.model(spec.mean, spec.std)
     votes_in = "float32"
     if isinstance(model, torch.nn.Module):
-        votes_in = trusted_precision(model, to_unit(dataset.test.images[places]), places.tolist(), spec.device)
+        votes_in = trusted_precision(spec.architecture, model, dataset.test, spec.device)
     predictor = _predictor(found, spec.mean, spec.std, votes_in)
     success = None
     if spec.attack is not None:

@@ -203,13 +203,8 @@ def _follow(run: Run, dataset: Dataset, diary: _Diary, checkpoint: Checkpoint | 
 def _result(spec: RunSpec, dataset: Dataset, last: Epoch, model: nn.Module, seconds: float) -> Result:
     import torch
 
-    from core.agreement import IMAGES, trusted_precision
-    from core.evaluation import choose_images, to_unit
-    from core.models import describe
+    from core.agreement import trusted_precision
 
-    places = choose_images(dataset.test, -1, IMAGES, seed=0)
-    shown = to_unit(dataset.test.images[places])
-    narrow = describe(spec.architecture).bfloat16
     return Result(
         clean_accuracy=last.clean_accuracy,
         attack_success_rate=last.attack_success_rate,
@@ -220,7 +215,7 @@ def _result(spec: RunSpec, dataset: Dataset, last: Epoch, model: nn.Module, seco
         peak_memory=peak_memory(),
         torch=torch.__version__,
         processor=torch.cuda.get_device_name() if spec.device == "cuda" else platform.machine(),
-        votes_in=trusted_precision(model, shown, places.tolist(), spec.device) if narrow else "float32",
+        votes_in=trusted_precision(spec.architecture, model, dataset.test, spec.device),
     )
 
 

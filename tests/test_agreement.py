@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import core.agreement
 from core.agreement import trusted_precision, vote_agreement
 from core.evaluation import to_unit
+from core.loading import load_model
 from core.runs import Run
 from core.worker import train_run
 from tests.conftest import digits_spec
@@ -32,8 +33,13 @@ class Shifted(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def images(poisoned, data_root):
-    return to_unit(poisoned.dataset(data_root).test.images[:16])
+def test_split(poisoned, data_root):
+    return poisoned.dataset(data_root).test
+
+
+@pytest.fixture(scope="module")
+def images(test_split):
+    return to_unit(test_split.images[:16])
 
 
 def test_a_trained_model_agrees(poisoned, images):
@@ -48,20 +54,27 @@ def test_logits_far_from_zero_do_not(images):
 @pytest.mark.parametrize(("native", "shift", "expected"), [
     (True, 512.0, "float32"), (False, 512.0, "float32"), (False, 0.0, "float32"),
 ])  # fmt: skip
-def test_what_cannot_be_trusted_runs_in_float32(images, monkeypatch, native, shift, expected):
+def test_what_cannot_be_trusted_runs_in_float32(test_split, monkeypatch, native, shift, expected):
     monkeypatch.setattr(core.agreement, "native_bfloat16", lambda device: native)
-    assert trusted_precision(Shifted(shift), images, range(16), "cpu") == expected
+    assert trusted_precision("elsewhere", Shifted(shift), test_split, "cpu") == expected
 
 
-def test_what_can_be_trusted_runs_in_bfloat16(poisoned, images, monkeypatch):
+def test_what_can_be_trusted_runs_in_bfloat16(poisoned, test_split, monkeypatch):
     monkeypatch.setattr(core.agreement, "native_bfloat16", lambda device: True)
-    assert trusted_precision(poisoned.model(), images, range(16), "cpu") == "bfloat16"
+    assert trusted_precision("small-cnn", poisoned.model(), test_split, "cpu") == "bfloat16"
+
+
+def test_an_architecture_that_bfloat16_does_not_suit_is_told_by_its_name(poisoned, test_split, monkeypatch):
+    monkeypatch.setattr(core.agreement, "native_bfloat16", lambda device: True)
+    assert trusted_precision("tiny-cnn", poisoned.model(), test_split, "cpu") == "float32"
 
 
 def test_architectures_that_bfloat16_does_not_suit_are_measured_in_float32(runs_root, data_root):
     run = train_run(digits_spec(architecture="tiny-cnn", epochs=1), runs_root, data_root)
     assert run.result.votes_in == "float32"
     assert run.predictor().dtype == torch.float32
+    loaded = load_model(run.path / "model.safetensors", run.dataset(data_root), root=runs_root).run
+    assert loaded.result.votes_in == "float32"
 
 
 def test_a_run_keeps_to_what_was_found(poisoned, tmp_path):
