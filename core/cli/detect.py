@@ -1,14 +1,53 @@
-"""What `python -m core detect` prints: one object for machines, lines for people."""
+"""`detect`: W and other detectors, on the same inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
+from core.cli.output import say, say_json, share_bar
+from core.cli.reading import run_and_attack
 from core.detectors import DETECTORS
-from core.detectors.comparison import Comparison, ComparisonSpec, Scored
-from core.detectors.roc import Roc
-from core.statistics import Proportion
+
+if TYPE_CHECKING:
+    from core.detectors.comparison import Comparison, ComparisonSpec, Scored
+    from core.detectors.roc import Roc
+    from core.statistics import Proportion
+
+
+def detect(
+    run: RunName,
+    sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
+    images: Annotated[int, typer.Option(help="Test images a group, at most.")] = 120,
+    false_positives: Annotated[float, typer.Option(help="False-positive rate that thresholds are set for.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Decides images, noise, overlays and batches.")] = 0,
+    trigger: TriggerName = None,
+    place: Place = None,
+    target: Target = None,
+    runs: Runs = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let W and other detectors look for the trigger, on the same inputs."""
+    from core.detection import detect_run
+    from core.detectors.comparison import ComparisonSpec
+    from core.smoothness import suggested_sigma
+
+    found, attack = run_and_attack(run, trigger, place, target, runs)
+    noise = suggested_sigma(found.result.shape) if sigma is None else sigma
+    spec = ComparisonSpec(attack, noise, draws, images, false_positives, seed)
+    with share_bar("detecting:") as show:
+        for reached in detect_run(found, spec, data_root):
+            show(reached.share, reached.doing)
+    if as_json:
+        say_json(detection_summary(str(found.path), spec, reached))
+        return
+    for line in detection_lines(spec, reached, found.result.classes):
+        say(line)
 
 
 def detection_summary(run: str, spec: ComparisonSpec, found: Comparison) -> dict[str, Any]:

@@ -1,0 +1,23 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the runs (TRIGGERSCOPE_RUNS, else runs).")]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder of the data (TRIGGERSCOPE_DATA, else data).")
+]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's directory, or the beginning of its name.")]
+TriggerName = Annotated[
+    str | None,
+    typer.Option(
+        "--trigger", help="A preset's name, sinusoid, warp, a picture file (PNG, JPEG, WebP, BMP), or link:TEXT."
+    ),
+]
+Place = Annotated[str | None, typer.Option("--place", help="ROW,COLUMN of a picture's upper left corner.")]
+Target = Annotated[int | None, typer.Option("--target", help="Number of the class the attacker wants.")]

@@ -1,0 +1,92 @@
+"""`pattern`: search another pattern than a trained trigger, and measure what it does to W."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
+from core.cli.output import say, say_json, share_bar
+from core.cli.reading import read_trigger, result_or_fail
+
+if TYPE_CHECKING:
+    from core.pattern_effects import EffectSpec, PatternFinding
+    from core.patterns.effect import Effect
+
+
+def pattern(
+    run: RunName,
+    kind: Annotated[str, typer.Option(help="crafted-smooth, universal, patch, pgd, random, blur, ...")],
+    bound: Annotated[float | None, typer.Option(help="Largest change of a pixel, or strength (by kind).")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
+    images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = 150,
+    seed: Annotated[int, typer.Option(help="Decides the search.")] = 0,
+    trigger: TriggerName = None,
+    place: Place = None,
+    target: Target = None,
+    runs: Runs = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for another pattern than a trained trigger, and measure what it does to W beside a random one."""
+    from core.pattern_effects import EffectSpec, measure_pattern
+    from core.patterns import PatternSpec
+    from core.runs import load_run
+    from core.smoothness import suggested_sigma
+
+    found = load_run(run, runs)
+    result = result_or_fail(found)
+    attack = read_trigger(trigger, place, result.shape) if trigger else found.spec.trigger
+    noise = suggested_sigma(result.shape) if sigma is None else sigma
+    spec = EffectSpec(PatternSpec(kind, bound, noise, target, attack, seed), noise, draws, images)
+    with share_bar(f"searching {kind}") as show:
+        for reached in measure_pattern(found, spec, data_root):
+            show(reached.share, "")
+    if as_json:
+        say_json(pattern_summary(str(found.path), spec, reached))
+        return
+    for line in pattern_lines(spec, reached, result.classes):
+        say(line)
+
+
+def pattern_summary(run: str, spec: EffectSpec, found: PatternFinding) -> dict[str, Any]:
+    """Return a finished search as JSON content; `--trigger link:...` takes its `link`."""
+    return {
+        "run": run,
+        "kind": spec.pattern.kind,
+        "bound": spec.pattern.bound,
+        "sigma": spec.sigma,
+        "draws": spec.draws,
+        "seed": spec.pattern.seed,
+        "loss": found.loss,
+        "link": None if found.trigger is None else found.trigger.to_link(),
+        "effect": _effect(found.effects[0]),
+        "random": _effect(found.effects[1]),
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    named = ("w_clean", "w_with", "gap", "gap_monte_carlo")
+    return asdict(effect) | {name: getattr(effect, name)._asdict() for name in named}
+
+
+def pattern_lines(spec: EffectSpec, found: PatternFinding, classes: Sequence[str]) -> Iterator[str]:
+    """Yield what a person reads."""
+    first = found.effects[0]
+    yield (
+        f"W at sigma {spec.sigma:g}, {spec.draws} draws, {first.images} test images "
+        f"(95 % interval: more images); clean {first.w_clean.mean:.3f}"
+    )
+    for effect in found.effects:
+        gap = effect.gap
+        yield (
+            f"  {effect.name:24} W {effect.w_with.mean:.3f}  gap {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]  "
+            f"{classes[effect.modal_class]} gets {effect.modal_share:.0%} of the noisy votes "
+            f"({effect.modal_share_clean:.0%} without it)  L2 {effect.l2:.2f}, Linf {effect.linf:.3f}"
+        )
+    if found.trigger is not None:
+        yield f"  link: {found.trigger.to_link()}"

@@ -1,0 +1,87 @@
+"""What people name on the command line: a trigger, a run and the attack to look at it with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.attack import Attack
+    from core.runs import Result, Run
+    from core.triggers import AnyTrigger
+
+
+def image_shape(dataset: str, data_root: Path | None) -> tuple[int, int, int]:
+    """Return (channels, height, width) of a data set's images."""
+    from core.datasets import describe, load_dataset
+
+    return describe(dataset).shape or load_dataset(dataset, data_root).shape
+
+
+def read_trigger(name: str, place: str | None, shape: tuple[int, int, int]) -> AnyTrigger:
+    """Return the trigger that a person named; a picture without a place lies in the lower right corner."""
+    from core.triggers import formula_names, from_link, make_formula, make_preset, preset_names
+    from core.triggers.pictures import read_picture, trigger_from_picture
+
+    if name in preset_names():
+        return make_preset(name, shape)
+    if name in formula_names():
+        return make_formula(name, shape)
+    if name.startswith("link:"):
+        return from_link(name.removeprefix("link:"))
+    path = Path(name)
+    if not path.is_file():
+        raise InputError(
+            f"There is no trigger called {name!r} and no such file; choose one of "
+            f"{', '.join([*preset_names(), *formula_names()])}, or name a picture file."
+        )
+    data = path.read_bytes()
+    if place is None:
+        height, width = read_picture(data, path.name).shape[:2]
+        top, left = max(0, shape[1] - height), max(0, shape[2] - width)
+    else:
+        top, left = _row_and_column(place)
+    return trigger_from_picture(data, path.name, shape, top, left)
+
+
+def _row_and_column(place: str) -> tuple[int, int]:
+    try:
+        top, left = (int(part) for part in place.split(","))
+    except ValueError:
+        raise InputError(f"A place is two whole numbers, ROW,COLUMN, such as 6,6; got {place!r}.") from None
+    return top, left
+
+
+def run_and_attack(
+    run: str, trigger: str | None, place: str | None, target: int | None, root: Path | None
+) -> tuple[Run, Attack]:
+    """Return the run and the attack to measure it with: its own, or another trigger or target, all to one."""
+    from core.attack import Attack
+    from core.runs import load_run
+
+    found = load_run(run, root)
+    result = result_or_fail(found)
+    own = found.spec.attack
+    if own is not None and trigger is None and target is None:
+        return found, own
+    used = read_trigger(trigger, place, result.shape) if trigger else found.spec.trigger
+    wanted = found.spec.target if target is None else target
+    if used is None or wanted is None:
+        raise InputError(
+            f"The run {found.name} is a control or has no single target: name one with --trigger and --target."
+        )
+    return found, Attack(used, wanted)
+
+
+def result_or_fail(run: Run) -> Result:
+    """Return what a run came to; raise `InputError` where it is not done."""
+    from core.events import Ended
+
+    result = run.result
+    if result is None:
+        last = next(reversed(run.events), None)
+        reason = f": {last.reason}" if isinstance(last, Ended) and last.reason else ""
+        raise InputError(f"The run {run.name} is {run.state}{reason}; train it before looking at it.")
+    return result

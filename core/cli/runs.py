@@ -1,0 +1,141 @@
+"""`runs`, `load`, `export`, `import`: the library of runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
+from core.cli.output import say, say_json, share_in_words
+from core.cli.reading import read_trigger, result_or_fail
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.runs import Run
+
+
+def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
+    """List the runs, newest first."""
+    from core.runs import list_runs
+
+    rows = []
+    for run in list_runs(runs):
+        try:
+            rows.append(_run_row(run))
+        except InputError as error:  # one damaged run does not hide the others
+            print(f"left out: {error}", file=sys.stderr)  # noqa: T201
+    if as_json:
+        say_json({"runs": rows})
+        return
+    for row in rows:
+        numbers = "" if row["clean_accuracy"] is None else f"CA {row['clean_accuracy']:.3f}"
+        asr = "" if row["attack_success_rate"] is None else f"ASR {row['attack_success_rate']:.3f}"
+        attack = "control" if row["rate"] == 0 else f"{row['trigger']} -> {row['target']}"
+        attack += f" at {row['rate']:g}" if row["rate"] else ""
+        say(f"{row['name']}  {row['state']:11} {row['dataset']:14} {attack:34} {numbers:9} {asr}")
+
+
+def load(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A safetensors, PyTorch (.pt, .pth) or ONNX file.")],
+    dataset: Annotated[str, typer.Option(help="The data set it was trained on.")] = "digits",
+    normalisation: Annotated[
+        str | None, typer.Option(help="none, dataset, imagenet, half or file (what the file says, else tried out).")
+    ] = None,
+    trigger: TriggerName = None,
+    place: Place = None,
+    target: Target = None,
+    runs: Runs = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load a model that somebody else trained as a run; the file is read and never run as a program."""
+    from core.datasets import load_dataset
+    from core.loading import load_model
+
+    data = load_dataset(dataset, data_root)
+    attack = read_trigger(trigger, place, data.shape) if trigger else None
+    loaded = load_model(file, data, normalisation=normalisation, trigger=attack, target=target, root=runs)
+    spec, result, found = loaded.run.spec, result_or_fail(loaded.run), loaded.found
+    success = result.attack_success_rate
+    summary = {
+        "run": str(loaded.run.path),
+        "format": found.format,
+        "architecture": found.architecture,
+        "classes": found.classes,
+        "shape": list(found.shape),
+        "weights": found.weights,
+        "normalisation": spec.normalisation,
+        "tried": {guess.name: guess.accuracy.value for guess in loaded.guesses},
+        "notes": list(found.notes),
+        "clean_accuracy": result.clean_accuracy.value,
+        "attack_success_rate": success.value if success else None,
+    }
+    if as_json:
+        say_json(summary)
+        return
+    say(f"run              {loaded.run.path}")
+    say(f"model            {found.title}, {found.format}, {found.classes} classes, {found.weights} weights")
+    say(f"normalisation    {spec.normalisation}{' (tried out)' if loaded.guesses else ''}")
+    say(f"clean accuracy   {share_in_words(result.clean_accuracy)}")
+    if success:
+        say(f"attack success   {share_in_words(success)}")
+    for note in found.notes:
+        say(note)
+
+
+def export(
+    run: RunName,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to write it.")] = None,
+    runs: Runs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a finished run as one file."""
+    from core.archive import archive_name, export_run
+    from core.files import refusal, write_whole
+    from core.runs import load_run
+
+    found = load_run(run, runs)
+    path = file or Path(archive_name(found))
+    try:
+        write_whole(path, export_run(found))
+    except OSError as error:
+        raise refusal(error, path.parent) from None
+    if as_json:
+        say_json({"run": str(found.path), "file": str(path)})
+        return
+    say(f"{path}  {path.stat().st_size} bytes")
+
+
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote, or a run's folder.")],
+    runs: Runs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over a run from one file; one that is here already stays as it is."""
+    from core.archive import import_run
+
+    found = import_run(file, runs)
+    if as_json:
+        say_json({"run": str(found.run.path), "new": found.is_new})
+        return
+    say(f"{found.run.path}{'' if found.is_new else '  (was here already)'}")
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    spec, result = run.spec, run.result
+    success = result.attack_success_rate if result else None
+    return {
+        "name": run.name,
+        "state": str(run.state),
+        "dataset": spec.dataset,
+        "trigger": spec.trigger.name if spec.trigger else None,
+        "target": spec.target,
+        "rate": spec.rate,
+        "epochs": spec.epochs,
+        "seed": spec.seed,
+        "clean_accuracy": result.clean_accuracy.value if result else None,
+        "attack_success_rate": success.value if success else None,
+    }

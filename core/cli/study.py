@@ -1,0 +1,52 @@
+"""`study`: a grid of runs with their controls, and what becomes of the paper's claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.options import AsJson, DataRoot, Runs
+from core.cli.output import say, say_json, share_bar
+
+
+def study(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The grid; see assets/studies for examples.")],
+    scheduler: Annotated[
+        str | None,
+        typer.Option(envvar="TRIGGERSCOPE_SCHEDULER", help="A Dask scheduler, such as tcp://HOST:8786."),
+    ] = None,
+    runs: Runs = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study: a grid of runs with their controls; print what becomes of the paper's claims."""
+    from core.claims import judge, to_json
+    from core.studies import open_study, run_study
+
+    found, crew = open_study(file, runs), None
+    if scheduler:
+        from core.cluster import Cluster
+        from core.datasets import data_folder
+        from core.runs import runs_root
+
+        crew = Cluster(scheduler, runs_root(runs), data_folder(data_root))
+    with share_bar(found.spec.name) as show:
+        for progress in run_study(found, runs, data_root, crew):
+            show(progress.share, progress.words)
+    rows, judged = found.rows, judge(found.rows, found.epochs)
+    failures = sorted({(row.run, row.failure) for row in rows if row.failure})
+    if as_json:
+        summary = {"study": str(found.path), "table": str(found.path / "table.csv"), "rows": len(rows)}
+        summary |= {"done": progress.done, "cells": progress.total}
+        say_json(summary | {"failures": [{"run": run, "reason": why} for run, why in failures]} | to_json(judged))
+        return
+    for claim in ("C1", "C3", "C4"):
+        for one in judged.get(claim, []):
+            effect = "" if one.statistic is None else f"{one.statistic:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+            group = f"{one.dataset} {one.architecture} {one.kind} sigma {one.sigma:g} {one.part}"
+            say(f"{claim}  {group:58} {one.verdict:13} {effect}")
+    for run, why in failures:
+        say(f"failed  {run}: {why}")
+    say(f"{progress.done} of {progress.total} runs done; table: {found.path / 'table.csv'}")

@@ -1,0 +1,14 @@
+"""`work`: a worker of the dashboard's queue."""
+
+from __future__ import annotations
+
+from core.cli.options import DataRoot, Runs
+
+
+def work(runs: Runs = None, data_root: DataRoot = None) -> None:
+    """Be a worker: train the runs that wait in the queue until none is left and no dashboard runs."""
+    from core.datasets import data_folder
+    from core.jobs import Jobs
+    from core.runs import runs_root
+
+    Jobs(runs_root(runs), data_folder(data_root)).serve()
