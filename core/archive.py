@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
-from core.files import refusal
 from core.loaded_spec import LoadedSpec
 from core.models.checked import check_network, check_onnx
-from core.runs import Run, runs_root
+from core.models.foreign_file import MANIFEST
+from core.runs import Run, root_refusal, runs_root
 from core.zip_directory import stored_members
 
-MANIFEST = "triggerscope.json"
 FORMAT = 1
 SUFFIX = ".run.zip"
 _REQUIRED = ("spec.json", "result.json")
@@ -110,7 +109,7 @@ def import_run(path: Path, root: Path | str | None = None, name: str | None = No
         _check(Run(temporary), named, name)
         return _move(Run(temporary), root, name)
     except OSError as error:
-        raise refusal(error, root) from None
+        raise root_refusal(error, root) from None
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

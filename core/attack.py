@@ -115,6 +115,13 @@ class Attack:
             return self.trigger.apply(images)
         return self.trigger.apply_at(images, self.places(tuple(images.shape[1:]), keys, split))
 
+    def trigger_on(self, key: int, shape: tuple[int, int, int]) -> AnyTrigger:
+        """Return the trigger as it lies on the test image of this key and shape (C, H, W)."""
+        if not self.random_place or self.trigger.kind != "picture":
+            return self.trigger
+        ((top, left),) = self.places(shape, np.array([key]))
+        return self.trigger.model_copy(update={"top": int(top), "left": int(left)})
+
     def places(self, shape: tuple[int, int, int], keys: np.ndarray, split: SplitName = "test") -> np.ndarray:
         """Return the row and column of a randomly placed trigger on each image, int64 [N, 2], uniform over all places.
 
@@ -162,6 +169,8 @@ class Attack:
 
     def check(self, dataset: Dataset) -> None:
         """Raise InputError unless it can be carried out on images of this data set."""
+        if self.mode not in MODES:
+            raise InputError(f"There is no attack mode {self.mode!r}; choose one of: {', '.join(MODES)}.")
         try:
             check_goal(self.mode, self.target, self.sources)
         except ValueError as error:

@@ -2,7 +2,8 @@
 
 What was trained or measured before is read from the run's directory:
 
-    measures/row-HASH.json      the numbers of one measurement, named by its spec
+    measures/numbers-HASH.json  the numbers of one measurement, named by its spec
+    measures/searched-HASH.json those of a pattern that was searched on the model, at each sigma
 
 `python -m core.cells` is a worker: one cell a line on stdin, one result a line on stdout.
 """
@@ -22,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from core.datasets import Dataset, load_dataset
+from core.datasets import Dataset
 from core.errors import InputError
 from core.events import Ended, Epoch
+from core.last_dataset import LastDataset
 from core.measurement import Measurement, measure_model
 from core.runs import Run, create_run, find_run, write_json
 from core.spec import MeasureSpec, RunSpec, content_hash, make_measure_spec
@@ -64,7 +66,7 @@ class Searched(BaseModel):
     bound, made_for
         Largest change of a pixel, None for what is usual; the sigma that a crafted-smooth pattern is made for.
     target
-        The class that a patch is to reach, whose own images are left out.
+        The class that a patch is to reach; its own images are left out for all kinds.
     images, draws, sigmas
         How W is measured.
     """
@@ -191,7 +193,8 @@ def _trained(spec: RunSpec, root: Path, load: Load) -> Run:
             train_locked(run, load)
     if run.result is None:
         last = next((event for event in reversed(run.events) if isinstance(event, Ended)), None)
-        raise InputError(last.reason if last and last.reason else f"The training of run {run.name} was {run.state}.")
+        ended = f"The training of run {run.name} was {run.state.shown}."
+        raise InputError(last.reason if last and last.reason else ended)
     return run
 
 
@@ -216,10 +219,12 @@ def _measure(cell: Cell, run: Run, load: Load) -> None:
 
 def _pattern_numbers(run: Run, predictor: Predictor, dataset: Dataset, pattern: Searched) -> Iterator[dict[str, Any]]:
     """Search a pattern on the model; yield the columns that it decides at each sigma, a random one's gap beside it."""
-    from core.patterns import PatternSpec, search_pattern
+    from core.patterns import PatternSpec, find_kind, search_pattern
 
     nothing, seed = np.zeros(0, np.int64), run.spec.seed
-    wanted = PatternSpec(pattern.kind, bound=pattern.bound, sigma=pattern.made_for, target=pattern.target, seed=seed)
+    # The others would aim at the class as well if it were named.
+    target = pattern.target if "target" in find_kind(pattern.kind).wants else None
+    wanted = PatternSpec(pattern.kind, bound=pattern.bound, sigma=pattern.made_for, target=target, seed=seed)
     *_, last = search_pattern(wanted, run.model(), dataset, nothing)
     randoms = [PatternSpec("random", trigger=last.found, seed=RANDOMS * seed + number) for number in range(RANDOMS)]
     drawn = [step.found for random in randoms for step in search_pattern(random, run.model(), dataset, nothing)]
@@ -232,15 +237,16 @@ def _pattern_numbers(run: Run, predictor: Predictor, dataset: Dataset, pattern: 
         of_random = round(float(np.mean([one["gap"] for one in beside])), DECIMALS)
         beyond = round(found["gap"] - of_random, DECIMALS)
         compared = {"control_gap": of_random, "gap_beyond_control": beyond}
-        yield found | compared | {"noise": "everywhere", "sigma": sigma, "draws": pattern.draws}
+        described = {"noise": "everywhere", "sigma": sigma, "draws": pattern.draws}
+        yield found | compared | described | {"bound": wanted.bound, "made_for": pattern.made_for}
 
 
 def _pattern_path(run: Run, pattern: Searched) -> Path:
-    return run.path / "measures" / f"pattern-{pattern.hash}.json"
+    return run.path / "measures" / f"searched-{pattern.hash}.json"
 
 
 def _numbers_path(run: Run, measure: MeasureSpec) -> Path:
-    return run.path / "measures" / f"row-{measure.hash}.json"
+    return run.path / "measures" / f"numbers-{measure.hash}.json"
 
 
 def _read_numbers(run: Run, measure: MeasureSpec) -> dict[str, Any] | None:
@@ -257,18 +263,23 @@ def _read_json(path: Path) -> Any:
 def _numbers(predictor: Predictor, dataset: Dataset, measure: MeasureSpec) -> dict[str, Any]:
     """Measure W once; return the columns of `Row` that it decides."""
     from core.evaluation import attack_success
+    from core.statistics import roc_auc
 
     result = measure_model(predictor, dataset, measure)
     success = attack_success(predictor, dataset.test, measure.attack, len(dataset.classes)).rate
     numbers = {
         "images": len(result.chosen),
         "attack_success_rate": success.value,
+        "attack_success_rate_low": success.low,
+        "attack_success_rate_high": success.high,
+        "attacked_images": success.n,
         "w_clean": result.clean.mean.mean,
         "w_triggered": result.triggered.mean.mean,
         "gap": result.gap.mean,
         "gap_low": result.gap.low,
         "gap_high": result.gap.high,
         "effect_size": result.p_triggered_lower,
+        "detection_auc": roc_auc(-result.triggered.w, -result.clean.w),
         "predicted_as_target": len(result.target_chosen),
         "w_predicted_as_target": float(result.target_class.w.mean()) if len(result.target_chosen) else None,
         "votes_in": str(predictor.dtype).removeprefix("torch."),
@@ -279,22 +290,23 @@ def _numbers(predictor: Predictor, dataset: Dataset, measure: MeasureSpec) -> di
 
 
 def _parts(result: Measurement) -> dict[str, Any]:
-    """Return the gap of flipped images and of the others apart."""
-    flipped, not_flipped = result.part(result.flipped), result.part(~result.flipped)
-    return {
-        "flipped": int(result.flipped.sum()),
-        "gap_flipped": flipped[0] - flipped[1] if flipped else None,
-        "gap_not_flipped": not_flipped[0] - not_flipped[1] if not_flipped else None,
-    }
+    """Return mean W of flipped images and of the others apart, without and with the trigger."""
+    numbers: dict[str, Any] = {"flipped": int(result.flipped.sum())}
+    for name, part in (("flipped", result.flipped), ("not_flipped", ~result.flipped)):
+        clean, triggered = result.part(part) or (None, None)
+        numbers |= {f"w_clean_{name}": clean, f"w_triggered_{name}": triggered}
+    return numbers
 
 
 def _sides(result: Measurement) -> dict[str, Any]:
-    """Return modal class and baselines without and with the trigger."""
-    numbers = {}
+    """Return modal class, the target's share of the votes and baselines, without and with the trigger."""
+    numbers: dict[str, Any] = {}
+    target = result.spec.target
     for name, side in (("clean", result.clean), ("triggered", result.triggered)):
         numbers |= {
             f"modal_class_{name}": side.modal_class,
             f"modal_share_{name}": side.modal_share,
+            f"target_share_{name}": None if target is None else float(side.votes[:, target].sum() / side.votes.sum()),
             f"confidence_{name}": float(side.confidence.mean()),
             f"margin_{name}": float(side.margin.mean()),
         }
@@ -352,7 +364,7 @@ def _labels(cell: Cell, condition: Condition) -> dict[str, Any]:
 
 
 def _pattern_labels(cell: Cell, pattern: Searched) -> dict[str, Any]:
-    named = {"kind": pattern.kind, "size": None, "opacity": pattern.bound or 0.0, "trigger": pattern.kind}
+    named = {"kind": pattern.kind, "size": None, "opacity": 1.0, "trigger": pattern.kind}
     return vars(Labels(**_spec_columns(cell.spec), **named, mode=PATTERN, target=pattern.target))
 
 
@@ -407,24 +419,6 @@ def _epoch_row(labels: dict[str, Any], epoch: Epoch) -> EpochRow:
         w_triggered=round(watch.triggered, DECIMALS),
         gap=round(watch.clean - watch.triggered, DECIMALS),
     )
-
-
-class LastDataset:
-    """Loads data sets and keeps the last one; of several processes one fetches or makes it, the others then read it."""
-
-    def __init__(self, data_root: Path) -> None:
-        self.data_root = data_root
-        self.name, self.dataset = "", None
-
-    def __call__(self, spec: RunSpec) -> Dataset:
-        """Return the data set of this spec."""
-        if self.dataset is None or self.name != spec.dataset:
-            from filelock import FileLock
-
-            self.data_root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.data_root / ".loading"):
-                self.name, self.dataset = spec.dataset, load_dataset(spec.dataset, self.data_root)
-        return self.dataset
 
 
 def serve(root: Path, data_root: Path) -> None:

@@ -25,6 +25,8 @@ SUCCESS = 0.5
 W_MARGIN, RANK_MARGIN = 0.02, 0.3
 # A rank correlation over fewer runs has no interval that holds.
 FEWEST_RUNS = 8
+# A jackknife that finds less than this on Fisher's scale has found nothing.
+_NO_SPREAD = 1e-6
 # Along the epochs only trainings count that have so many, and in which attack success moves by this much.
 FEWEST_EPOCHS, LEAST_RISE = 4, 0.3
 
@@ -55,13 +57,14 @@ class Verdict:
         The verdict, and why in words.
     statistic, low, high
         C1: mean difference in differences in units of W. C3: rank correlation of the gap beyond the control's with
-        ASR; along the epochs that of the gap with ASR, given the epoch. C4: mean gap of a pattern on clean models.
-        With its 95 % interval for more trainings, on the same images and noise, and not corrected for the number of
-        sigmas. None where there are too few runs.
+        ASR; along the epochs that of the gap with ASR, given the epoch. C4: mean gap of a pattern on clean models
+        beyond that of random patterns of equal norm. With its 95 % interval for more trainings, on the same images and
+        noise, and not corrected for the number of sigmas. None where there are too few runs.
     p, p_equivalent
         That the true value is 0, and that it lies beyond the margin; both corrected by Holm over the sigmas.
-    raw_gap
-        Mean gap without the control taken off.
+    unadjusted
+        The same with nothing taken off: the mean gap of C1 and C4, the rank correlation of the gap itself with ASR,
+        and along the epochs the plain one.
     seeds, runs
         How many seeds, and the names of the runs behind it.
     """
@@ -83,7 +86,7 @@ class Verdict:
     high: float | None
     p: float | None
     p_equivalent: float | None
-    raw_gap: float | None
+    unadjusted: float | None
     seeds: int
     runs: tuple[str, ...]
 
@@ -126,7 +129,8 @@ SENTENCES = {
     "C3": "The more successful the attack, the smoother the trigger makes the model.",
     "C4": "Other artificial patterns make a model smooth too.",
 }
-
+UNADJUSTED = {"C1": "the gap itself", "C3": "with nothing taken off", "C4": "the gap itself"}
+"""What a verdict's `unadjusted` is called beside its statistic."""
 
 _DIRECTIONS = (Outcome.SUPPORTED, Outcome.REVERSED)
 MARKS = {Outcome.SUPPORTED: "▲", Outcome.REVERSED: "▼", Outcome.NOT_SUPPORTED: "=", Outcome.UNDECIDED: "?"}
@@ -176,7 +180,9 @@ def to_json(judged: dict[str, list[Verdict] | list[Meaning]]) -> dict[str, list[
     return {claim: [asdict(verdict) for verdict in verdicts] for claim, verdicts in judged.items()}
 
 
-def mean_estimate(values: Sequence[float], margin: float) -> Estimate | None:
+def mean_estimate(
+    values: Sequence[float], margin: float, back: Callable[[float], float] = lambda value: value
+) -> Estimate | None:
     """Estimate a mean from one value a seed by Student's t; None below two seeds.
 
     Parameters
@@ -184,12 +190,14 @@ def mean_estimate(values: Sequence[float], margin: float) -> Estimate | None:
     values
         One independent value for each seed.
     margin
-        Means within plus and minus this count as none.
+        Means within plus and minus this count as none, on the scale of the values.
+    back
+        Leads from the scale of the values to the one that people read, and is not decreasing.
     """
     x = np.asarray(values, np.float64)
     if len(x) < 2:
         return None
-    return _estimate(float(x.mean()), float(x.std(ddof=1) / np.sqrt(len(x))), len(x) - 1, margin, lambda value: value)
+    return _estimate(float(x.mean()), float(x.std(ddof=1) / np.sqrt(len(x))), len(x) - 1, margin, back)
 
 
 def rank_estimate(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], margin: float) -> Estimate | None:
@@ -197,8 +205,8 @@ def rank_estimate(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], 
 
     Runs of one seed share their control and their initial weights, so the usual p value, which takes all runs for
     independent, does not hold. The interval is a jackknife's that leaves out one seed at a time, on Fisher's scale
-    (the inverse hyperbolic tangent). Where runs are ordered so well that leaving a seed out changes nothing, its
-    standard error is at least that of as many independent runs, 1.03 / sqrt(n - 3).
+    (the inverse hyperbolic tangent). Where leaving a seed out changes nothing, because all seeds order their runs alike
+    or nearly perfectly, its standard error is at least that of as many independent runs, 1.03 / sqrt(n - 3).
 
     Parameters
     ----------
@@ -225,18 +233,15 @@ def rank_estimate(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], 
         return None
     n = len(units)
     error = float(np.sqrt((n - 1) / n * np.sum((np.array(left_out) - np.mean(left_out)) ** 2)))
-    if np.abs(left_out).max() >= np.arctanh(most):
+    if error < _NO_SPREAD or np.abs(left_out).max() >= np.arctanh(most):
         error = max(error, 1.03 / float(np.sqrt(len(x) - 3)))
     return _estimate(whole, error, n - 1, float(np.arctanh(margin)), np.tanh)
 
 
-def _fisher(x: np.ndarray, y: np.ndarray, most: float) -> float | None:
+def _fisher(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray, most: float) -> float | None:
     """Return the rank correlation on Fisher's scale, cut off at `most`; None if either does not vary."""
-    if len(x) < 3 or (x == x[0]).all() or (y == y[0]).all():
-        return None
-    from scipy.stats import spearmanr
-
-    return float(np.arctanh(np.clip(float(spearmanr(x, y).statistic), -most, most)))
+    correlation = _rank_correlation(x, y)
+    return None if correlation is None else float(np.arctanh(np.clip(correlation, -most, most)))
 
 
 def _estimate(value: float, error: float, freedom: int, margin: float, back: Callable[[float], float]) -> Estimate:
@@ -294,10 +299,7 @@ def _by_group(rows: Iterable[Row], judge_one: Callable[[list[Row]], Iterator[Ver
 
 
 def _judge_c1(rows: list[Row]) -> Iterator[Verdict]:
-    """Judge "smoother around triggered samples than around the same samples without the trigger" on one group.
-
-    The gap and what it is beyond the control's must both have the direction.
-    """
+    """Judge "smoother around triggered samples than around the same samples without the trigger" on one group."""
     works = _attacks_that_work(rows)
     for part in ("ASR > 0.5", "ASR <= 0.5"):
         mine = [
@@ -305,31 +307,31 @@ def _judge_c1(rows: list[Row]) -> Iterator[Verdict]:
             for row in rows
             if row.gap_beyond_control is not None and (_attack(row) in works) == (part == "ASR > 0.5")
         ]
-        beyond = _judge_gap("C1", part, rows, mine, lambda row: row.gap_beyond_control)
-        raw = _judge_gap("C1", part, rows, mine, lambda row: row.gap)
-        yield from _where_both(beyond, raw, "the gap itself, without the control taken off,", _DIRECTIONS)
+        yield from _judge_gap("C1", part, rows, mine)
 
 
 def _judge_c4(rows: list[Row]) -> Iterator[Verdict]:
-    """Judge "other artificial patterns smooth too" on one kind of pattern: by more than a random one of equal norm."""
-    part = "clean models"
-    raw = _judge_gap("C4", part, rows, rows, lambda row: row.gap)
-    beyond = _judge_gap("C4", part, rows, rows, lambda row: row.gap_beyond_control)
-    # One that makes models rougher is no less the opposite if random ones do so even more.
-    yield from _where_both(raw, beyond, "the gap beyond that of random patterns of equal norm", (Outcome.SUPPORTED,))
+    """Judge "other artificial patterns smooth too" on one kind of pattern, bound and purpose."""
+
+    def key(row: Row) -> tuple[float, float]:
+        return row.bound or 0.0, row.made_for or 0.0
+
+    for _, group in groupby(sorted(rows, key=key), key):
+        alike = list(group)
+        limits = {"bound ": alike[0].bound, "made for σ ": alike[0].made_for}
+        words = ["clean models", *(f"{name}{value:g}" for name, value in limits.items() if value is not None)]
+        yield from _judge_gap("C4", ", ".join(words), alike, alike)
 
 
-def _where_both(
-    found: Iterable[Verdict], other: Iterable[Verdict], name: str, directions: Sequence[Outcome]
-) -> Iterator[Verdict]:
-    """Keep these directions only where another number of the same runs, called `name`, has them too."""
+def _where_both(found: Iterable[Verdict], other: Iterable[Verdict]) -> Iterator[Verdict]:
+    """Keep a direction only where the gap itself, with nothing taken off, has it too."""
     for one, second in zip(found, other, strict=True):
-        if one.verdict not in directions or second.verdict is one.verdict:
+        if one.verdict not in _DIRECTIONS or second.verdict is one.verdict:
             yield one
         elif second.verdict is Outcome.UNDECIDED:
-            yield replace(one, verdict=Outcome.UNDECIDED, reason=f"{name} does not tell a direction")
+            yield replace(one, verdict=Outcome.UNDECIDED, reason="the gap itself does not tell a direction")
         else:
-            yield replace(one, verdict=Outcome.NOT_SUPPORTED, reason=f"{name} does not have this direction")
+            yield replace(one, verdict=Outcome.NOT_SUPPORTED, reason="the gap itself does not have this direction")
 
 
 def _attack(row: Row) -> tuple[Any, ...]:
@@ -349,15 +351,25 @@ def _attacks_that_work(rows: Iterable[Row]) -> set[tuple[Any, ...]]:
     return {attack for attack, runs in rates.items() if np.mean(list(runs.values())) > SUCCESS}
 
 
-def _judge_gap(
-    claim: str, part: str, rows: list[Row], mine: list[Row], gap: Callable[[Row], float]
+def _judge_gap(claim: str, part: str, rows: list[Row], mine: list[Row]) -> Iterator[Verdict]:
+    """Judge the mean over some of a group's runs of what the gap is beyond its comparison's, at each sigma.
+
+    A direction needs the gap itself as well: what is less rough than its comparison, but rough, is not smooth.
+    """
+    numbers: tuple[Callable[[Row], float | None], ...] = (lambda row: row.gap_beyond_control, lambda row: row.gap)
+    beyond, raw = (list(_judge_mean(claim, part, rows, mine, number)) for number in numbers)
+    yield from _where_both(beyond, raw)
+
+
+def _judge_mean(
+    claim: str, part: str, rows: list[Row], mine: list[Row], number: Callable[[Row], float | None]
 ) -> Iterator[Verdict]:
-    """Judge the mean of a gap over some of a group's runs at each sigma."""
     verdicts = []
     for sigma in sorted({row.sigma for row in rows}):
         chosen = [row for row in mine if row.sigma == sigma]
-        estimate = mean_estimate(_a_value_each_seed(chosen, gap), W_MARGIN)
-        verdicts.append(_verdict(claim, chosen or rows, sigma, part, estimate, chosen))
+        estimate = mean_estimate(_a_value_each_seed(chosen, number), W_MARGIN)
+        gap = _mean(row.gap for row in chosen)
+        verdicts.append(_verdict(claim, chosen or rows, sigma, part, estimate, gap, chosen))
     yield from _decided(verdicts, W_MARGIN)
 
 
@@ -373,41 +385,77 @@ def _judge_c3(rows: list[Row]) -> Iterator[Verdict]:
         "ASR <= 0.5": [row for row in rows if not _succeeds(row)],
     }
     for part, mine in parts.items():
+        sigmas = sorted({row.sigma for row in rows})
+        each = [[row for row in mine if row.sigma == sigma] for sigma in sigmas]
         verdicts = []
-        for sigma in sorted({row.sigma for row in rows}):
-            chosen = [row for row in mine if row.sigma == sigma]
-            asr, gap = [row.attack_success_rate for row in chosen], [row.gap_beyond_control for row in chosen]
-            estimate = rank_estimate(asr, gap, [row.seed for row in chosen], RANK_MARGIN)
-            verdicts.append(_verdict("C3", chosen or rows, sigma, part, estimate, chosen))
-        yield from _decided(verdicts, RANK_MARGIN)
+        for sigma, chosen in zip(sigmas, each, strict=True):
+            asr, seeds = [row.attack_success_rate for row in chosen], [row.seed for row in chosen]
+            estimate = rank_estimate(asr, [row.gap_beyond_control for row in chosen], seeds, RANK_MARGIN)
+            raw = _rank_correlation(asr, [row.gap for row in chosen])
+            verdicts.append(_verdict("C3", chosen or rows, sigma, part, estimate, raw, chosen))
+        for verdict, chosen in zip(_decided(verdicts, RANK_MARGIN), each, strict=True):
+            if verdict.verdict in _DIRECTIONS and not _holds_without_any_attack(chosen):
+                reason = "without one of the attacks there is no such order"
+                yield replace(verdict, verdict=Outcome.UNDECIDED, reason=reason)
+            else:
+                yield verdict
+
+
+def _holds_without_any_attack(rows: Sequence[Row]) -> bool:
+    """Return whether the order keeps its direction whichever attack is left out.
+
+    Leaving out seeds says nothing about that: every seed brings the same few rates.
+    """
+    attacks = {_attack(row) for row in rows}
+    kept = [rows, *([row for row in rows if _attack(row) != attack] for attack in attacks)]
+    pairs = ([(row.attack_success_rate, row.gap_beyond_control) for row in part] for part in kept)
+    whole, *others = (_rank_correlation(*zip(*part, strict=True)) if part else None for part in pairs)
+    return all(other is not None and other * whole > 0 for other in others)
+
+
+def _rank_correlation(x: Sequence[float], y: Sequence[float]) -> float | None:
+    """Return Spearman's rank correlation; None where either does not vary."""
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(x, y).statistic)
 
 
 def _along_epochs(rows: Sequence[EpochRow]) -> Iterator[Verdict]:
     """Judge C3 along the epochs: each training's own partial rank correlation of gap and ASR, averaged over the seeds.
 
-    Given the epoch, because ASR and W both drift while any model is trained.
+    Given the epoch, because ASR and W both drift while any model is trained; averaged on Fisher's scale.
     """
     for _, group in groupby(sorted(rows, key=_group_key), _group_key):
         chosen = list(group)
-        correlations = dict(_course_correlations(chosen))
-        kept = [row for row in chosen if row.run in correlations and row.epoch == row.epochs]
-        values = _a_value_each_seed(kept, lambda row, of=correlations: of[row.run])
-        estimate = mean_estimate(values, RANK_MARGIN)
-        verdict = _verdict("C3", kept or chosen, chosen[0].sigma, "along the epochs", estimate, kept)
+        courses = {course.run: course for course in _courses(chosen)}
+        kept = [row for row in chosen if row.run in courses and row.epoch == row.epochs]
+        values = _a_value_each_seed(kept, lambda row, of=courses: of[row.run].fisher)
+        estimate = mean_estimate(values, float(np.arctanh(RANK_MARGIN)), np.tanh)
+        plain = _mean(course.plain for course in courses.values())
+        verdict = _verdict("C3", kept or chosen, chosen[0].sigma, "along the epochs", estimate, plain, kept)
         yield from _decided([verdict], RANK_MARGIN)
 
 
-def _course_correlations(rows: Sequence[EpochRow]) -> Iterator[tuple[str, float]]:
-    """Yield each training's name and its rank correlation of gap with ASR given the epoch.
+@dataclass(frozen=True)
+class _Course:
+    """How one training's gap goes with its ASR: the partial correlation on Fisher's scale, and the plain one."""
 
-    Trainings that are short drop, and those whose ASR hardly moves or rises with every epoch: they tell nothing apart.
-    """
+    run: str
+    fisher: float
+    plain: float
+
+
+def _courses(rows: Sequence[EpochRow]) -> Iterator[_Course]:
+    """Yield what each training shows; those that are too short or whose ASR hardly moves or only rises show nothing."""
     for run, course in groupby(sorted(rows, key=lambda row: (row.run, row.epoch)), lambda row: row.run):
         epoch, asr, gap = np.array([(row.epoch, row.attack_success_rate, row.gap) for row in course]).T
-        if len(asr) >= FEWEST_EPOCHS and np.ptp(asr) >= LEAST_RISE and (gap != gap[0]).any():
-            correlation = partial_rank_correlation(asr, gap, epoch)
+        if len(asr) >= FEWEST_EPOCHS and np.ptp(asr) >= LEAST_RISE and np.ptp(gap) > 0:
+            correlation, most = partial_rank_correlation(asr, gap, epoch), 1 - 1 / (2 * len(asr))
             if correlation is not None:
-                yield run, correlation
+                fisher = float(np.arctanh(np.clip(correlation, -most, most)))
+                yield _Course(run, fisher, _rank_correlation(asr, gap))
 
 
 def partial_rank_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float | None:
@@ -437,6 +485,7 @@ def _verdict(
     sigma: float,
     part: str,
     estimate: Estimate | None,
+    unadjusted: float | None,
     chosen: Sequence[Row] | Sequence[EpochRow],
 ) -> Verdict:
     """Return a verdict that is still to be decided, on the group that `alike` belongs to."""
@@ -458,7 +507,7 @@ def _verdict(
         Outcome.UNDECIDED,
         "",
         *values,
-        raw_gap=float(np.mean([row.gap for row in chosen])) if chosen else None,
+        unadjusted=unadjusted,
         seeds=len({row.seed for row in chosen}),
         runs=tuple(sorted({row.run for row in chosen})),
     )

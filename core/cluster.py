@@ -7,6 +7,7 @@ runs' folder under the client's path, they write there; where they do not, a run
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
@@ -18,11 +19,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cells import Cell, CellResult, LastDataset, compute_cell, failed
+from core.cells import Cell, CellResult, compute_cell, failed
 from core.datasets import data_folder
 from core.device import choose_device, choose_precision
 from core.errors import InputError
 from core.files import write_whole
+from core.last_dataset import LastDataset
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -88,10 +90,10 @@ class Cluster:
     def _result(self, cell: Cell, future: Future) -> CellResult:
         try:
             line, files = future.result()
+            if files:
+                unpack(files, self.root / cell.spec.hash)
         except Exception as error:
             return failed(cell, f"The cluster gave up on it: {type(error).__name__}: {error}")
-        if files:
-            unpack(files, self.root / cell.spec.hash)
         return CellResult.from_json(line)
 
     def _cancel(self, client: Client, unfinished: dict[Future, Cell], mark: str) -> None:
@@ -223,9 +225,15 @@ def work(cell_json: str, root: str, data_root: str, mark: str, files: dict[str, 
     cell, folder, shared = Cell.model_validate_json(cell_json), *_root_here(root, mark)
     if not shared:
         unpack(files, folder / cell.spec.hash)
-    load = LastDataset(Path(data_root) if shared else data_folder().resolve())
+    load = _data_of_worker(Path(data_root) if shared else data_folder().resolve())
     line = compute_cell(cell, folder, load).to_json()
     return line, {} if shared else pack(folder / cell.spec.hash)
+
+
+@functools.cache
+def _data_of_worker(data_root: Path) -> LastDataset:
+    """Return what loads data in this process: one cell after another is about the same data set."""
+    return LastDataset(data_root)
 
 
 def ask_to_stop(names: list[str], root: str, mark: str) -> None:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 from core.loaded_spec import LoadedSpec
 from core.settings import default_learning_rate, default_weight_decay
 from core.spec import RunSpec
 from core.triggers import AnyTrigger, formula_names, make_formula, make_preset, preset_names
 
-# What `python -m core train` takes unless told otherwise. Device, precision and threads follow from the machine there,
-# so that they are always told.
-_DEFAULTS: dict[str, Any] = {
-    "mode": "all-to-one",
-    "sources": (),
-    "cover_rate": 0.0,
-    "random_place": False,
-    "perturbed": False,
-    "architecture": "small-cnn",
-    "batch_size": 64,
-    "optimiser": "adamw",
-    "augmentation": "none",
-}
+# Told where they differ from a spec's defaults, which are the command line's. Device, precision and threads follow from
+# the machine there, so that they are always told.
 _ATTACK = ("mode", "sources", "cover_rate", "random_place", "perturbed")
 _LATER = ("architecture", "batch_size", "optimiser", "augmentation")
 
@@ -80,11 +68,11 @@ def _known_name(trigger: AnyTrigger, shape: tuple[int, int, int] | None) -> str 
 
 
 def _differing(spec: RunSpec, fields: tuple[str, ...]) -> list[str]:
-    """Return the options for those fields that are not at the command line's default."""
+    """Return the options for those fields that are not at their default."""
     words = []
     for field in fields:
         value = getattr(spec, field)
-        if value == _DEFAULTS[field]:
+        if value == RunSpec.model_fields[field].default:
             continue
         words.append(f"--{field.replace('_', '-')}")
         if isinstance(value, tuple):

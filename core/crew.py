@@ -113,7 +113,11 @@ class _Member(threading.Thread):
 
     def _compute(self, cell: Cell) -> CellResult:
         for _ in range(ATTEMPTS):
-            answer = self._ask(cell)
+            try:
+                answer = self._ask(cell)
+            except OSError as error:
+                reason = f"No worker process could be started ({error.strerror or error})"
+                return failed(cell, f"{reason}: see to it that one can be, then start the study again.")
             if answer is not None:
                 return answer
             if self.stopped.is_set():
@@ -121,7 +125,7 @@ class _Member(threading.Thread):
         return failed(cell, f"The worker process ended {ATTEMPTS} times while it computed this: is memory short?")
 
     def _ask(self, cell: Cell) -> CellResult | None:
-        """Return the worker's answer; None if it died over it."""
+        """Return the worker's answer, None if it died over it; OSError if it could not even be started."""
         with self.changing:
             if self.stopped.is_set():
                 return None

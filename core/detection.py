@@ -41,16 +41,16 @@ def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = No
         The run is not done, or the attack does not suit its data set.
     """
     path = run.path / "measures" / f"detect-{comparison_name(spec)}.json"
-    if path.exists():
-        yield _from_json(json.loads(path.read_text(encoding="utf-8")))
+    if (stored := _read(path)) is not None:
+        yield stored
         return
     dataset = run.dataset(data_root)
     last = None
     for last in compare_detectors(run.model(), run.predictor(), dataset, spec, _poisoned(run, spec, data_root)):
         yield last
     if last is not None:
-        path.parent.mkdir(exist_ok=True)
         with contextlib.suppress(OSError):  # a run that is only lent to us can be looked at, if not kept
+            path.parent.mkdir(exist_ok=True)
             write_json(path, _to_json(last))
 
 
@@ -83,6 +83,13 @@ def _to_json(found: Comparison) -> dict[str, Any]:
         return None if value == float("inf") else value
 
     return plain(asdict(found))
+
+
+def _read(path: Path) -> Comparison | None:
+    try:
+        return _from_json(json.loads(path.read_bytes()))
+    except Exception:  # missing, or damaged in whatever way: then it is computed again
+        return None
 
 
 def _from_json(content: dict[str, Any]) -> Comparison:

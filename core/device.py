@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -78,6 +80,22 @@ def default_threads() -> int:
     return max(1, cpu_count() - 1)
 
 
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Compute with so many of torch's threads, then put back what was set.
+
+    One computes the same bits whatever the number of cores, and waits on no busy one.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def available_memory() -> int | None:
     """Return how many bytes of memory are free for new work; None where the system does not tell cheaply."""
     try:
@@ -86,3 +104,19 @@ def available_memory() -> int | None:
         return None
     fields = dict(line.split(":", 1) for line in text.splitlines())
     return int(fields["MemAvailable"].split()[0]) * 1024
+
+
+def peak_memory() -> int:
+    """Return this process's largest resident size so far in bytes; 0 where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Linux: getrusage would start from the peak of the process that started this one.
+        lines = status.read_text(encoding="utf-8", errors="ignore").splitlines()
+        line = next((line for line in lines if line.startswith("VmHWM")), "")
+        return int(line.split()[1]) * 1024 if line else 0
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from core.errors import InputError
 
@@ -12,27 +16,44 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REFUSED = _FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG}
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that readers see all of it or what was there before, even when the power fails in between.
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that appears at `path` whole, at the end, or not at all; its folder has to be there.
 
-    What cannot be written leaves nothing; a writer that is killed leaves a file whose name ends in ".new".
+    Readers see all of it or what was there before, even when the power fails in between. What cannot be written leaves
+    nothing; a writer that is killed leaves a file whose name ends in ".new".
 
     Raises
     ------
     OSError
         The disk is full, or the folder cannot be written.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.new")
+    # A name of its own: two threads, or processes of two machines, may write the same file at once.
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
+        with partial.open("xb") as file:
+            yield file
+            file.flush()
             settle(file.fileno())
         partial.replace(path)
-    except OSError:
+    finally:
         # What is left of it would take the room that a full disk lacks.
-        if partial.exists():
-            partial.unlink()
-        raise
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is at hand in one piece; see `whole_file`."""
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def newest_first(paths: Iterable[Path]) -> list[Path]:
+    """Return files by the time of their last change; those that were deleted meanwhile are left out."""
+    changed = []
+    for path in paths:
+        with suppress(OSError):
+            changed.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(changed, key=lambda one: -one[0])]
 
 
 def settle(file: int) -> None:
@@ -45,15 +66,13 @@ def is_refusal(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _REFUSED
 
 
-def refusal(error: OSError, folder: Path) -> InputError:
-    """Return in one sentence why nothing can be stored in a folder, and what to do."""
+def refusal(error: OSError, folder: Path, otherwise: str = "") -> InputError:
+    """Return in one sentence why nothing can be stored in a folder, and what to do; `otherwise` ends that sentence."""
     if error.errno in _FULL:
-        return InputError(
-            f"The disk that holds {folder} is full: free some space there, then start the training again."
-        )
+        return InputError(f"The disk that holds {folder} is full: free some space there, then try again.")
     return InputError(
-        f"{folder} cannot be written ({error.strerror or error}): make it writable, or name another folder with --runs "
-        "or TRIGGERSCOPE_RUNS."
+        f"{folder} cannot be written ({error.strerror or error}): see to it that it is there and can be "
+        f"written{otherwise}."
     )
 
 

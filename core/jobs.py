@@ -2,9 +2,9 @@
 
 Under the runs' root:
 
-    .queue/PRIORITY-TIME-RUN    runs that wait: those that somebody looks at first, then oldest first
-    .workers/slot-N             locks that limit how many workers there are, across pages, servers and restarts
-    .servers/ID                 a lock that each living server holds; without any, idle workers leave
+    .queue/TIME-RUN     runs that wait, oldest first
+    .workers/slot-N     locks that limit how many workers there are, across pages, servers and restarts
+    .servers/ID         a lock that each living server holds; without any, idle workers leave
 
 Workers are processes of their own session: a server's end, a crash or a reload does not touch them.
 """
@@ -17,31 +17,22 @@ import subprocess
 import sys
 import time
 import uuid
-from enum import IntEnum
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.datasets import Dataset, load_dataset
 from core.detached import start_core
 from core.device import available_memory, choose_device, cpu_count, default_threads
 from core.errors import InputError
 from core.events import Ended
-from core.files import is_held, refusal
-from core.runs import Run, State, create_run, find_run
+from core.files import is_held
+from core.last_dataset import LastDataset
+from core.runs import Run, State, create_run, find_run, list_runs, root_refusal
 from core.spec import RunSpec
 from core.worker import train_locked
 
-
-class Priority(IntEnum):
-    """Who waits for a run. What people look at is trained before the cells of studies."""
-
-    INTERACTIVE = 0
-    STUDY = 1
-
-
-# How many runs of one priority may wait: more is somebody's mistake, and would take days.
-QUEUE_LIMITS = {Priority.INTERACTIVE: 50, Priority.STUDY: 1000}
+# How many runs may wait: more is somebody's mistake, and would take days.
+QUEUE_LIMIT = 50
 # A worker with torch, an optimiser and scikit-learn keeps about 0.9 GB.
 MEMORY_FOR_TWO = 3 * 2**30
 IDLE_SECONDS = 3.0
@@ -55,7 +46,7 @@ def worker_slots() -> int:
 
 
 class Jobs:
-    """Submit, cancel and watch trainings whose runs live under one root."""
+    """Submit, stop and watch trainings whose runs live under one root."""
 
     def __init__(self, root: Path, data_root: Path) -> None:
         self.root, self.data_root = root.resolve(), data_root.resolve()
@@ -69,12 +60,12 @@ class Jobs:
             for folder in (self.queue, self.workers, self.servers):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise refusal(error, self.root) from None
+            raise root_refusal(error, self.root) from None
 
-    def submit(self, spec: RunSpec, priority: Priority = Priority.INTERACTIVE) -> Run:
+    def submit(self, spec: RunSpec) -> Run:
         """Queue a spec for training and see to it that a worker is there; a run that is done stays as it is.
 
-        A run that was stopped goes on from its checkpoint. One that waits already moves ahead if its priority rises.
+        A run that was stopped goes on from its checkpoint. One that waits already keeps its place.
 
         Raises
         ------
@@ -82,46 +73,41 @@ class Jobs:
             The queue is full, the disk is full, or the folder cannot be written; nothing is queued then. A spec that
             does not suit its data set ends as failed.
         """
-        return self._submit([spec], priority)[0]
+        return self._submit([spec])[0]
 
-    def submit_with_control(self, spec: RunSpec, priority: Priority = Priority.INTERACTIVE) -> Run:
+    def submit_with_control(self, spec: RunSpec) -> Run:
         """Queue a run and its control beside it: both or none; return the run. See `submit`."""
-        return self._submit([spec] if spec.is_control else [spec, spec.control()], priority)[0]
+        return self._submit([spec] if spec.is_control else [spec, spec.control()])[0]
 
-    def _submit(self, specs: list[RunSpec], priority: Priority) -> list[Run]:
+    def _submit(self, specs: list[RunSpec]) -> list[Run]:
         self.prepare()
         known = [find_run(spec, self.root) for spec in specs]
         under_way = (State.DONE, State.RUNNING, State.QUEUED)
         new = sum(run is None or run.state not in under_way for run in known)
-        waiting = sum(_priority(entry) is priority for entry in self.waiting())
-        if new and waiting + new > QUEUE_LIMITS[priority]:
-            raise InputError(f"{waiting} trainings are waiting already: let some finish, or cancel them, first.")
+        waiting = len(self.waiting())
+        if new and waiting + new > QUEUE_LIMIT:
+            raise InputError(f"{waiting} trainings are waiting already: let some finish, or stop them, first.")
         runs = [create_run(spec, self.root) for spec in specs]
         for run in runs:
             if run.state is not State.DONE:
                 run.check_writable()
         try:
             for run in runs:
-                self._enqueue(run, priority)
+                self._enqueue(run)
         except OSError as error:
-            raise refusal(error, self.root) from None
+            raise root_refusal(error, self.root) from None
         self.ensure_workers()
         return runs
 
-    def _enqueue(self, run: Run, priority: Priority) -> None:
-        """Let a run wait, unless it is done, under way, or waits at least as far ahead already."""
+    def _enqueue(self, run: Run) -> None:
+        """Let a run wait, unless it is done, under way, or waits already."""
         state, stopping = run.state, run.is_cancelled()
         if state is State.DONE or (state is State.RUNNING and not stopping):
             return
         run.allow()
-        entry = self.queue / f"{priority:d}-{time.time_ns():020d}-{run.name}"
-        earlier = self._entries(run)
-        if not earlier:
+        if not self._entries(run):
             # One that is about to stop waits too. Should its worker not stop after all, nothing will be left to do.
-            entry.touch()
-        elif _priority(earlier[0]) > priority:
-            with contextlib.suppress(FileNotFoundError):  # a worker has just taken it
-                earlier[0].rename(entry)
+            (self.queue / f"{time.time_ns():020d}-{run.name}").touch()
 
     def cancel(self, run: Run) -> None:
         """Take a run out of the queue, or ask its worker to stop at the next event. What it reached is kept."""
@@ -133,6 +119,22 @@ class Jobs:
             entry.unlink(missing_ok=True)
         if entries and not run.is_locked():
             run.write_event(Ended(State.CANCELLED))
+
+    def cancel_with_control(self, run: Run) -> None:
+        """Cancel a run, and its control unless another run that waits or is trained has the same one. See `cancel`."""
+        self.cancel(run)
+        control = run.control()
+        if control is not None and not self._is_wanted(control):
+            self.cancel(control)
+
+    def _is_wanted(self, control: Run) -> bool:
+        """Say whether a run that waits or is trained, and is not about to stop, is to be compared with this control."""
+        moving = (
+            each
+            for each in list_runs(self.root)
+            if each.name != control.name and each.state in (State.QUEUED, State.RUNNING) and not each.is_cancelled()
+        )
+        return any(_control_name(each) == control.name for each in moving)
 
     def waiting(self) -> list[Path]:
         """Return the queue's entries in the order in which they are taken."""
@@ -183,9 +185,9 @@ class Jobs:
             if hasattr(os, "nice"):
                 os.nice(10)  # the page comes first
             warm_up()
-            datasets, idle_since = _Datasets(self.data_root), time.monotonic()
+            load, idle_since = LastDataset(self.data_root), time.monotonic()
             while time.monotonic() - idle_since < IDLE_SECONDS or self.any_server():
-                if self._work_on_next(datasets):
+                if self._work_on_next(load):
                     idle_since = time.monotonic()
                 else:
                     time.sleep(0.05)
@@ -198,12 +200,12 @@ class Jobs:
                 return True
         return False
 
-    def _work_on_next(self, datasets: _Datasets) -> bool:
+    def _work_on_next(self, load: LastDataset) -> bool:
         """Train the next run that nobody else trains; False if there is none."""
         for entry in self.waiting():
             run = Run(self.root / _run_name(entry))
             try:
-                if _take_and_train(run, entry, datasets):
+                if _take_and_train(run, entry, load):
                     return True
             except InputError as error:  # it cannot even be written why: the next one may do better
                 entry.unlink(missing_ok=True)
@@ -211,7 +213,7 @@ class Jobs:
         return False
 
 
-def _take_and_train(run: Run, entry: Path, datasets: _Datasets) -> bool:
+def _take_and_train(run: Run, entry: Path, load: LastDataset) -> bool:
     """Train a run that waits; False if somebody else trains it, or it does not wait any more."""
     if not (run.path / "spec.json").exists():  # it was deleted meanwhile
         entry.unlink(missing_ok=True)
@@ -224,7 +226,7 @@ def _take_and_train(run: Run, entry: Path, datasets: _Datasets) -> bool:
             entry.unlink()
         except FileNotFoundError:  # another worker was faster, or it was cancelled
             return False
-        train_locked(run, datasets.load)
+        train_locked(run, load)
     return True
 
 
@@ -232,21 +234,12 @@ def _run_name(entry: Path) -> str:
     return entry.name.rsplit("-", 1)[-1]
 
 
-def _priority(entry: Path) -> Priority:
-    return Priority.STUDY if entry.name.startswith(f"{Priority.STUDY:d}-") else Priority.INTERACTIVE
-
-
-class _Datasets:
-    """The data set of the last run, kept for the next one."""
-
-    def __init__(self, data_root: Path) -> None:
-        self.data_root = data_root
-        self.last: Dataset | None = None
-
-    def load(self, spec: RunSpec) -> Dataset:
-        if self.last is None or (self.last.name, self.last.fingerprint) != (spec.dataset, spec.fingerprint):
-            self.last = load_dataset(spec.dataset, self.data_root)
-        return self.last
+def _control_name(run: Run) -> str | None:
+    """Return the name of a run's control; None for a loaded model, and for a run whose spec is damaged."""
+    with contextlib.suppress(InputError):
+        if isinstance(run.spec, RunSpec):
+            return run.spec.control().hash
+    return None
 
 
 def warm_up() -> None:

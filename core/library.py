@@ -108,7 +108,7 @@ class Card:
     def words(self) -> str:
         """Everything that a search looks through, in small letters."""
         spec, label = self.spec, self.label
-        parts = [self.run.name, self.title, *label.tags, label.note, self.state]
+        parts = [self.run.name, self.title, *label.tags, label.note, self.state.shown]
         if spec is not None:
             parts += [what_it_is(spec, self.result, self.run.name), spec.dataset, spec.architecture]
             parts += [spec.trigger.name] if spec.trigger is not None else []
@@ -209,10 +209,7 @@ def _gap(run: Run, spec: RunSpec | LoadedSpec, result: Result) -> tuple[Interval
         return None, None
     sigmas = sweep_sigmas(result.shape)
     for sigma in sorted(sigmas, key=lambda sigma: sigma != sigmas[2]):
-        try:
-            found = stored_measurement(run, page_attack_spec(spec.attack, sigma))
-        except (InputError, OSError, ValueError, KeyError):  # a damaged file counts as none
-            continue
+        found = stored_measurement(run, page_attack_spec(spec.attack, sigma))
         if found is not None:
             return found.gap, sigma
     return None, None
@@ -293,7 +290,7 @@ def delete_run(run: Run, now: float | None = None) -> Deleted:
         It is being computed or waits for that, or the folder cannot be written.
     """
     if run.state in (State.RUNNING, State.QUEUED):
-        raise InputError(f"The run {run.name} is {run.state}: cancel it before you delete it.")
+        raise InputError(f"The run {run.name} is {run.state}: stop it before you delete it.")
     when = time.time() if now is None else now
     target = _bin(run.path.parent) / f"{round(1000 * when):015d}-{run.name}"
     try:

@@ -22,6 +22,7 @@ from core.estimators import (
     mean_interval_monte_carlo,
     mean_interval_sampling,
 )
+from core.files import whole_file
 from core.runs import Run, write_json
 from core.spec import MeasureSpec, content_hash, measure_spec_under
 from core.statistics import Proportion, probability_lower, wilcoxon_paired
@@ -188,9 +189,11 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
 
 
 def stored_measurement(run: Run, spec: MeasureSpec) -> Measurement | None:
-    """Return this measurement of a run if it was made before."""
-    path = _path(run, spec)
-    return _read(path, spec) if path.exists() else None
+    """Return this measurement of a run if it was made before and can be read."""
+    try:
+        return _read(_path(run, spec), spec)
+    except Exception:  # missing, or damaged in whatever way: then it is made again
+        return None
 
 
 def store_measurement(run: Run, measurement: Measurement) -> None:
@@ -324,8 +327,8 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     if result and result.attack_success_rate and own is not None and own.identity == attack.identity:
         return Success(result.attack_success_rate, result.attack_success_rate_others)
     path = run.path / "measures" / f"success-{content_hash(attack.identity)}.json"
-    if path.exists():
-        stored = json.loads(path.read_text())
+    with contextlib.suppress(Exception):  # missing, or damaged in whatever way: then it is made again
+        stored = json.loads(path.read_bytes())
         return Success(Proportion(**stored["rate"]), Proportion(**stored["others"]) if stored["others"] else None)
     dataset = _test_images_of(run, data_root)
     attack.check(dataset)
@@ -338,23 +341,22 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
 
 def _write(path: Path, measurement: Measurement) -> None:
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f"{path.stem}.new.npz")
-    np.savez_compressed(
-        temporary,
-        chosen=measurement.chosen,
-        true=measurement.true,
-        target_chosen=measurement.target_chosen,
-        **{
-            f"{name}_{part}": getattr(getattr(measurement, name), part)
-            for name in ("clean", "triggered", "target_class")
-            for part in _STORED
-        },
-    )
-    temporary.replace(path)
+    with whole_file(path) as file:
+        np.savez_compressed(
+            file,
+            chosen=measurement.chosen,
+            true=measurement.true,
+            target_chosen=measurement.target_chosen,
+            **{
+                f"{name}_{part}": getattr(getattr(measurement, name), part)
+                for name in ("clean", "triggered", "target_class")
+                for part in _STORED
+            },
+        )
 
 
 def _read(path: Path, spec: MeasureSpec) -> Measurement:
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         sides = {
             name: Side(**{part: stored[f"{name}_{part}"] for part in _STORED}, estimator=spec.estimator)
             for name in ("clean", "triggered", "target_class")

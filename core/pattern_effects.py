@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from core.errors import InputError
+from core.files import whole_file
 from core.patterns import KINDS, PatternSpec, search_pattern
 from core.patterns.effect import Effect, PatternBench
 from core.runs import Run
@@ -96,8 +97,8 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
         The run is not done, or the pattern does not suit its images or its model.
     """
     path = run.path / "measures" / f"pattern-{spec.hash}.npz"
-    if path.exists():
-        yield _read(path)
+    if (stored := _read(path)) is not None:
+        yield stored
         return
     from core.evaluation import choose_images, to_unit
 
@@ -157,22 +158,24 @@ def _write(path: Path, finding: PatternFinding) -> None:
         "effects": [asdict(effect) for effect in finding.effects],
     }
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f"{path.stem}.new.npz")
-    np.savez_compressed(temporary, examples=finding.examples, content=np.array(json.dumps(content)))
-    temporary.replace(path)
+    with whole_file(path) as file:
+        np.savez_compressed(file, examples=finding.examples, content=np.array(json.dumps(content)))
 
 
-def _read(path: Path) -> PatternFinding:
-    with np.load(path, allow_pickle=False) as stored:
-        examples, content = stored["examples"], json.loads(str(stored["content"]))
-    trigger = content["trigger"]
-    return PatternFinding(
-        share=1.0,
-        loss=content["loss"],
-        trigger=None if trigger is None else TypeAdapter(AnyTrigger).validate_python(trigger),
-        examples=examples,
-        effects=tuple(_effect(part) for part in content["effects"]),
-    )
+def _read(path: Path) -> PatternFinding | None:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            examples, content = stored["examples"], json.loads(str(stored["content"]))
+        trigger = content["trigger"]
+        return PatternFinding(
+            share=1.0,
+            loss=content["loss"],
+            trigger=None if trigger is None else TypeAdapter(AnyTrigger).validate_python(trigger),
+            examples=examples,
+            effects=tuple(_effect(part) for part in content["effects"]),
+        )
+    except Exception:  # missing, or damaged in whatever way: then it is searched again
+        return None
 
 
 def _effect(content: dict[str, Any]) -> Effect:

@@ -6,7 +6,6 @@ import copy
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeGuard, TypeVar
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from core.device import choose_device, cpu_count, native_bfloat16
+from core.device import choose_device, cpu_count, native_bfloat16, torch_threads
 from core.errors import InputError
 from core.models.normalize import Normalize
 from core.noise import KEYS, NoiseStream
@@ -235,24 +234,14 @@ class Predictor:
         if self.threads == 1:
             yield from map(answer, parts)
             return
-        with self._single_threads() as pool:
+        with torch_threads(1):  # what the pool's threads begin with when their first work comes, too
             under_way: deque[Future[Answer]] = deque()
             for part in parts:
-                under_way.append(pool.submit(torch.inference_mode(answer), part))
+                under_way.append(self._pool.submit(torch.inference_mode(answer), part))
                 if len(under_way) > self.threads:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
-
-    @contextmanager
-    def _single_threads(self) -> Iterator[ThreadPoolExecutor]:
-        """Give the predictor's threads, which compute alone, as the caller does meanwhile."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)  # what a thread begins with when its first work comes, too
-        try:
-            yield self._pool
-        finally:
-            torch.set_num_threads(before)
 
     def _forward(self, batch: Tensor) -> Tensor:
         return self._network(batch.to(self._entry, memory_format=torch.channels_last)).float()

@@ -3,8 +3,11 @@
     spec.json           what is to be computed; its hash names the directory
     events.jsonl        what happened, appended while it happens
     checkpoint.safetensors   what a training that was stopped goes on from; gone when it is done
-    model.safetensors   the trained weights
+    model.safetensors   the trained weights, or
+    model.onnx          the file of a loaded model that brings its own network
     result.json         written last, by atomic rename
+    failure.txt         where in the code a training failed that should not have
+    label.json          what people call it, see `core.library`
     lock                held by the worker that computes it
     cancel              present when somebody asked to stop
     measures/           cached measurements
@@ -33,7 +36,7 @@ from core.checkpoint import Checkpoint, CheckpointError, read_checkpoint, stored
 from core.device import Precision, choose_device
 from core.errors import InputError
 from core.events import Ended, Epoch, Event, Progress, Started, from_lines, to_line
-from core.files import is_held, refusal, settle, write_whole
+from core.files import is_held, newest_first, refusal, settle, write_whole
 from core.loaded_spec import LoadedSpec
 from core.spec import RunSpec, readable
 from core.statistics import Proportion
@@ -58,6 +61,11 @@ class State(StrEnum):
     CANCELLED = "cancelled"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+    @property
+    def shown(self) -> str:
+        """How people read it: as the button says that ends a training."""
+        return "stopped" if self is State.CANCELLED else self.value
 
 
 @dataclass(frozen=True)
@@ -110,13 +118,13 @@ class Run:
     def result(self) -> Result | None:
         """What it reached; None until it is done. InputError if the file is damaged."""
         try:
-            content = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+            content = json.loads((self.path / "result.json").read_bytes())
             for name in ("clean_accuracy", "attack_success_rate", "attack_success_rate_others"):
                 content[name] = Proportion(**content[name]) if content.get(name) else None
             return Result(**content | {"shape": tuple(content["shape"]), "classes": tuple(content["classes"])})
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise InputError(
                 f"The result of run {self.name} is damaged: delete its folder and train it again."
             ) from None
@@ -184,7 +192,7 @@ class Run:
         probe = self.path / f"{os.getpid()}.new"
         try:
             probe.touch()
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # another thread's may be the same
         except OSError as error:
             raise refusal(error, self.path) from None
 
@@ -273,7 +281,7 @@ class Run:
         result = self.result
         if result is None:
             raise InputError(
-                f"The run {self.name} is {self.state}, so it has no model yet: wait for it or start it again."
+                f"The run {self.name} is {self.state.shown}, so it has no model yet: wait for it or start it again."
             )
         if isinstance(self.spec, LoadedSpec) and self.spec.interface is not None:
             from core.models.onnx import Interface, OnnxClassifier
@@ -349,8 +357,13 @@ def create_run(spec: RunSpec | LoadedSpec, root: Path | str | None = None) -> Ru
             shutil.rmtree(temporary, ignore_errors=True)
         if (path / "spec.json").exists():  # somebody else made the same run meanwhile
             return Run(path)
-        raise refusal(error, root) from None
+        raise root_refusal(error, root) from None
     return Run(path)
+
+
+def root_refusal(error: OSError, root: Path) -> InputError:
+    """Return in one sentence why nothing can be stored under the runs' root, and what to do."""
+    return refusal(error, root, ", or name another folder with --runs or TRIGGERSCOPE_RUNS")
 
 
 def find_run(spec: RunSpec | LoadedSpec, root: Path | str | None = None) -> Run | None:
@@ -402,8 +415,8 @@ def load_run(path: Path | str, root: Path | str | None = None) -> Run:
 
 def list_runs(root: Path | str | None = None) -> list[Run]:
     """Return all runs under the root, newest first."""
-    paths = [path.parent for path in runs_root(root).glob("*/spec.json") if HASH.fullmatch(path.parent.name)]
-    return [Run(path) for path in sorted(paths, key=lambda path: -(path / "spec.json").stat().st_mtime)]
+    specs = newest_first(runs_root(root).glob("*/spec.json"))
+    return [Run(path.parent) for path in specs if HASH.fullmatch(path.parent.name)]
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -413,18 +426,23 @@ def write_json(path: Path, content: Any) -> None:
 
 def _read_spec(path: Path) -> RunSpec | LoadedSpec:
     try:
-        text = (path / "spec.json").read_text(encoding="utf-8")
-        return (LoadedSpec if _is_loaded(text) else RunSpec).model_validate_json(text)
+        content = (path / "spec.json").read_bytes()
+        return (LoadedSpec if _is_loaded(content) else RunSpec).model_validate_json(content)
     except FileNotFoundError:
         raise InputError(f"{path} is not a run directory: it has no spec.json.") from None
+    except OSError as error:
+        raise InputError(
+            f"The spec of run {path.name} cannot be read ({error.strerror or error}): make it readable, or delete the "
+            "run's folder."
+        ) from None
     except ValidationError as error:
         raise InputError(f"The spec of run {path.name} cannot be used: {readable(error)}") from None
 
 
-def _is_loaded(text: str) -> bool:
+def _is_loaded(content: bytes) -> bool:
     try:
-        return json.loads(text).get("kind") == "loaded"
-    except (ValueError, AttributeError):  # whoever validates it will say what is wrong
+        return json.loads(content).get("kind") == "loaded"
+    except (ValueError, AttributeError, RecursionError):  # whoever validates it will say what is wrong
         return False
 
 

@@ -148,18 +148,13 @@ def look_at_point(
     return PlanePoint(image, int(logits.argmax()), logits.softmax(0).numpy(), smoothness)
 
 
-def smoothness_over_plane(
-    model: Model, plane: SlicePlane, sigma: float, draws: int = 64, seed: int = 0, *, resolution: int = 33
-) -> PlaneSmoothness:
-    """Measure W on a coarser grid over a plane, each point with its own noise; `sigma` and on as in W of images."""
-    *_, smoothness = smoothness_over_plane_steps(model, plane, sigma, draws, seed, resolution=resolution)
-    return smoothness
-
-
 def smoothness_over_plane_steps(
     model: Model, plane: SlicePlane, sigma: float, draws: int = 64, seed: int = 0, *, resolution: int = 33
 ) -> Iterator[PlaneSmoothness]:
-    """Yield W over a plane from a few points, then ever more; the last one is what `smoothness_over_plane` returns."""
+    """Yield W on a coarser grid over a plane, from a few points, then ever more, in the end all.
+
+    Each point has its own noise; `sigma` and on as in W of images.
+    """
     x, y, images = _coarser(plane, resolution)
     return _smoothness_steps(as_predictor(model), x, y, images, sigma, draws, seed)
 

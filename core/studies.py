@@ -7,6 +7,7 @@ A study is a TOML file. Its cells are runs like any other, under the same root; 
         table.csv, table.parquet    a row for each run, trigger, noise and sigma
         epochs.csv, epochs.parquet  a row for each epoch of each poisoned run
         progress.json               how far it is
+        log.txt                     what its processes complained of
         lock                        held by the process that runs it
         cancel                      present when somebody asked it to stop
 """
@@ -18,7 +19,7 @@ import json
 import subprocess
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -34,8 +35,8 @@ from core.crew import Crew
 from core.datasets import data_folder, describe, fingerprint
 from core.detached import start_core
 from core.errors import InputError
-from core.files import is_held
-from core.runs import runs_root, write_json
+from core.files import is_held, newest_first, refusal, write_whole
+from core.runs import root_refusal, runs_root, write_json
 from core.spec import MeasureSpec, RunSpec, content_hash, make_measure_spec, make_spec
 from core.tables import PATTERN, EpochRow, Row, read_table, write_tables
 from core.triggers import AnyTrigger, Sinusoid, Trigger, Warp, make_preset
@@ -43,6 +44,7 @@ from core.triggers import AnyTrigger, Sinusoid, Trigger, Warp, make_preset
 SHIPPED = Path(__file__).parent.parent / "assets" / "studies"
 # How often the tables of a study under way are written, so that it can be looked at meanwhile.
 WRITE_SECONDS = 15.0
+_LOG = "log.txt"
 
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _Number = Annotated[int, Field(ge=0, lt=2**32)]
@@ -153,7 +155,7 @@ class Measures(_Part):
     sigmas: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(min_length=1)
     images: int = Field(default=150, ge=2, le=100_000)
     draws: int = Field(default=100, ge=2, le=1_000_000)
-    noise: tuple[Literal["everywhere", "off-trigger"], ...] = ("everywhere",)
+    noise: tuple[Literal["everywhere", "off-trigger"], ...] = Field(default=("everywhere",), min_length=1)
 
 
 class StudySpec(_Part):
@@ -177,14 +179,14 @@ class StudySpec(_Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     title: str = ""
     datasets: tuple[str, ...] = Field(min_length=1)
-    architectures: tuple[str, ...] = ("small-cnn",)
+    architectures: tuple[str, ...] = Field(default=("small-cnn",), min_length=1)
     triggers: tuple[TriggerGrid, ...] = ()
     patterns: tuple[PatternGrid, ...] = ()
-    modes: tuple[ModeName, ...] = ("all-to-one",)
-    targets: tuple[_Number, ...] = (0,)
+    modes: tuple[ModeName, ...] = Field(default=("all-to-one",), min_length=1)
+    targets: tuple[_Number, ...] = Field(default=(0,), min_length=1)
     rates: tuple[_Share, ...] = Field(min_length=1)
-    epochs: tuple[int, ...] = (10,)
-    seeds: tuple[_Number, ...] = (0, 1, 2, 3, 4)
+    epochs: tuple[int, ...] = Field(default=(10,), min_length=1)
+    seeds: tuple[_Number, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1)
     sources: tuple[int, ...] = ()
     cover_rate: _Share = 0.0
     measure: Measures
@@ -232,7 +234,10 @@ def read_study(path: Path | str) -> StudySpec:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(f"The study {path.name} cannot be used, at {place}: {first['msg']}.") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "too_short":
+            reason = "an empty list leaves nothing to study, so name at least one"
+        raise InputError(f"The study {path.name} cannot be used, at {place}: {reason}.") from None
 
 
 def plan_cells(spec: StudySpec, data_root: Path | None = None, machine: Mapping[str, Any] | None = None) -> list[Cell]:
@@ -252,14 +257,41 @@ def plan_cells(spec: StudySpec, data_root: Path | None = None, machine: Mapping[
     InputError
         A data set, architecture or attack mode is unknown, or a trigger cannot be made.
     """
+
+    def known(dataset: str) -> tuple[tuple[int, int, int], str]:
+        return _image_shape(dataset, data_root), fingerprint(dataset, data_root)
+
+    return _plan(spec, known, machine or {})
+
+
+def count_runs(spec: StudySpec) -> int:
+    """Return how many runs a study has: as many as `plan_cells` makes, without asking for any images.
+
+    Raises
+    ------
+    InputError
+        The study cannot be carried out, whatever its images are.
+    """
+    # Images that nobody has looked at yet are taken to be so large that every patch, warp and sinusoid fits on them.
+    side = 1 + 2 * max([32, *(size for grid in spec.triggers for size in grid.sizes)])
+
+    def assumed(dataset: str) -> tuple[tuple[int, int, int], str]:
+        return describe(dataset).shape or (3, side, side), ""
+
+    return len(_plan(spec, assumed, {"device": "cpu", "precision": "float32"}))
+
+
+def _plan(
+    spec: StudySpec, known: Callable[[str], tuple[tuple[int, int, int], str]], machine: Mapping[str, Any]
+) -> list[Cell]:
+    """Return the cells of a study, given the images' shape and the fingerprint of a data set of some name."""
     cells: dict[str, Cell] = {}
     for dataset in spec.datasets:
-        shape = _image_shape(dataset, data_root)
-        common = {"dataset": dataset, "fingerprint": fingerprint(dataset, data_root), "threads": 1}
-        common |= machine or {}
+        shape, mark = known(dataset)
+        conditions = list(dict.fromkeys(_conditions(spec, shape)))
+        common = {"dataset": dataset, "fingerprint": mark, "threads": 1, **machine}
         for architecture, epochs, seed in itertools.product(spec.architectures, spec.epochs, spec.seeds):
             training = common | {"architecture": architecture, "epochs": epochs, "seed": seed}
-            conditions = list(_conditions(spec, shape))
             for cell in _cells_of(spec, make_spec(**training, rate=0.0), conditions):
                 cells.setdefault(cell.spec.hash, cell)
     return list(cells.values())
@@ -291,6 +323,11 @@ def _conditions(spec: StudySpec, shape: tuple[int, int, int]) -> Iterator[Condit
             sources = spec.sources if mode == "source-specific" else ()
             attack = {"trigger": trigger, "target": target, "mode": mode, "sources": sources}
             measures = tuple(_measures(spec.measure, attack, shape))
+            if not measures:
+                raise InputError(
+                    f"A {grid.kind} covers the whole image, so no pixel is left for noise beside it: name "
+                    '"everywhere" among the noise of the study\'s [measure], or leave this trigger out.'
+                )
             yield Condition(kind=grid.kind, size=size, opacity=opacity, measures=measures)
 
 
@@ -410,12 +447,10 @@ def open_study(source: Path, root: Path | str | None = None) -> Study:
         if not (study.path / "study.toml").exists():
             named = f'name = "{spec.name}"\n'
             text = source.read_text(encoding="utf-8")
-            (study.path / "study.toml").write_text(text if _names_itself(text) else named + text, encoding="utf-8")
+            text = text if _names_itself(text) else named + text
+            write_whole(study.path / "study.toml", text.encode())
     except OSError as error:
-        raise InputError(
-            f"The study cannot be stored in {study.path} ({error.strerror or error}): name a folder that can be "
-            "written with --runs or TRIGGERSCOPE_RUNS."
-        ) from None
+        raise root_refusal(error, study.path.parent.parent) from None
     return study
 
 
@@ -434,7 +469,7 @@ def find_study(spec: StudySpec, root: Path | str | None = None) -> Study | None:
 
 def list_studies(root: Path | str | None = None) -> dict[str, Path]:
     """Return the studies shipped and made: folder name -> TOML file; those that cannot be read are left out."""
-    made = sorted((runs_root(root) / "studies").glob("*/study.toml"), key=lambda path: -path.stat().st_mtime)
+    made = newest_first((runs_root(root) / "studies").glob("*/study.toml"))
     found: dict[str, Path] = {}
     for path in (*sorted(SHIPPED.glob("*.toml")), *made):
         try:
@@ -483,7 +518,7 @@ def run_study(
         The study cannot be carried out, or another process runs it already.
     """
     root, data_root = runs_root(root).resolve(), data_folder(data_root).resolve()
-    computes: Computes = crew or Crew(root, data_root, log=study.path / "log.txt")
+    computes: Computes = crew or Crew(root, data_root, log=study.path / _LOG)
     cells = plan_cells(study.spec, data_root, computes.machine)
     from filelock import FileLock, Timeout
 
@@ -555,7 +590,27 @@ def _beside(row: Row, control_gap: float | None) -> Row:
 
 
 def start_study(study: Study, root: Path, data_root: Path) -> subprocess.Popen:
-    """Run a study in a process of its own, which neither the page's reload nor the server's end touches."""
+    """Run a study in a process of its own, which neither the page's reload nor the server's end touches.
+
+    Where it ends with a status above 0, `last_words` says why.
+
+    Raises
+    ------
+    InputError
+        Its folder cannot be written.
+    """
     command = ["study", str(study.path / "study.toml"), "--json"]
     command += ["--runs", str(root.resolve()), "--data-root", str(data_root.resolve())]
-    return start_core(command, study.path / "log.txt")
+    try:
+        return start_core(command, study.path / _LOG)
+    except OSError as error:
+        raise refusal(error, study.path) from None
+
+
+def last_words(study: Study) -> str:
+    """Return the last line of a study's log, as a sentence; "" if there is none."""
+    try:
+        lines = (study.path / _LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line for line in reversed(lines) if line.strip()), "").removeprefix("error: ")

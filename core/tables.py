@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from core.errors import InputError
+from core.files import whole_file, write_whole
 
 # What may differ between two computations of the same study; every other column is equal.
 CIRCUMSTANCES = ("seconds", "host")
@@ -32,8 +33,8 @@ class Labels:
     kind, size, opacity, trigger
         The trigger: kinds are never pooled. On a control's rows: the trigger that it was measured with.
     mode, target, rate
-        The attack; rate 0 is a control. The mode "pattern" is no attack: there `kind` is a pattern's, `opacity` its
-        bound, and `control_gap` the gap of a random pattern of equal norm.
+        The attack; rate 0 is a control. The mode "pattern" is no attack: there `kind` is a pattern's, and `control_gap`
+        the mean gap of random patterns of equal norm.
     """
 
     run: str
@@ -60,19 +61,26 @@ class Row(Labels):
     noise, sigma, images, draws
         How W was measured: noise everywhere or off the trigger, its standard deviation, how many test images outside
         the target class, draws an image. None on the row of a cell that failed.
-    clean_accuracy, attack_success_rate
-        On the whole test split; the latter under this row's trigger and target.
+    bound, made_for
+        Of a pattern: its bound, and the sigma that it was made for, where it has them.
+    clean_accuracy, attack_success_rate, attack_success_rate_low, attack_success_rate_high, attacked_images
+        On the whole test split; the latter under this row's trigger and target, with its 95 % interval and the number
+        of images that it is a share of.
     w_clean, w_triggered, gap, gap_low, gap_high
         Mean W, and the mean paired difference clean minus triggered with its 95 % interval for more images.
     effect_size
         Share of the images whose W is lower with the trigger, ties as half.
+    detection_auc
+        How well a low W tells the images with the trigger from those without it: area under the ROC curve, not paired.
     control_gap, gap_beyond_control
         The control's gap on the same images with the same trigger and noise, and `gap` minus it: the difference in
         differences.
     predicted_as_target, w_predicted_as_target
         Clean test images that the model takes for the target: how many were measured, and their mean W.
-    flipped, gap_flipped, gap_not_flipped
-        Images that the trigger makes the model take for the target without noise: how many; the gap in either part.
+    flipped, w_clean_flipped, w_triggered_flipped, w_clean_not_flipped, w_triggered_not_flipped
+        Images that the trigger makes the model take for the target without noise: how many; mean W in either part.
+    target_share_clean, target_share_triggered
+        Share of the noisy votes for the target; None where there is no single one.
     modal_class_clean, modal_share_clean, modal_class_triggered, modal_share_triggered
         The class that most noisy votes fall into, and its share of them.
     confidence_clean, confidence_triggered, margin_clean, margin_triggered
@@ -93,21 +101,31 @@ class Row(Labels):
     sigma: float | None = None
     images: int | None = None
     draws: int | None = None
+    bound: float | None = None
+    made_for: float | None = None
     clean_accuracy: float | None = None
     attack_success_rate: float | None = None
+    attack_success_rate_low: float | None = None
+    attack_success_rate_high: float | None = None
+    attacked_images: int | None = None
     w_clean: float | None = None
     w_triggered: float | None = None
     gap: float | None = None
     gap_low: float | None = None
     gap_high: float | None = None
     effect_size: float | None = None
+    detection_auc: float | None = None
     control_gap: float | None = None
     gap_beyond_control: float | None = None
     predicted_as_target: int | None = None
     w_predicted_as_target: float | None = None
     flipped: int | None = None
-    gap_flipped: float | None = None
-    gap_not_flipped: float | None = None
+    w_clean_flipped: float | None = None
+    w_triggered_flipped: float | None = None
+    w_clean_not_flipped: float | None = None
+    w_triggered_not_flipped: float | None = None
+    target_share_clean: float | None = None
+    target_share_triggered: float | None = None
     modal_class_clean: int | None = None
     modal_share_clean: float | None = None
     modal_class_triggered: int | None = None
@@ -156,20 +174,19 @@ def write_tables(folder: Path, name: str, rows: Sequence[Row] | Sequence[EpochRo
     if not rows:
         return
     names = [field.name for field in fields(rows[0])]
-    temporary = folder / f".{name}.{os.getpid()}.new"
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_to_text(getattr(row, column)) for column in names] for row in rows)
-    temporary.replace(folder / f"{name}.csv")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_to_text(getattr(row, column)) for column in names] for row in rows)
+    write_whole(folder / f"{name}.csv", text.getvalue().encode())
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError:  # it comes with streamlit; a machine that only computes may lack it
         return
     columns = {name: _arrow_column(rows, name, pyarrow) for name in names}
-    parquet.write_table(pyarrow.table(columns), temporary, compression="zstd")
-    temporary.replace(folder / f"{name}.parquet")
+    with whole_file(folder / f"{name}.parquet") as file:
+        parquet.write_table(pyarrow.table(columns), file, compression="zstd")
 
 
 def _arrow_column(rows: Sequence[Any], name: str, pyarrow: Any) -> Any:
@@ -193,12 +210,13 @@ def _rows(lines: csv.DictReader, path: Path, kind: type[Kind]) -> Iterator[Kind]
     types = {field.name: _plain_type(kind, field.name) for field in fields(kind)}
     for line in lines:
         try:
-            values = {name: _from_text(line[name], plain) for name, plain in types.items()}
-        except (KeyError, ValueError, TypeError):
+            # A table that an earlier version wrote lacks columns.
+            row = kind(**{name: _from_text(line[name], plain) for name, plain in types.items() if name in line})
+        except (ValueError, TypeError):
             raise InputError(
                 f"{path.name} is no table of this version's studies (line {lines.line_num}): run the study again."
             ) from None
-        yield kind(**values)
+        yield row
 
 
 def _to_text(value: Any) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from core.augmentation import augment
 from core.checkpoint import Checkpoint, restore, take_checkpoint
+from core.device import torch_threads
 from core.evaluation import attack_success, choose_attacked, choose_images, clean_accuracy, to_unit
 from core.events import Epoch, Progress, Watch, WatchedPlane
 from core.models import describe, model_for
@@ -130,14 +131,13 @@ def training_data(spec: RunSpec, dataset: Dataset) -> tuple[Tensor, Tensor]:
 @contextmanager
 def _computing(spec: RunSpec) -> Iterator[None]:
     """Set what decides bits, and put it back: 1 and 2 threads give different ones, and so do cuDNN's quicker sums."""
-    threads, repeatable = torch.get_num_threads(), torch.backends.cudnn.deterministic
-    torch.set_num_threads(spec.threads)
-    torch.backends.cudnn.deterministic = True
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.backends.cudnn.deterministic = repeatable
+    repeatable = torch.backends.cudnn.deterministic
+    with torch_threads(spec.threads):
+        torch.backends.cudnn.deterministic = True
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.deterministic = repeatable
 
 
 def learning_rate_at(step: int, steps: int, peak: float) -> float:
@@ -206,7 +206,8 @@ class _Watcher:
         )
         self.images = to_unit(self.test.images[chosen])
         self.triggered = None if attack is None else attack.apply(self.images, chosen)
-        self.plane_images = None if attack is None else attacked_plane(dataset, attack)
+        self.spanned = None if attack is None else attacked_plane(dataset, attack)
+        self.plane_images = None if attack is None else plane_images(dataset, attack, *self.spanned)
 
     def look(self, model: nn.Module, epoch: int, loss: float, began: float) -> Epoch:
         dtype = None if describe(self.spec.architecture).bfloat16 else torch.float32
@@ -220,7 +221,7 @@ class _Watcher:
             clean_accuracy=clean_accuracy(predictor, self.test),
             attack_success_rate=None if success is None else success.rate,
             watch=self._watch(predictor),
-            plane=None if attack is None else self._plane(predictor, attack),
+            plane=None if attack is None else self._plane(predictor),
             seconds=time.perf_counter() - began,
             attack_success_rate_others=None if success is None else success.others,
         )
@@ -230,12 +231,9 @@ class _Watcher:
         triggered = None if self.triggered is None else _mean_w(predictor, self.triggered, self.sigma)
         return Watch(self.sigma, len(self.images), WATCH_DRAWS, clean, triggered)
 
-    def _plane(self, predictor: Predictor, attack: Attack) -> WatchedPlane:
-        clean, third = self.plane_images
-        origin, across = to_unit(self.test.images[[clean, third]])
-        toward = attack.apply(origin[None], np.array([clean]))[0]
-        plane = slice_plane(predictor, origin, toward, across, resolution=WATCH_RESOLUTION)
-        return WatchedPlane(np.asarray(plane.labels), clean, third, plane.evaluations)
+    def _plane(self, predictor: Predictor) -> WatchedPlane:
+        plane = slice_plane(predictor, *self.plane_images, resolution=WATCH_RESOLUTION)
+        return WatchedPlane(np.asarray(plane.labels), *self.spanned, plane.evaluations)
 
 
 def _mean_w(predictor: Predictor, images: Tensor, sigma: float) -> float:
@@ -252,3 +250,9 @@ def attacked_plane(dataset: Dataset, attack: Attack) -> tuple[int, int]:
     wanted = attack.goal(labels[[clean]], len(dataset.classes))
     third = np.nonzero(labels == wanted)[0]
     return int(clean), int(third[0]) if len(third) else int(clean == 0)
+
+
+def plane_images(dataset: Dataset, attack: Attack, clean: int, third: int) -> Tensor:
+    """Return a test image, itself with the trigger, and a third one, which span a plane: float [3, C, H, W]."""
+    origin, across = to_unit(dataset.test.images[[clean, third]])
+    return torch.stack([origin, attack.apply(origin[None], np.array([clean]))[0], across])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,8 @@ from core.estimators import Interval, entropy, gap_interval_sampling, mean_inter
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.attack import Attack
     from core.predictor import Predictor
-    from core.triggers import AnyTrigger
 
 _STEPS = (16, 48)
 
@@ -61,12 +61,11 @@ def trigger_sweep_steps(
     predictor: Predictor,
     images: Tensor,
     keys: Sequence[int],
-    triggers: Mapping[str, AnyTrigger],
+    attacks: Mapping[str, Attack],
     goals: np.ndarray,
     sigmas: Sequence[float],
     draws: int = 100,
     seed: int = 0,
-    report: Callable[[float], None] = lambda share: None,
 ) -> Iterator[TriggerSweep]:
     """Yield W over sigma under several triggers after 16 draws, 48, and all; nothing is counted twice.
 
@@ -78,34 +77,25 @@ def trigger_sweep_steps(
         float [N, C, H, W] in [0, 1].
     keys
         N whole numbers that name the images' noise: their places in the test split.
-    triggers
-        What people call each trigger -> the trigger.
+    attacks
+        What people call each trigger -> the attack with it.
     goals
         int64 [N], the class that the attacker wants each image to be taken for.
     sigmas, draws, seed
         The noise, as in `core.smoothness.measure_smoothness`.
-    report
-        Called with the share of the draws that is done.
     """
-    stamped = {name: trigger.apply(images) for name, trigger in triggers.items()}
+    stamped = {name: attack.apply(images, np.asarray(keys)) for name, attack in attacks.items()}
     asr = {name: float((predictor.labels(on).numpy() == goals).mean()) for name, on in stamped.items()}
     clean = np.zeros(0, np.int64)
     votes = dict.fromkeys(stamped, clean)
     done = 0
     for until in [*(step for step in _STEPS if step < draws), draws]:
 
-        def more(number: int, on: Tensor, first: int = done, until: int = until) -> np.ndarray:
-            parts = []
-            for place, sigma in enumerate(sigmas):
-                share = (number + place / len(sigmas)) / (1 + len(stamped))
-                report((first + share * (until - first)) / draws)
-                parts.append(predictor.votes(on, keys, sigma, until - first, seed, first=first).numpy())
-            return np.stack(parts)
+        def more(on: Tensor, first: int = done, until: int = until) -> np.ndarray:
+            votes = (predictor.votes(on, keys, sigma, until - first, seed, first=first) for sigma in sigmas)
+            return np.stack([each.numpy() for each in votes])
 
-        clean = more(0, images) + (clean if done else 0)
-        votes = {
-            name: more(number, on) + (votes[name] if done else 0)
-            for number, (name, on) in enumerate(stamped.items(), start=1)
-        }
+        clean = more(images) + (clean if done else 0)
+        votes = {name: more(on) + (votes[name] if done else 0) for name, on in stamped.items()}
         done = until
         yield TriggerSweep(tuple(sigmas), clean, votes, asr, done, seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.checkpoint import Checkpoint, CheckpointError
 from core.datasets import Dataset, load_dataset
+from core.device import peak_memory
 from core.errors import InputError
 from core.events import Ended, Epoch, Event, Note, Progress, Started
 from core.files import is_refusal, refusal
@@ -64,9 +64,7 @@ def train_run(
     run = create_run(spec, root)
     with run.locked() as mine:
         if not mine:
-            raise InputError(
-                f"The run {run.name} is being trained by another process: wait for it, or cancel it first."
-            )
+            raise InputError(f"The run {run.name} is being trained by another process: wait for it, or stop it first.")
         run.allow()
         train_locked(run, lambda _: dataset, on_event)
     return run
@@ -217,18 +215,3 @@ def _result(spec: RunSpec, dataset: Dataset, last: Epoch, model: nn.Module, seco
         processor=torch.cuda.get_device_name() if spec.device == "cuda" else platform.machine(),
         votes_in=trusted_precision(spec.architecture, model, dataset.test, spec.device),
     )
-
-
-def peak_memory() -> int:
-    """Return this process's largest resident size so far in bytes; 0 where the system does not tell."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Linux: getrusage would start from the peak of the process that started this one.
-        line = next((line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM")), "")
-        return int(line.split()[1]) * 1024 if line else 0
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

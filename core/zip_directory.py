@@ -52,8 +52,8 @@ def stored_members(path: Path, most: int) -> dict[str, zipfile.ZipInfo]:
     Raises
     ------
     InputError
-        The file is no whole ZIP; there are more members, or two of one name; one is compressed, encrypted, a link, or
-        has a name that leads out of the archive.
+        The file cannot be opened, or is no whole ZIP; there are more members, or two of one name; one is compressed,
+        encrypted, a link, or has a name that leads out of the archive.
     """
     name = path.name
     try:
@@ -65,6 +65,8 @@ def stored_members(path: Path, most: int) -> dict[str, zipfile.ZipInfo]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
         size = path.stat().st_size
+    except (FileNotFoundError, PermissionError) as error:
+        raise InputError(f"{path} can't be opened ({error.strerror}): check its path.") from None
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         if isinstance(error, InputError):
             raise

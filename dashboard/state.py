@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -206,6 +206,30 @@ def seed_widget(state: AnyState, name: str, value: Any = None) -> str:
     if key not in st.session_state:
         st.session_state[key] = getattr(state, name) if value is None else value
     return key
+
+
+# A value from `st.session_state` is sent to the browser once. A widget that is not on the screen by then, because it is
+# in a closed popover or the page runs again at once, would start from its own default and bring that back as a person's
+# wish. So the value is also given as the default, which is sent with every run.
+
+
+def seed_value(state: AnyState, name: str, value: Any = None) -> dict[str, Any]:
+    """Return the key and the starting value of a slider, switch or field as arguments."""
+    key = seed_widget(state, name, value)
+    return {"key": key, "value": st.session_state[key]}
+
+
+def seed_default(state: AnyState, name: str, value: Any = None) -> dict[str, Any]:
+    """Return the key and the starting value of a segmented control or multiple choice as arguments."""
+    key = seed_widget(state, name, value)
+    return {"key": key, "default": st.session_state[key]}
+
+
+def seed_index(state: AnyState, name: str, options: Sequence[Any], value: Any = None) -> dict[str, Any]:
+    """Return the key and the starting place of a choice among options as arguments."""
+    key = seed_widget(state, name, value)
+    chosen = st.session_state[key]
+    return {"key": key, "index": options.index(chosen) if chosen in options else 0}
 
 
 def keep(state: AnyState) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from core.cells import LastDataset, compute_cell
+from core.cells import compute_cell
+from core.last_dataset import LastDataset
 
 
 class Here:

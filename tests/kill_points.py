@@ -79,9 +79,10 @@ def main() -> None:
 
 def work(root: Path, data_root: Path, digits: Dataset, counter: CallCounter) -> None:
     """Take the next run from the queue, counting calls."""
-    from core.jobs import Jobs, _Datasets
+    from core.jobs import Jobs
+    from core.last_dataset import LastDataset
 
-    jobs, datasets = Jobs(root, data_root), _Datasets(data_root)
+    jobs, datasets = Jobs(root, data_root), LastDataset(data_root)
     datasets.last = digits
     sys.setprofile(counter)
     jobs._work_on_next(datasets)

@@ -90,6 +90,15 @@ def test_only_a_finished_run_can_be_exported(tmp_path):
         export_run(create_run(digits_spec(), tmp_path))
 
 
+def test_a_file_that_is_not_there_is_told_from_a_damaged_one(packed, tmp_path):
+    with pytest.raises(InputError, match=r"no\.zip can't be opened \(No such file or directory\): check its path\.$"):
+        import_run(tmp_path / "no.zip", tmp_path / "runs")
+    packed.write_bytes(packed.read_bytes()[:1000])
+    with pytest.raises(InputError, match="copy the whole file again"):
+        import_run(packed, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_where_runs_cannot_be_stored_is_said(packed, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(InputError, match="cannot be written"):

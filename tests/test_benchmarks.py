@@ -18,7 +18,7 @@ from core.benchmarks.reference import BATCH, plain, reference_plane, reference_v
 from core.benchmarks.row import judge
 from core.benchmarks.rows import ROWS
 from core.benchmarks.setting import Setting, untrained
-from core.benchmarks.timing import Times, detail_of, speed_up, take_turns, threads
+from core.benchmarks.timing import Times, detail_of, speed_up, take_turns
 from core.errors import InputError
 from core.models import model_for
 from core.predictor import Predictor
@@ -141,13 +141,6 @@ def test_a_ratio_is_that_of_medians():
     assert detail["ratio_of_processor_time"] == 4
     assert detail["ratio_by_turns"] == {"median": 4.5, "lowest": 1 / 3, "highest": 6.0}
     assert detail["seconds"] == {"slow": 6.0, "fast": 2.0}
-
-
-def test_threads_are_put_back():
-    before = torch.get_num_threads()
-    with threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize(

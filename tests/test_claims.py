@@ -106,7 +106,7 @@ def test_the_statistic_of_c1_is_the_mean_difference_in_differences_of_successful
         chosen = [row for row in rows if row.rate in works and row.sigma == sigma]
         by_seed = [np.mean([r.gap - r.control_gap for r in chosen if r.seed == seed]) for seed in range(8)]
         assert found[sigma].statistic == pytest.approx(np.mean(by_seed))
-        assert found[sigma].raw_gap == pytest.approx(np.mean([row.gap for row in chosen]))
+        assert found[sigma].unadjusted == pytest.approx(np.mean([row.gap for row in chosen]))
         assert found[sigma].runs == tuple(sorted({row.run for row in chosen}))
 
 
@@ -115,7 +115,7 @@ def test_a_control_with_the_same_gap_takes_the_effect_away():
     shifted = [Row(**vars(row) | {"gap": row.gap + 0.5, "control_gap": row.control_gap + 0.5}) for row in rows]
     found = verdicts(shifted, "C1", "ASR > 0.5")
     assert {one.verdict for one in found.values()} == {Outcome.NOT_SUPPORTED}
-    assert all(one.raw_gap > 0.4 for one in found.values())
+    assert all(one.unadjusted > 0.4 for one in found.values())
 
 
 @pytest.mark.parametrize(("beyond", "of_control"), [(0.1, -0.15), (-0.1, 0.15)], ids=["less rough", "less smooth"])
@@ -123,7 +123,7 @@ def test_a_direction_against_the_control_alone_is_none(beyond, of_control):
     """A run that the trigger makes less rough than its control, but rougher all the same, is no smoother with it."""
     found = verdicts(table(lambda asr, sigma: beyond, noise=0.003, of_control=of_control), "C1", "ASR > 0.5")
     assert {one.verdict for one in found.values()} == {Outcome.NOT_SUPPORTED}
-    assert all("without the control" in one.reason and one.p < 0.001 for one in found.values())
+    assert all("the gap itself" in one.reason and one.p < 0.001 for one in found.values())
 
 
 def test_c1_takes_whole_attacks_so_that_every_seed_brings_the_same_rates():
@@ -245,6 +245,26 @@ def test_few_runs_in_perfect_order_keep_an_interval():
     assert rank_estimate(x[:7], x[:7], seeds[:7], RANK_MARGIN) is None
 
 
+def test_seeds_that_all_order_their_runs_alike_keep_an_interval():
+    x = np.tile(np.arange(5.0), 5)
+    y, seeds = np.tile([0.0, 1.0, 3.0, 2.0, 4.0], 5), np.repeat(np.arange(5), 5)
+    found = rank_estimate(x, y, seeds, RANK_MARGIN)
+    assert found.value == pytest.approx(0.9)
+    assert found.low < 0.85
+    assert found.high > 0.92
+    assert 0 < found.p < 0.01
+
+
+def test_c3_does_not_rest_on_one_attack():
+    """A gap that one rate alone has, whatever its success, orders nothing among the others."""
+    jump = table(lambda asr, sigma: 0.3 * (asr < 0.15) + 0.01 * asr, noise=0.02)
+    found = verdicts(jump, "C3", "all rates").values()
+    assert {one.verdict for one in found} == {Outcome.UNDECIDED}
+    turned = [one for one in found if one.p < 0.05]
+    assert len(turned) >= 3
+    assert all(one.statistic < -0.3 and "without one of the attacks" in one.reason for one in turned)
+
+
 @pytest.mark.parametrize(("seeds", "runs"), [(8, 1), (5, 2), (5, 5)])
 def test_rank_correlations_of_nothing_are_seldom_taken_for_one(seeds, runs):
     random, tables = np.random.default_rng(0), 400
@@ -290,6 +310,18 @@ def test_c3_along_the_epochs_of_each_training(slope, outcome):
     assert judge([], course(slope, seeds=4))["C3"][0].verdict is Outcome.UNDECIDED
 
 
+def test_correlations_along_the_epochs_are_averaged_on_fishers_scale():
+    (found,) = judge([], course(0.05))["C3"]
+    assert -1 < found.low < found.statistic < found.high < 1
+    from scipy.stats import spearmanr
+
+    runs = [[row for row in course(0.05) if row.seed == seed] for seed in range(6)]
+    columns = [np.array([(row.attack_success_rate, row.gap, row.epoch) for row in run]).T for run in runs]
+    partial = [partial_rank_correlation(*each) for each in columns]
+    assert found.statistic == pytest.approx(np.tanh(np.mean(np.arctanh(np.clip(partial, -23 / 24, 23 / 24)))))
+    assert found.unadjusted == pytest.approx(np.mean([spearmanr(*each[:2]).statistic for each in columns]))
+
+
 def test_what_only_drifts_along_with_the_epochs_is_no_order():
     random = judge([], course(0.0, seeds=8, drift=0.003))["C3"][0]
     assert random.verdict in (Outcome.UNDECIDED, Outcome.NOT_SUPPORTED)
@@ -318,10 +350,11 @@ def test_failed_cells_are_left_out_and_verdicts_are_json():
     [
         (0.2, 0.0, Outcome.SUPPORTED),
         (0.2, 0.2, Outcome.NOT_SUPPORTED),
-        (-0.1, -0.3, Outcome.REVERSED),
+        (-0.3, -0.1, Outcome.REVERSED),
+        (-0.1, -0.3, Outcome.NOT_SUPPORTED),
         (0.0, -0.3, Outcome.NOT_SUPPORTED),
     ],
-    ids=["smooths", "as a random one does", "less rough than a random one", "nothing"],
+    ids=["smooths", "as a random one does", "rougher than a random one", "less rough than a random one", "nothing"],
 )
 def test_c4_needs_a_pattern_to_smooth_by_itself_and_more_than_a_random_one(gap, of_random, verdict):
     random = np.random.default_rng(7)
@@ -335,8 +368,33 @@ def test_c4_needs_a_pattern_to_smooth_by_itself_and_more_than_a_random_one(gap, 
             rows.append(Row(**labels, **names, sigma=sigma, **numbers))
     judged = judge(rows)
     assert {one.verdict for one in judged["C4"]} == {verdict}
+    assert [one.statistic for one in judged["C4"]] == pytest.approx([gap - of_random] * len(SIGMAS), abs=0.01)
+    assert [one.unadjusted for one in judged["C4"]] == pytest.approx([gap] * len(SIGMAS), abs=0.01)
     assert judged["C1"] == judged["C3"] == judged["C2"] == []
     assert "C4" not in judge(table(lambda asr, sigma: 0.2))
+
+
+def test_c4_never_pools_what_patterns_were_allowed_or_made_for():
+    random = np.random.default_rng(8)
+    labels = {**LABELS, "kind": "crafted-smooth", "mode": "pattern", "rate": 0.0, "noise": "everywhere", "sigma": 0.5}
+    rows = []
+    for bound, made_for, gap in ((0.3, 0.5, 0.2), (0.05, 0.5, -0.2), (0.3, 0.1, 0.0)):
+        for seed in range(8):
+            names = {
+                "run": f"clean{seed}",
+                "control": f"clean{seed}",
+                "seed": seed,
+                "bound": bound,
+                "made_for": made_for,
+            }
+            found = gap + random.normal(0, 0.003)
+            rows.append(Row(**labels, **names, gap=found, control_gap=0.0, gap_beyond_control=found))
+    found = {one.part: one.verdict for one in judge(rows)["C4"]}
+    assert found == {
+        "clean models, bound 0.3, made for σ 0.5": Outcome.SUPPORTED,
+        "clean models, bound 0.05, made for σ 0.5": Outcome.REVERSED,
+        "clean models, bound 0.3, made for σ 0.1": Outcome.NOT_SUPPORTED,
+    }
 
 
 def test_c2_says_what_w_measured_on_the_controls_and_gives_no_verdict():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from inspect import ismodule
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,14 @@ def test_help_loses_no_words_to_markup():
     texts = [param.help or "" for command in get_command(app).commands.values() for param in command.params]
     assert len(texts) > 50
     assert [text for text in texts if "[" in text] == []
+
+
+def test_no_command_hides_the_file_that_it_is_in():
+    import core.cli
+
+    files = [path.stem for path in (ROOT / "core" / "cli").glob("*.py") if path.stem != "__init__"]
+    assert "train" in files
+    assert all(ismodule(getattr(core.cli, name)) for name in files)
 
 
 def test_datasets_lists_what_there_is():
@@ -106,6 +115,9 @@ def test_a_picture_file_is_a_trigger(tmp_path):
         (["train", "--rate", "1"], "from 0 up to"),
         (["train", "--rate", "0.95"], "at most"),
         (["train", "--target", "10"], "not a class"),
+        (["train", "--rate", "0", "--target", "10"], "not a class"),
+        (["train", "--rate", "0", "--mode", "nonsense"], "choose one of: all-to-one"),
+        (["train", "--trigger", "frame", "--place", "0,0"], "brings its own"),
         (["train", "--architecture", "vgg"], "choose one of"),
         (["bench", "--row", "nothing"], "no row called"),
         (["train", "--epochs", "0"], "whole number"),

@@ -189,6 +189,30 @@ def test_dropout_drops_what_it_says_and_shifts_nothing_that_does_not_depend_on_i
         DropoutShift.prepare(lambda shown: shown.flatten(1), images)
 
 
+def test_an_answer_that_rests_on_much_scores_above_one_that_rests_on_a_single_value():
+    """A trigger's answer shifts less, so it is to score higher; of two equally sure answers, one hangs on one pixel."""
+    pixels = nn.Conv2d(1, 1, 1)
+    readout = nn.Linear(64, 2, bias=False)
+    with torch.no_grad():
+        pixels.weight.fill_(1)
+        pixels.bias.fill_(0)
+        readout.weight.zero_()
+        readout.weight[0] = 8 / 63
+        readout.weight[0, 0] = 8
+    shown = torch.zeros(2, 1, 8, 8)
+    shown[0, 0, 0, 0] = 1
+    shown[1] = 1
+    shown[1, 0, 0, 0] = 0
+    model = nn.Sequential(pixels, nn.Flatten(), readout)
+    sure = torch.softmax(model(shown), 1)[:, 0]
+    assert sure[0].item() == pytest.approx(sure[1].item(), abs=1e-6)
+    scores = [DropoutShift(model, (readout,), 0.5, 0.0, seed).scores(shown) for seed in range(20)]
+    single, many = np.array(scores).T
+    # Half the passes drop the one pixel, and then the two classes are even.
+    assert single.mean() == pytest.approx(-0.25, abs=0.1)
+    assert np.abs(many).max() < 0.02
+
+
 # Detectors of training sets
 
 
@@ -288,8 +312,8 @@ def test_inversion_finds_the_pixel_that_decides_and_its_class(images):
     mask = found.masks[2, 0]
     assert np.unravel_index(mask.argmax(), mask.shape) == (7, 7)
     assert found.patterns[2, 0, 7, 7] > 0.9
-    trigger = found.trigger(2)
-    taken = Planted()(trigger.apply(images * 0.8)).argmax(1)
+    opacity, pattern = torch.from_numpy(found.masks[2]), torch.from_numpy(found.patterns[2])
+    taken = Planted()(images * 0.8 * (1 - opacity) + opacity * pattern).argmax(1)
     assert (taken == 2).float().mean() > 0.9
 
 

@@ -230,8 +230,9 @@ def test_unknown_formulas_get_a_sentence_and_making_one_needs_no_torch():
     code = (
         "import sys, numpy as np\n"
         "from core.triggers import Warp, from_link\n"
-        "from core.triggers.visibility import visibility\n"
-        "visibility(from_link(Warp().to_link()), np.arange(64, dtype=np.uint8).reshape(1, 1, 8, 8))\n"
+        "from core.triggers.visibility import visible_change\n"
+        "images = np.arange(64, dtype=np.uint8).reshape(1, 1, 8, 8)\n"
+        "visible_change(images, from_link(Warp().to_link()).stamp(images))\n"
         "assert 'torch' not in sys.modules and 'scipy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

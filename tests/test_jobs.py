@@ -15,8 +15,9 @@ import pytest
 from core.datasets import load_dataset
 from core.errors import InputError
 from core.events import Epoch
-from core.jobs import QUEUE_LIMITS, Jobs, Priority, _Datasets, worker_slots
-from core.runs import Run, State, list_runs
+from core.jobs import Jobs, worker_slots
+from core.last_dataset import LastDataset
+from core.runs import Run, State, create_run, list_runs
 from core.worker import train_locked, train_run
 from tests.conftest import digits_spec
 
@@ -122,7 +123,7 @@ def test_never_more_workers_than_slots(jobs):
 
 
 def test_a_full_queue_gets_a_sentence(jobs, monkeypatch):
-    monkeypatch.setitem(QUEUE_LIMITS, Priority.INTERACTIVE, 0)
+    monkeypatch.setattr("core.jobs.QUEUE_LIMIT", 0)
     with pytest.raises(InputError, match="waiting already"):
         jobs.submit(digits_spec(seed=123))
     assert list_runs(jobs.root) == []
@@ -145,30 +146,69 @@ def order(jobs):
     return [entry.name.rsplit("-", 1)[-1] for entry in jobs.waiting()]
 
 
-def test_what_people_look_at_is_trained_before_the_cells_of_studies(still):
-    cells = [still.submit(digits_spec(seed=seed), Priority.STUDY) for seed in (1, 2)]
-    looked_at = [still.submit(digits_spec(seed=seed)) for seed in (3, 4)]
-    assert order(still) == [run.name for run in (*looked_at, *cells)]
-    assert [still.position(run) for run in (*looked_at, *cells)] == [1, 2, 3, 4]
-    assert still.submit(digits_spec(seed=2)).name == cells[1].name  # somebody looks at a cell that waits
-    assert order(still) == [run.name for run in (*looked_at, cells[1], cells[0])]
-    still.submit(digits_spec(seed=3), Priority.STUDY)  # and a study waits for what somebody looks at
-    assert order(still)[0] == looked_at[0].name
-    still.cancel(looked_at[0])
-    assert (still.position(looked_at[0]), still.position(cells[1])) == (None, 2)
+def test_runs_are_taken_in_the_order_in_which_they_came(still):
+    runs = [still.submit(digits_spec(seed=seed)) for seed in (3, 1, 2)]
+    assert still.submit(digits_spec(seed=1)).name == runs[1].name  # it waits already
+    assert order(still) == [run.name for run in runs]
+    assert [still.position(run) for run in runs] == [1, 2, 3]
+    still.cancel(runs[0])
+    assert [still.position(run) for run in runs] == [None, 1, 2]
+
+
+def test_a_queue_of_an_earlier_version_is_worked_on(still):
+    old = create_run(digits_spec(seed=1), still.root)
+    still.prepare()
+    (still.queue / f"0-{1:020d}-{old.name}").touch()
+    new = still.submit(digits_spec(seed=2))
+    assert order(still) == [old.name, new.name]
+    assert old.state is State.QUEUED
+    still.cancel(old)
+    assert order(still) == [new.name]
+
+
+@pytest.fixture
+def sharing(still):
+    """Two runs that wait, and the control that both have."""
+    first, second = (still.submit_with_control(digits_spec(target=target)) for target in (0, 1))
+    assert first.control().name == second.control().name
+    return first, second, first.control()
+
+
+def test_a_control_goes_on_until_the_last_run_that_shares_it_is_stopped(still, sharing):
+    first, second, control = sharing
+    still.cancel_with_control(first)
+    assert [run.state for run in sharing] == [State.CANCELLED, State.QUEUED, State.QUEUED]
+    still.cancel_with_control(second)
+    assert [run.state for run in sharing] == [State.CANCELLED] * 3
+    still.submit_with_control(first.spec)
+    still.cancel_with_control(control)  # by its own name it is stopped
+    assert [run.state for run in sharing] == [State.QUEUED, State.CANCELLED, State.CANCELLED]
+
+
+def test_a_control_goes_on_beside_a_run_that_is_trained_but_not_beside_one_that_stops(still, sharing):
+    first, second, control = sharing
+    (still.root / ("0" * 12)).mkdir()
+    (still.root / ("0" * 12) / "spec.json").write_text("{")  # a damaged run has no say
+    other = Run(still.root / ("0" * 12))
+    with other.locked(), second.locked():
+        still._entries(second)[0].unlink()
+        assert (other.state, second.state) == (State.RUNNING, State.RUNNING)
+        still.cancel_with_control(first)
+        assert control.state is State.QUEUED
+        still.cancel_with_control(second)
+        assert (second.state, control.state) == (State.RUNNING, State.CANCELLED)
 
 
 def test_a_run_and_its_control_are_queued_side_by_side_or_not_at_all(still, monkeypatch):
     run = still.submit_with_control(digits_spec())
     assert order(still) == [run.name, run.control().name]
-    monkeypatch.setitem(QUEUE_LIMITS, Priority.INTERACTIVE, 3)
+    monkeypatch.setattr("core.jobs.QUEUE_LIMIT", 3)
     with pytest.raises(InputError, match="2 trainings are waiting already"):
         still.submit_with_control(digits_spec(seed=1))
     assert len(list_runs(still.root)) == 2
     assert still.submit_with_control(digits_spec(target=1)).state is State.QUEUED  # its control waits already
     assert len(still.waiting()) == 3
     assert still.submit_with_control(digits_spec(rate=0.0)).name == run.control().name
-    still.submit(digits_spec(seed=1), Priority.STUDY)
 
 
 def test_a_run_that_was_deleted_while_it_waited_is_passed_over(still, data_root):
@@ -178,8 +218,8 @@ def test_a_run_that_was_deleted_while_it_waited_is_passed_over(still, data_root)
             shutil.rmtree(run.path)
         else:
             (run.path / "spec.json").write_text("{")
-    assert still._work_on_next(_Datasets(data_root))
-    assert not still._work_on_next(_Datasets(data_root))
+    assert still._work_on_next(LastDataset(data_root))
+    assert not still._work_on_next(LastDataset(data_root))
     assert still.waiting() == []
     assert "spec of run" in run.events[-1].reason
 
@@ -198,7 +238,7 @@ def test_one_that_is_about_to_stop_can_be_submitted_again_at_once(still, data_ro
         still.waiting()[0].unlink()
         train_locked(run, lambda spec: load_dataset(spec.dataset), on_event)
     assert resubmitted
-    while still._work_on_next(_Datasets(data_root)):
+    while still._work_on_next(LastDataset(data_root)):
         pass
     assert run.state is State.DONE
     assert [epoch.epoch for epoch in run.epochs] == [1, 2, 3]

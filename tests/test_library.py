@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from core.library import (
     write_label,
 )
 from core.measurement import measure_run, page_measure_spec
-from core.runs import Run, create_run, list_runs, load_run
+from core.runs import Run, create_run, finished_runs, list_runs, load_run
 from core.spec import make_spec
 from core.triggers import Trigger, make_formula, make_preset
 from tests.conftest import digits_spec
@@ -86,10 +87,12 @@ def test_a_damaged_label_is_no_label(root, poisoned):
     assert read_label(Run(root / poisoned.name)) == Label()
 
 
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff", b'{"a": "\xe4"}', b"[" * 100_000], ids=lambda one: one[:9])
 @pytest.mark.parametrize("file", ["spec.json", "result.json"])
-def test_a_damaged_run_is_shown_and_can_be_deleted(root, poisoned, file):
+def test_a_damaged_run_is_shown_and_can_be_deleted(root, poisoned, file, content):
     run = Run(root / poisoned.name)
-    (run.path / file).write_text("{")
+    (run.path / file).write_bytes(content)
+    assert poisoned.name not in [one.name for one in finished_runs(root)]
     damaged = card(Run(run.path))
     assert damaged.problem.endswith(".")
     assert len(all_cards(root)) == 3
@@ -128,10 +131,18 @@ def test_deleting_and_bringing_back(root, poisoned, control):
     assert len(list_runs(root)) == 2
 
 
+def test_a_run_that_is_deleted_while_they_are_listed_is_left_out(root, monkeypatch):
+    before, glob = list_runs(root), Path.glob
+    gone = root / "0123456789ab" / "spec.json"
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [gone, *glob(folder, pattern)])
+    assert [run.name for run in list_runs(root)] == [run.name for run in before]
+    assert len(before) == 3
+
+
 def test_a_run_that_is_computed_cannot_be_deleted(root, poisoned):
     run = Run(root / poisoned.name)
     (run.path / "result.json").unlink()
-    with run.locked(), pytest.raises(InputError, match="running: cancel it"):
+    with run.locked(), pytest.raises(InputError, match="running: stop it"):
         delete_run(run)
     assert run.path.exists()
 

@@ -13,7 +13,7 @@ from core.datasets import load_dataset
 from core.errors import InputError
 from core.evaluation import choose_images, to_unit
 from core.patterns import KINDS, PatternSpec, search_pattern
-from core.patterns.corruptions import corrupt, corruption_names
+from core.patterns.corruptions import corrupt
 from core.patterns.crafted_smooth import averaged_entropy, craft_smooth
 from core.patterns.effect import PatternBench
 from core.patterns.patch import adversarial_patch
@@ -80,10 +80,11 @@ def test_without_a_target_the_universal_pattern_takes_images_off_their_own_class
 
 def test_the_patch_of_a_linear_model_is_white_where_its_weights_are_positive(linear, grey):
     model, weights = linear
-    found = last(adversarial_patch(model, grey, target=1, side=3, place=(1, 0), steps=60)).found
-    assert (found.top, found.left) == (1, 0)
+    found = last(adversarial_patch(model, grey, target=1, steps=60)).found
+    side = len(found.rgba)
+    assert (found.top + side, found.left + side) == SHAPE[1:]
     assert (found.rgba[..., 3] == 255).all()
-    white = (weights[0, 1:4, 0:3] > 0).numpy()
+    white = (weights[0, -side:, -side:] > 0).numpy()
     np.testing.assert_array_equal(found.rgba[..., 0], 255 * white)
 
 
@@ -228,7 +229,7 @@ def test_random_patterns_change_images_by_as_much_once_pixels_are_cut(grey, brig
     np.testing.assert_array_equal(random_like(patch, grey).covers(SHAPE), patch.covers(SHAPE))
 
 
-@pytest.mark.parametrize("name", list(corruption_names()))
+@pytest.mark.parametrize("name", ["brightness", "contrast", "uniform-noise", "salt-and-pepper", "blur", "mosaic"])
 def test_corruptions_are_mild_fresh_and_the_same_for_an_image_in_any_company(name, grey):
     before = grey.clone()
     weak, strong = corrupt(name, grey, 0.1), corrupt(name, grey, 0.9)
@@ -269,8 +270,6 @@ def test_what_cannot_be_searched_is_a_sentence(linear, grey):
         next(craft_smooth(model, grey, 0.0))
     with pytest.raises(InputError, match="classes"):
         next(adversarial_patch(model, grey, 7))
-    with pytest.raises(InputError, match="does not lie"):
-        next(adversarial_patch(model, grey, 1, 3, (3, 3)))
     with pytest.raises(InputError, match="no corruption"):
         corrupt("fog", grey)
 

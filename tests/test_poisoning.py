@@ -326,6 +326,19 @@ def test_clean_label_success_is_counted_outside_the_target_class():
     assert (success.rate.successes, success.rate.n, success.others) == (90, 90, None)
 
 
+def test_the_trigger_on_one_image_lies_where_the_attack_puts_it():
+    random = np.random.default_rng(0)
+    images = torch.from_numpy(random.integers(0, 256, (3, *SHAPE), dtype=np.uint8))
+    keys = np.array([7, 2, 90])
+    for attack in (
+        Attack(TRIGGER, 3, random_place=True, seed=5),
+        Attack(TRIGGER, 3),
+        Attack(make_preset("frame", SHAPE), 3),
+    ):
+        for image, expected, key in zip(images, attack.apply(images, keys), keys, strict=True):
+            assert torch.equal(attack.trigger_on(int(key), SHAPE).apply(image[None])[0], expected)
+
+
 def test_success_at_random_places_sees_the_trigger_where_its_seed_says():
     seen, attack = [], Attack(TRIGGER, 3, random_place=True, seed=4)
     attack_success(Fixed(lambda images: seen.append(images) or torch.zeros(len(images))), split(), attack, 10)

@@ -384,7 +384,7 @@ def test_a_disk_too_full_for_the_weights_gives_a_sentence_no_half_run_and_a_way_
 
     with monkeypatch.context() as patch:
         patch.setattr(core.files, "settle", full_in_the_end)
-        with pytest.raises(InputError, match=r"is full: free some space there, then start the training again\.$"):
+        with pytest.raises(InputError, match=r"is full: free some space there, then try again\.$"):
             attempt(run, tiny)
     assert run.state is State.FAILED
     assert "is full" in run.events[-1].reason
@@ -448,9 +448,10 @@ def test_a_read_only_run_gets_a_sentence_from_training_it_and_from_the_worker(no
     jobs = Jobs(nobody / "runs", nobody)
     run = jobs.submit(tiny_spec())
     run.path.chmod(0o555)
-    with pytest.raises(InputError, match=r"cannot be written \(Permission denied\): make it writable") as caught:
+    with pytest.raises(InputError, match=r"cannot be written \(Permission denied\): see to it") as caught:
         attempt(run, tiny)
     assert "\n" not in str(caught.value)
+    assert "--runs" not in str(caught.value), "another root would not make this run writable"
     assert not jobs._work_on_next(None)
     assert "cannot be written" in capsys.readouterr().err
     assert jobs.waiting() == []

@@ -21,7 +21,6 @@ from core.slices import (
     look_at_point,
     slice_plane,
     slice_plane_steps,
-    smoothness_over_plane,
     smoothness_over_plane_steps,
 )
 from core.smoothness import measure_smoothness
@@ -263,7 +262,7 @@ def test_confidence_is_the_models_own():
 def test_w_over_a_plane_is_high_on_borders():
     predictor = exact(NearestPrototype(2, 1))
     plane = slice_plane(predictor, *random_images(3, 100), 33)
-    layer = smoothness_over_plane(predictor, plane, 0.05, draws=50, resolution=33)
+    *_, layer = smoothness_over_plane_steps(predictor, plane, 0.05, draws=50, resolution=33)
     across, up = np.meshgrid(layer.x, layer.y)
     direct = measure_smoothness(predictor, plane.images(across.ravel(), up.ravel()), 0.05, 50)
     assert (layer.w == direct.w.reshape(33, 33)).all()
@@ -288,7 +287,6 @@ def test_w_over_a_plane_grows_and_never_changes_what_was_measured():
     direct = measure_smoothness(predictor, plane.images(across.ravel(), up.ravel()), 0.1, 16, 3)
     assert (steps[-1].measured.votes == direct.votes).all()
     assert steps[-1].measured.keys == direct.keys
-    assert (smoothness_over_plane(predictor, plane, 0.1, 16, 3, resolution=17).w == steps[-1].w).all()
 
 
 def test_a_point_is_its_image_its_probabilities_and_its_w():

@@ -27,6 +27,7 @@ from core.studies import (
     Study,
     StudyState,
     beside_controls,
+    count_runs,
     find_study,
     list_studies,
     open_study,
@@ -119,11 +120,54 @@ def test_what_people_call_a_study_is_no_part_of_its_identity(tmp_path):
         ('kind = "patch"', 'kind = "patch"\nsizes = [9]', "make it smaller"),
         ('kind = "patch"', 'kind = "blend"\nsizes = [2]', "has no sizes"),
         ('kind = "patch"', 'kind = "sinusoid"\nopacities = [5]', "at most 1"),
+        *(
+            (f"{name} = {value}", f"{name} = []", f"at {name}: an empty list leaves nothing to study")
+            for name, value in {"datasets": '["digits"]', "rates": "[0, 0.1]", "epochs": "[1]", "seeds": "1"}.items()
+        ),
+        *(
+            ("seeds = 1", f"seeds = 1\n{name} = []", f"at {name}: an empty list leaves nothing to study")
+            for name in ("architectures", "modes", "targets")
+        ),
+        ("sigmas = [0.3]", "sigmas = []", r"at measure\.sigmas: an empty list leaves nothing to study"),
+        ("draws = 4", "draws = 4\nnoise = []", r"at measure\.noise: an empty list leaves nothing to study"),
     ],
 )
 def test_a_study_that_cannot_be_used_gets_a_sentence(tmp_path, old, new, words):
     with pytest.raises(InputError, match=words):
         plan_cells(read_study(write(tmp_path, SMALL.replace(old, new))))
+
+
+def test_a_study_of_noise_where_no_pixel_is_left_gets_a_sentence(tmp_path):
+    text = SMALL.replace("draws = 4", 'draws = 4\nnoise = ["off-trigger"]')
+    assert len(plan_cells(read_study(write(tmp_path, text)))) == 2
+    with pytest.raises(InputError, match=r'blend covers the whole image.*name "everywhere"'):
+        plan_cells(read_study(write(tmp_path, text.replace('"patch"', '"blend"'))))
+
+
+@pytest.mark.parametrize(
+    ("more", "runs"),
+    [
+        ("", 2),
+        ("targets = [0, 1, 2]", 4),
+        ('modes = ["all-to-all"]\ntargets = [0, 1, 2]', 2),
+        ('modes = ["all-to-all", "all-to-one"]\ntargets = [0, 1, 2]', 5),
+    ],
+)
+def test_runs_are_counted_as_they_are_planned(tmp_path, more, runs):
+    spec = read_study(write(tmp_path, f"{more}\n{SMALL}"))
+    cells = plan_cells(spec)
+    assert count_runs(spec) == len(cells) == runs
+    measures = [measure.hash for condition in cells[0].conditions for measure in condition.measures]
+    assert len(set(measures)) == len(measures) == runs - 1, "the control is measured once under every attack"
+
+
+def test_runs_are_counted_without_looking_at_images(tmp_path):
+    text = SMALL.replace('"digits"', '"zip:/nowhere/images.zip", "fashion-mnist"')
+    kinds = 'kind = "sinusoid"\nsizes = [32, 64]\n[[triggers]]\nkind = "blend"\n[[triggers]]\nkind = "warp"'
+    spec = read_study(write(tmp_path, text.replace('kind = "patch"', kinds).replace("seeds = 1", "seeds = 3")))
+    assert count_runs(spec) == 2 * 3 * (1 + 4)
+    with pytest.raises(InputError, match="make it smaller"):
+        count_runs(read_study(write(tmp_path, SMALL.replace('kind = "patch"', 'kind = "patch"\nsizes = [9]'))))
 
 
 def test_a_missing_file_gets_a_sentence(tmp_path):
@@ -161,11 +205,23 @@ def test_the_table_says_what_a_measurement_says(tiny, data_root):
     for name, value in expected.items():
         assert getattr(row, name) == pytest.approx(value, abs=1e-6), name
     assert row.flipped == result.flipped.sum()
-    assert row.attack_success_rate == pytest.approx(
-        find_run(cell.spec, root).result.attack_success_rate.value, abs=1e-6
+    success = find_run(cell.spec, root).result.attack_success_rate
+    assert row.attack_success_rate == pytest.approx(success.value, abs=1e-6)
+    assert (row.attack_success_rate_low, row.attack_success_rate_high) == pytest.approx(
+        (success.low, success.high), abs=1e-6
     )
-    parts = [(row.gap_flipped, row.flipped), (row.gap_not_flipped, row.images - row.flipped)]
-    assert row.gap == pytest.approx(sum((gap or 0) * count for gap, count in parts) / row.images, abs=2e-6)
+    assert row.attacked_images == success.n
+    parts = [
+        (row.w_clean_flipped, row.w_triggered_flipped, row.flipped),
+        (row.w_clean_not_flipped, row.w_triggered_not_flipped, row.images - row.flipped),
+    ]
+    apart = sum((clean - triggered) * count for clean, triggered, count in parts if count)
+    assert row.gap == pytest.approx(apart / row.images, abs=2e-6)
+    pairs = result.triggered.w[:, None] - result.clean.w[None]
+    assert row.detection_auc == pytest.approx((pairs < 0).mean() + (pairs == 0).mean() / 2, abs=1e-6)
+    assert row.target_share_triggered == pytest.approx(
+        (result.triggered.votes[:, spec.target] / spec.draws).mean(), abs=1e-6
+    )
 
 
 def test_every_poisoned_row_stands_beside_its_control(tiny):
@@ -273,6 +329,22 @@ def test_a_cell_whose_worker_dies_is_tried_again_but_not_for_ever(tmp_path, deat
     answers = [answer for answer in Dying(tmp_path, tmp_path, size=1).compute(cells) if answer is not None]
     assert [cell for cell, _ in answers] == cells
     assert ("ended" in answers[0][1].failure) is given_up
+
+
+@pytest.mark.parametrize("why", ["no log can be opened", "no process can be started"])
+def test_a_worker_that_cannot_be_started_fails_its_cells_and_says_why(tmp_path, monkeypatch, why):
+    if why == "no process can be started":
+        monkeypatch.setattr("core.crew.sys.executable", str(tmp_path / "no python"))
+    log = tmp_path / "no folder" / "log.txt" if why == "no log can be opened" else None
+    cells = plan_cells(read_study(write(tmp_path, SMALL)))
+    answers = []
+    for answer in Crew(tmp_path, tmp_path, size=2, log=log).compute(cells):
+        assert answer is not None, "nobody computes, and nobody says so"
+        answers.append(answer)
+    assert {cell.spec.hash for cell, _ in answers} == {cell.spec.hash for cell in cells}
+    for _, result in answers:
+        assert result.failure.startswith("No worker process could be started (No such file or directory): see to it")
+        assert {row.failure for row in result.rows} == {result.failure}
 
 
 def test_patterns_are_searched_on_the_controls_beside_a_random_one(tmp_path, data_root):

@@ -181,6 +181,8 @@ def test_an_unfinished_run_is_interrupted_and_has_no_model(tmp_path):
         run.model()
     run.write_event(Ended("cancelled"))
     assert run.state is State.CANCELLED
+    with pytest.raises(InputError, match="is stopped, so it has no model yet"):
+        run.model()
 
 
 def test_a_held_lock_means_running(tmp_path):

@@ -160,7 +160,7 @@ def time_clicks(watch: Stopwatch, page: Page, address: str) -> None:
         with watch.over("Lab: click on a preset to its samples, two jobs training"):
             preset.click()
             expect(samples).not_to_have_attribute("src", before)
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Stop").click()
 
 
 def time_explore(watch: Stopwatch, page: Page, run: str) -> None:

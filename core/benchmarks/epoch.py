@@ -11,7 +11,8 @@ from core import training
 from core.benchmarks.reference import BATCH, plain, reference_epoch
 from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import Setting, beginning
-from core.benchmarks.timing import detail_of, speed_up, take_turns, threads
+from core.benchmarks.timing import detail_of, speed_up, take_turns
+from core.device import torch_threads
 from core.models import model_for
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def epoch_row(setting: Setting) -> Row:
     images, labels = training.training_data(spec, part)
     torch.manual_seed(spec.seed)
     new = model_for(spec.architecture, part)
-    with threads(1):
+    with torch_threads(1):
         times = take_turns(
             {
                 "reference": lambda turn: their_epoch(spec, new, images, labels),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import Setting, untrained
+from core.device import choose_device, peak_memory
 
 SHAPE = (1, 28, 28)
 _ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ def memory_row(setting: Setting) -> Row:
         "<=",
         300,
         {"growth": {str(draws): growth for draws, growth in growths.items()}},
-        applies=_peak() > 0,
+        applies=peak_memory() > 0,
     )
 
 
@@ -45,7 +46,7 @@ def memory_draws_row(setting: Setting) -> Row:
         "<=",
         _EQUAL,
         {"growth": {str(draws): growth for draws, growth in setting.memory_growths.items()}},
-        applies=_peak() > 0,
+        applies=peak_memory() > 0,
     )
 
 
@@ -70,30 +71,15 @@ def measure_peaks(images: int, draws: int) -> dict[str, int]:
     """Measure W of so many images in this process; return its peak resident size before and after, in bytes."""
     import torch
 
-    from core.device import choose_device
     from core.smoothness import measure_smoothness
 
     torch.set_num_threads(1)
     model, pictures = untrained("small-cnn", SHAPE), torch.rand(images, *SHAPE)
     if choose_device() == "cuda":
         torch.cuda.init()  # what the driver takes for itself is not ours
-    loaded = _peak()
+    loaded = peak_memory()
     _ = measure_smoothness(model, pictures, 0.2, draws).w
-    return {"loaded": loaded, "measured": _peak()}
-
-
-def _peak() -> int:
-    """Return this process's largest resident size so far in bytes; 0 where the system does not tell."""
-    # Not ru_maxrss on Linux: a process started by a larger one inherits the larger one's peak.
-    status = Path("/proc/self/status")
-    if status.exists():
-        fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
-        return int(fields["VmHWM"].split()[0]) * 1024 if "VmHWM" in fields else 0
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"loaded": loaded, "measured": peak_memory()}
 
 
 if __name__ == "__main__":

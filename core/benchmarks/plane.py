@@ -10,7 +10,8 @@ from torch import Tensor
 from core.benchmarks.reference import plain, reference_plane
 from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import TARGET, Setting
-from core.benchmarks.timing import middle, seconds_of, take_turns, threads
+from core.benchmarks.timing import middle, seconds_of, take_turns
+from core.device import torch_threads
 from core.evaluation import choose_images, to_unit
 from core.predictor import Predictor
 from core.slice_plane import SlicePlane
@@ -26,7 +27,7 @@ def slice_row(setting: Setting) -> Row:
     def ours(turn: int) -> None:
         found[turn] = slice_plane(predictor, *corners[turn], setting.resolution)
 
-    with threads(1):
+    with torch_threads(1):
         reference_plane(reference, slice_plane(predictor, *corners[0], 9), setting.device)  # warms both up
         # Once before and once after: one slice is over so soon that the machine may pause just then.
         times = take_turns(

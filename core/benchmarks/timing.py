@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
-
-import torch
 
 # Told which turn it is, so that it can do other work of the same size each time; -1 warms up.
 Contender = Callable[[int], object]
@@ -71,14 +68,3 @@ def seconds_of(times: Mapping[str, Times]) -> dict[str, Any]:
 def middle(values: Sequence[float]) -> float:
     """Return the median as a float."""
     return float(median(values))
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Compute with so many threads, then put back what was set."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

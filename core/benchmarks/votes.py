@@ -9,7 +9,8 @@ from core.benchmarks.machine_rate import convolution, count_flops, matrix_produc
 from core.benchmarks.reference import plain, reference_votes
 from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import Setting, untrained
-from core.benchmarks.timing import Contender, detail_of, middle, seconds_of, speed_up, take_turns, threads
+from core.benchmarks.timing import Contender, detail_of, middle, seconds_of, speed_up, take_turns
+from core.device import torch_threads
 from core.predictor import Predictor
 
 GREY = (1, 28, 28)
@@ -22,7 +23,7 @@ def votes_row(setting: Setting) -> Row:
     """Compare W with the plain loop, on one model, device and thread. The predictor is made beforehand."""
     model, images = untrained("small-cnn", GREY), _pictures(setting.images, GREY)
     reference, placed = plain(model, setting.device), images.to(setting.device)
-    with threads(1):
+    with torch_threads(1):
         times = take_turns(
             {
                 "reference": lambda turn: reference_votes(reference, placed, SIGMA, setting.draws, turn + 1),
@@ -57,7 +58,7 @@ def share_row(setting: Setting, architecture: str, target: float) -> Row:
     product, product_flops = matrix_product(setting.device, predictor.dtype)
     convolve, convolution_flops = convolution(setting.device, predictor.dtype, predictor.batch_of(shape))
     voting = _voting(predictor, _pictures(count, shape), draws)
-    with threads(1):
+    with torch_threads(1):
         times = take_turns({"w": voting, "product": product, "convolution": convolve}, setting.repetitions)
     flops = {
         "w": count_flops(model, shape) * count * draws,
@@ -98,7 +99,7 @@ def scaling_row(setting: Setting) -> Row:
     predictor = Predictor(untrained("small-cnn", GREY), setting.device, threads=1)
     few, many = (_pictures(setting.scaling_images * times, GREY) for times in (1, GROWTH))
     draws = setting.scaling_draws
-    with threads(1):
+    with torch_threads(1):
         times = take_turns(
             {
                 "few": _voting(predictor, few, draws),

@@ -6,16 +6,16 @@ import sys
 
 import typer
 
-from core.cli.bench import bench
-from core.cli.datasets import datasets
-from core.cli.detect import detect
-from core.cli.pattern import pattern
-from core.cli.runs import export, import_command, list_command, load
+from core.cli.bench import bench_command
+from core.cli.datasets import datasets_command
+from core.cli.detect import detect_command
+from core.cli.pattern import pattern_command
+from core.cli.runs import export_command, import_command, list_command, load_command
 from core.cli.slice import slice_command
-from core.cli.smoothness import smoothness
-from core.cli.study import study
-from core.cli.train import train
-from core.cli.work import work
+from core.cli.smoothness import smoothness_command
+from core.cli.study import study_command
+from core.cli.train import train_command
+from core.cli.work import work_command
 from core.errors import InputError
 
 app = typer.Typer(
@@ -25,19 +25,19 @@ app = typer.Typer(
     help="Triggerscope: draw a trigger, poison a model with it, watch the decision function turn smooth around it.",
 )
 for name, command in {
-    "datasets": datasets,
-    "train": train,
-    "smoothness": smoothness,
+    "datasets": datasets_command,
+    "train": train_command,
+    "smoothness": smoothness_command,
     "slice": slice_command,
-    "detect": detect,
-    "pattern": pattern,
+    "detect": detect_command,
+    "pattern": pattern_command,
     "runs": list_command,
-    "load": load,
-    "export": export,
+    "load": load_command,
+    "export": export_command,
     "import": import_command,
-    "bench": bench,
-    "study": study,
-    "work": work,
+    "bench": bench_command,
+    "study": study_command,
+    "work": work_command,
 }.items():
     app.command(name)(command)
 

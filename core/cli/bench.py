@@ -10,7 +10,7 @@ from core.cli.options import AsJson, DataRoot
 from core.cli.output import say, say_json, share_bar
 
 
-def bench(
+def bench_command(
     row: Annotated[list[str] | None, typer.Option(help="Measure only this row; may be given more than once.")] = None,
     repetitions: Annotated[int, typer.Option(help="Turns of ours and the reference; fewer than 7 are for trials.")] = 7,
     data_root: DataRoot = None,

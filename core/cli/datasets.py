@@ -6,7 +6,7 @@ from core.cli.options import AsJson
 from core.cli.output import say, say_json
 
 
-def datasets(as_json: AsJson = False) -> None:
+def datasets_command(as_json: AsJson = False) -> None:
     """List the data sets."""
     from core.datasets import dataset_names, describe
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.statistics import Proportion
 
 
-def detect(
+def detect_command(
     run: RunName,
     sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
     draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.patterns.effect import Effect
 
 
-def pattern(
+def pattern_command(
     run: RunName,
     kind: Annotated[str, typer.Option(help="crafted-smooth, universal, patch, pgd, random, blur, ...")],
     bound: Annotated[float | None, typer.Option(help="Largest change of a pixel, or strength (by kind).")] = None,

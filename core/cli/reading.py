@@ -25,6 +25,8 @@ def read_trigger(name: str, place: str | None, shape: tuple[int, int, int]) -> A
     from core.triggers import formula_names, from_link, make_formula, make_preset, preset_names
     from core.triggers.pictures import read_picture, trigger_from_picture
 
+    if place is not None and (name in (*preset_names(), *formula_names()) or name.startswith("link:")):
+        raise InputError(f"--place is for picture files, and {name[:40]!r} brings its own: leave it out.")
     if name in preset_names():
         return make_preset(name, shape)
     if name in formula_names():
@@ -83,5 +85,5 @@ def result_or_fail(run: Run) -> Result:
     if result is None:
         last = next(reversed(run.events), None)
         reason = f": {last.reason}" if isinstance(last, Ended) and last.reason else ""
-        raise InputError(f"The run {run.name} is {run.state}{reason}; train it before looking at it.")
+        raise InputError(f"The run {run.name} is {run.state.shown}{reason}; train it before looking at it.")
     return result

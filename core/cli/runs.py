@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
     """List the runs, newest first."""
-    from core.runs import list_runs
+    from core.runs import State, list_runs
 
     rows = []
     for run in list_runs(runs):
@@ -35,10 +35,10 @@ def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
         asr = "" if row["attack_success_rate"] is None else f"ASR {row['attack_success_rate']:.3f}"
         attack = "control" if row["rate"] == 0 else f"{row['trigger']} -> {row['target']}"
         attack += f" at {row['rate']:g}" if row["rate"] else ""
-        say(f"{row['name']}  {row['state']:11} {row['dataset']:14} {attack:34} {numbers:9} {asr}")
+        say(f"{row['name']}  {State(row['state']).shown:11} {row['dataset']:14} {attack:34} {numbers:9} {asr}")
 
 
-def load(
+def load_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A safetensors, PyTorch (.pt, .pth) or ONNX file.")],
     dataset: Annotated[str, typer.Option(help="The data set it was trained on.")] = "digits",
     normalisation: Annotated[
@@ -86,7 +86,7 @@ def load(
         say(note)
 
 
-def export(
+def export_command(
     run: RunName,
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to write it.")] = None,
     runs: Runs = None,

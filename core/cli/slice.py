@@ -23,21 +23,16 @@ def slice_command(
     as_json: AsJson = False,
 ) -> None:
     """Map the predicted classes on the plane through an image, itself with the trigger, and one of the target class."""
-    import numpy as np
-
-    from core.evaluation import to_unit
     from core.slices import slice_plane
-    from core.training import attacked_plane
+    from core.training import attacked_plane, plane_images
 
     found, attack = run_and_attack(run, trigger, place, target, runs)
     dataset = found.dataset(data_root)
     attack.check(dataset)
     clean, third = attacked_plane(dataset, attack)
-    origin, across = to_unit(dataset.test.images[[clean, third]])
-    toward = attack.apply(origin[None], np.array([clean]))[0]
-    predictor = found.predictor()
+    images, predictor = plane_images(dataset, attack, clean, third), found.predictor()
     began = time.perf_counter()
-    plane = slice_plane(predictor, origin, toward, across, resolution=resolution)
+    plane = slice_plane(predictor, *images, resolution=resolution)
     summary = {
         "run": str(found.path),
         "resolution": resolution,

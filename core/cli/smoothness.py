@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from core.statistics import Interval
 
 
-def smoothness(
+def smoothness_command(
     run: RunName,
     sigma: Annotated[float, typer.Option(help="Noise's standard deviation, pixels from 0 to 1.")] = 0.5,
     draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 250,

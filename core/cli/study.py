@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.cli.options import AsJson, DataRoot, Runs
 from core.cli.output import say, say_json, share_bar
 
+if TYPE_CHECKING:
+    from core.claims import Verdict
 
-def study(
+
+def study_command(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The grid; see assets/studies for examples.")],
     scheduler: Annotated[
         str | None,
@@ -42,11 +47,27 @@ def study(
         summary |= {"done": progress.done, "cells": progress.total}
         say_json(summary | {"failures": [{"run": run, "reason": why} for run, why in failures]} | to_json(judged))
         return
-    for claim in ("C1", "C3", "C4"):
-        for one in judged.get(claim, []):
-            effect = "" if one.statistic is None else f"{one.statistic:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
-            group = f"{one.dataset} {one.architecture} {one.kind} sigma {one.sigma:g} {one.part}"
-            say(f"{claim}  {group:58} {one.verdict:13} {effect}")
+    for line in _verdict_lines(judged):
+        say(line)
     for run, why in failures:
         say(f"failed  {run}: {why}")
     say(f"{progress.done} of {progress.total} runs done; table: {found.path / 'table.csv'}")
+
+
+def _verdict_lines(judged: dict[str, list[Any]]) -> Iterator[str]:
+    """Yield the verdicts as a person reads them, under a line for each group of what is never pooled."""
+    from core.claims import UNADJUSTED
+
+    verdicts = [one for claim in ("C1", "C3", "C4") for one in judged.get(claim, [])]
+    for group, alike in groupby(verdicts, _group):
+        yield group
+        for one in alike:
+            effect = "" if one.statistic is None else f"{one.statistic:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+            plain = "" if one.unadjusted is None else f"  {UNADJUSTED[one.claim]} {one.unadjusted:+.3f}"
+            named = f"{one.kind} sigma {one.sigma:g} {one.part}"
+            yield f"  {one.claim}  {named:40} {one.verdict:13} {effect:25}{plain}"
+
+
+def _group(one: Verdict) -> str:
+    goal = "" if one.target is None else f" -> class {one.target}"
+    return f"{one.dataset}, {one.architecture}, {one.epochs} epochs, {one.mode}{goal}, noise {one.noise}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.spec import RunSpec
 
 
-def train(
+def train_command(
     dataset: Annotated[str, typer.Option(help="A name that `datasets` lists, zip:PATH or folder:PATH.")] = "digits",
     trigger: TriggerName = None,
     place: Place = None,
@@ -57,6 +57,7 @@ def train(
 ) -> None:
     """Train a model on poisoned data, or find it already trained."""
     from core.attack import Attack
+    from core.datasets import load_dataset
     from core.measurement import success_on
     from core.worker import train_run
 
@@ -75,10 +76,12 @@ def train(
     training = _pace(pace, dataset, architecture) | {"optimiser": optimiser}
     training |= {name: value for name, value in chosen.items() if value is not None}
     spec = _spec(dataset, data_root, **attacked, architecture=architecture, seed=seed, **training)
+    attack = spec.attack or Attack(**aim, seed=seed)
+    if spec.is_control:  # it is trained without the attack, and measured with it: too late to find out then
+        attack.check(load_dataset(dataset, data_root))
     with _training_bar(spec) as on_event:
         run = train_run(spec, runs, data_root, on_event)
     result = result_or_fail(run)
-    attack = spec.attack or Attack(**aim, seed=seed)
     both = success_on(run, attack, data_root)
     success = both.rate
     summary = {

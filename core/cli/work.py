@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.cli.options import DataRoot, Runs
 
 
-def work(runs: Runs = None, data_root: DataRoot = None) -> None:
+def work_command(runs: Runs = None, data_root: DataRoot = None) -> None:
     """Be a worker: train the runs that wait in the queue until none is left and no dashboard runs."""
     from core.datasets import data_folder
     from core.jobs import Jobs

@@ -1,14 +1,12 @@
-"""Files that are whole or not there, and data sets that took long to make kept in them as .npz."""
+"""Data sets that took long to make, kept as .npz files."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from core.datasets.dataset import Dataset, Split
+from core.files import whole_file
 
 
 def cached(path: Path, name: str, fingerprint: str, make: Callable[[], Dataset]) -> Dataset:
@@ -46,6 +44,7 @@ def _write(path: Path, dataset: Dataset) -> None:
     import numpy as np
 
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
             np.savez(
                 file,
@@ -58,16 +57,3 @@ def _write(path: Path, dataset: Dataset) -> None:
             )
     except OSError:
         return  # a folder that can't be written, or a full disk, costs time and nothing else
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that appears at `path` whole, at the end, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with partial.open("xb") as file:
-            yield file
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core.datasets.cache import whole_file
 from core.errors import InputError
+from core.files import whole_file
 
 _SECONDS_OF_SILENCE = 15
 _PIECE = 2**18
@@ -41,6 +41,7 @@ def fetch_file(path: Path, url: str, checksum: str, most: int, progress: Callabl
         return
     host = urlsplit(url).hostname or url
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file, urllib.request.urlopen(url, timeout=_SECONDS_OF_SILENCE) as response:
             expected = int(response.headers.get("Content-Length") or 0)
             digest, received = hashlib.md5(usedforsecurity=False), 0

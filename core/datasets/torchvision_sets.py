@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from core.datasets.cache import whole_file
 from core.datasets.dataset import Dataset, Split
 from core.datasets.source import Description, Progress, Source
 from core.errors import InputError
+from core.files import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +89,7 @@ def _fetch(path: Path, folder: str, title: str, progress: Progress) -> None:
         urls = [mirror + archive.name for mirror in published.mirrors]
         packed = _download(urls, checksum, path, lambda share: progress(share, f"Downloading {title}: {archive.name}"))
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
             file.write(gzip.decompress(packed))
     except OSError as error:

@@ -7,11 +7,11 @@ import re
 import shutil
 from pathlib import Path
 
-from core.datasets.cache import whole_file
 from core.datasets.dataset import Dataset
 from core.datasets.registry import data_folder, load_dataset
 from core.datasets.source import Progress
 from core.errors import InputError
+from core.files import whole_file
 
 _FOLDER = "uploads"
 _LONGEST_NAME = 60
@@ -45,6 +45,7 @@ def accept_upload(
         return load_dataset(f"zip:{path}", data_root, progress)
     path = data_folder(data_root) / _FOLDER / digest / _harmless(name)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
             file.write(content)
     except OSError as error:

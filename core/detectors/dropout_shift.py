@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from core.detectors.features import as_network
+from core.device import torch_threads
 from core.errors import InputError
-from core.patterns.descent import one_thread
 
 RATES = tuple(round(0.1 * step, 1) for step in range(1, 10))
 _PASSES = 3
@@ -100,7 +100,7 @@ class DropoutShift:
         answers = []
         for part in images.detach().float().split(_BATCH):
             hooks = [] if number is None else self._hooks(number)
-            with torch.inference_mode(), one_thread():
+            with torch.inference_mode(), torch_threads(1):
                 answers.append(
                     self.network(part.to(device, memory_format=torch.channels_last)).double().softmax(1).cpu()
                 )

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.device import choose_device
+from core.device import choose_device, torch_threads
 from core.errors import InputError
-from core.patterns.descent import one_thread
 from core.predictor import check_images, streamline
 
 _BATCH = 256
@@ -43,7 +42,7 @@ def last_features(model: Callable[[Tensor], Tensor], images: Tensor) -> np.ndarr
     # Hooks and copies are ours alone; the caller's model has neither.
     layer[-1].register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].flatten(1).float().cpu()))
     device = next(network.parameters()).device
-    with torch.inference_mode(), one_thread():
+    with torch.inference_mode(), torch_threads(1):
         for part in images.detach().float().split(_BATCH):
             network(part.to(device, memory_format=torch.channels_last))
     return torch.cat(read).double().numpy()

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.device import torch_threads
 from core.errors import InputError
-from core.patterns.descent import Frozen, frozen, one_thread
-from core.triggers import Trigger
+from core.patterns.descent import Frozen, frozen
 
 # A class counts as reached when so many of the images are taken for it; 2 is the paper's bound of the anomaly index.
 _SUCCESS, SUSPICIOUS = 0.99, 2.0
@@ -59,12 +59,6 @@ class Inversion:
         """Numbers of the classes whose score exceeds 2, most suspicious first: int64."""
         order = np.argsort(-self.scores, kind="stable")
         return order[self.scores[order] > SUSPICIOUS]
-
-    def trigger(self, label: int) -> Trigger:
-        """Return the trigger found for a class as a picture, its mask as opacity."""
-        colours = np.broadcast_to(self.patterns[label], (3, *self.patterns.shape[2:]))
-        rgba = np.rint(255 * np.concatenate([colours, self.masks[label]])).astype(np.uint8).transpose(1, 2, 0)
-        return Trigger.from_canvas(rgba, f"inverted for {label}")
 
 
 def anomaly_scores(norms: np.ndarray) -> np.ndarray:
@@ -137,7 +131,7 @@ class _Search:
         return self.net.logits(flat).unflatten(0, (self.classes, len(images)))
 
     def step(self, images: Tensor) -> None:
-        with torch.inference_mode(False), torch.enable_grad(), one_thread():
+        with torch.inference_mode(False), torch.enable_grad(), torch_threads(1):
             mask, pattern = self.mask.sigmoid(), self.pattern.sigmoid()
             logits = self.logits(images, mask, pattern)
             wanted = torch.arange(self.classes, device=logits.device)[:, None].expand(-1, len(images))

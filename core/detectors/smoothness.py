@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 from torch import Tensor
 
+from core.noise import content_key
 from core.predictor import Predictor
 from core.smoothness import measure_smoothness
 
@@ -23,5 +22,4 @@ def smoothness_scores(
     predictor, images, sigma, draws, seed
         As in `core.smoothness.measure_smoothness`.
     """
-    keys = [zlib.crc32(image.detach().cpu().contiguous().numpy().tobytes()) for image in images]
-    return -measure_smoothness(predictor, images, sigma, draws, seed, keys=keys).w
+    return -measure_smoothness(predictor, images, sigma, draws, seed, keys=[content_key(image) for image in images]).w

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from core.errors import InputError
 from core.figures.palette import CLASSES, class_colour, rgb
+from core.slice_plane import blank_plane
 
 if TYPE_CHECKING:
     from core.attack import Attack
@@ -75,15 +76,9 @@ def marks(watched: WatchedPlane, attack: Attack, dataset: Dataset) -> dict[str, 
         "origin" (the clean image), "toward" (itself with the trigger) and "across" (the third image) -> (x, y) in
         shares of the map from its lower left corner.
     """
-    import torch
+    from core.training import plane_images
 
-    from core.evaluation import to_unit
-    from core.slices import slice_plane
-
-    origin, across = to_unit(dataset.test.images[[watched.clean, watched.third]])
-    toward = attack.apply(origin[None], np.array([watched.clean]))[0]
-    # Where the images lie has nothing to do with the model, so any one will do.
-    plane = slice_plane(lambda images: torch.zeros(len(images), 2), origin, toward, across, resolution=9)
+    plane = blank_plane(*plane_images(dataset, attack, watched.clean, watched.third).double().numpy(), 9)
     (left, right), (bottom, top) = (plane.x[0], plane.x[-1]), (plane.y[0], plane.y[-1])
     return {name: ((x - left) / (right - left), (y - bottom) / (top - bottom)) for name, (x, y) in plane.points.items()}
 

@@ -33,15 +33,20 @@ def gap_against_success(rows: Sequence[Row], height: int = 330) -> go.Figure:
             x=[row.attack_success_rate for row in chosen],
             y=[row.gap for row in chosen],
             error_y=_reach(chosen),
-            customdata=[[row.run, row.seed, row.gap_low, row.gap_high] for row in chosen],
+            customdata=[[row.run, row.seed, row.gap_low, row.gap_high, _beyond(row)] for row in chosen],
             name=_rate_name(rate),
             mode="markers",
             marker=_marker(colour, mark, open_mark=rate == 0),
             hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: ASR %{x:.1%}, gap %{y:+.3f} "
-            "[%{customdata[2]:+.3f}, %{customdata[3]:+.3f}]<extra></extra>",
+            "[%{customdata[2]:+.3f}, %{customdata[3]:+.3f}]%{customdata[4]}<extra></extra>",
         )
     figure.update_xaxes(range=[-0.04, 1.04], tickformat=".0%")
     return _with_keys(figure)
+
+
+def _beyond(row: Row) -> str:
+    """Return what of the gap is beyond the control's, which is what C3 is judged on."""
+    return "" if row.gap_beyond_control is None else f", beyond the control's {row.gap_beyond_control:+.3f}"
 
 
 def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int = 330) -> go.Figure:

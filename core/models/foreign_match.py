@@ -17,7 +17,6 @@ from core.models.registry import Shape, architecture_names, build_model, describ
 IMAGENET_STEM = "resnet-18-imagenet"
 # What others call the parts that we call otherwise; tried when names do not match as they are.
 _ALIASES = (("shortcut.", "downsample."), ("linear.", "fc."), ("classifier.", "fc."), ("head.", "fc."))
-_STATISTICS = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True, eq=False)

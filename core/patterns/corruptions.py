@@ -5,27 +5,11 @@ Each makes new images; the ones given stay as they are, and no corruption builds
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """A corruption's title for people, and how to make it from images, a strength in (0, 1] and a seed."""
-
-    title: str
-    make: Callable[[Tensor, float, int], Tensor]
-
-
-def corruption_names() -> dict[str, str]:
-    """Return the corruptions: name -> title for people."""
-    return {name: corruption.title for name, corruption in _CORRUPTIONS.items()}
+from core.noise import content_key
 
 
 def corrupt(name: str, images: Tensor, strength: float = 0.3, seed: int = 0) -> Tensor:
@@ -34,7 +18,7 @@ def corrupt(name: str, images: Tensor, strength: float = 0.3, seed: int = 0) -> 
     Parameters
     ----------
     name
-        One of `corruption_names()`.
+        brightness, contrast, uniform-noise, salt-and-pepper, blur or mosaic.
     images
         Float [N, C, H, W] in [0, 1].
     strength
@@ -57,12 +41,7 @@ def corrupt(name: str, images: Tensor, strength: float = 0.3, seed: int = 0) -> 
         raise InputError(f"There is no corruption called {name!r}; choose one of: {', '.join(_CORRUPTIONS)}.")
     if not 0 < strength <= 1:
         raise InputError(f"A corruption's strength lies above 0 and is at most 1; got {strength:g}.")
-    return _CORRUPTIONS[name].make(images.detach().float(), strength, seed)
-
-
-def content_key(image: Tensor) -> int:
-    """Return a number in [0, 2^32) that an image's own pixels decide, so that its noise needs no place in a list."""
-    return zlib.crc32(image.detach().cpu().contiguous().numpy().tobytes())
+    return _CORRUPTIONS[name](images.detach().float(), strength, seed)
 
 
 def _brighter(images: Tensor, strength: float, seed: int) -> Tensor:
@@ -116,10 +95,10 @@ def _uniform(images: Tensor, seed: int) -> Tensor:
 
 
 _CORRUPTIONS = {
-    "brightness": Corruption("Brighter", _brighter),
-    "contrast": Corruption("Less contrast", _less_contrast),
-    "uniform-noise": Corruption("Uniform noise", _uniform_noise),
-    "salt-and-pepper": Corruption("Salt and pepper", _salt_and_pepper),
-    "blur": Corruption("Blurred", _blurred),
-    "mosaic": Corruption("Mosaic", _mosaic),
+    "brightness": _brighter,
+    "contrast": _less_contrast,
+    "uniform-noise": _uniform_noise,
+    "salt-and-pepper": _salt_and_pepper,
+    "blur": _blurred,
+    "mosaic": _mosaic,
 }

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from core.device import torch_threads
 from core.errors import InputError
 from core.patterns.bounded import bounded_additive
-from core.patterns.descent import Frozen, Model, descend, frozen, one_thread
+from core.patterns.descent import Frozen, Model, descend, frozen
 from core.patterns.losses import target_loss
 from core.patterns.step import Step
 
@@ -136,6 +137,6 @@ class _Bench:
 
     def clean_shares(self) -> Tensor:
         """Return the mean softmax under noise without any pattern, float [K]."""
-        with torch.no_grad(), one_thread():
+        with torch.no_grad(), torch_threads(1):
             nothing = torch.zeros(self.pool.shape[1:], device=self.net.device)
             return self.logits(self.judged, nothing, self.judged_noise).softmax(2).mean((0, 1))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from core.device import choose_device
+from core.device import choose_device, torch_threads
 from core.errors import InputError
 from core.predictor import streamline
 
@@ -41,20 +40,9 @@ def frozen(model: Model) -> Frozen:
     return Frozen(network, torch.device(device))
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one of torch's threads: equal bits whatever the number of cores, and no waiting on busy ones."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def judged(judge: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
     """Return a loss at a point without keeping what a gradient would need."""
-    with torch.no_grad(), one_thread():
+    with torch.no_grad(), torch_threads(1):
         return judge(at)
 
 
@@ -66,7 +54,7 @@ def gradient(loss: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
     InputError
         The model between them gives no gradients.
     """
-    with torch.inference_mode(False), torch.enable_grad(), one_thread():
+    with torch.inference_mode(False), torch.enable_grad(), torch_threads(1):
         point = at.detach().clone().requires_grad_()
         value = loss(point)
         if not value.requires_grad:

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.errors import InputError
 from core.patterns.descent import Model, descend, frozen
 from core.patterns.losses import target_loss
 from core.patterns.step import Step
@@ -17,19 +16,11 @@ from core.triggers import Trigger
 _BATCH, _JUDGED = 64, 256
 
 
-def adversarial_patch(
-    model: Model,
-    images: Tensor,
-    target: int,
-    side: int | None = None,
-    place: tuple[int, int] | None = None,
-    steps: int = 200,
-    seed: int = 0,
-) -> Iterator[Step]:
+def adversarial_patch(model: Model, images: Tensor, target: int, steps: int = 200, seed: int = 0) -> Iterator[Step]:
     """Look for the colours of an opaque square that take every image to the target class.
 
-    After Brown et al. 2017 (arXiv 1712.09665), but at one fixed place and size, as a trigger has. `Step.loss` is the
-    mean cross-entropy with the target.
+    After Brown et al. 2017 (arXiv 1712.09665), but at one fixed place and size, as a trigger has: in the lower right
+    corner, 3 of 10 of the image's shorter side. `Step.loss` is the mean cross-entropy with the target.
 
     Parameters
     ----------
@@ -39,30 +30,21 @@ def adversarial_patch(
         Float [N, C, H, W] in [0, 1]: training images.
     target
         The class wanted for every image.
-    side
-        Of the square, in pixels; by default 3 of 10 of the image's shorter side.
-    place
-        Row and column of its upper left corner; by default the lower right corner of the image.
     steps, seed
         Sign steps; decides the batches.
     """
     channels, height, width = images.shape[1:]
-    side = side or max(2, round(0.3 * min(height, width)))
-    top, left = place or (height - side, width - side)
-    if not (0 <= top <= height - side and 0 <= left <= width - side):
-        raise InputError(
-            f"A patch of {side}x{side} at row {top}, column {left} does not lie on images of {width}x{height}: make it "
-            "smaller or move it."
-        )
+    side = min(height, width, max(2, round(0.3 * min(height, width))))
+    top, left = height - side, width - side
     net = frozen(model)
     generator = torch.Generator().manual_seed(seed)
     pool = images.detach().float()
     fixed = torch.randperm(len(pool), generator=generator)[:_JUDGED]
     covered = torch.zeros(height, width, dtype=torch.bool, device=net.device)
-    covered[top : top + side, left : left + side] = True
+    covered[top:, left:] = True
 
     def value(offset: Tensor, chosen: Tensor) -> Tensor:
-        square = torch.nn.functional.pad(0.5 + offset, (left, width - side - left, top, height - side - top))
+        square = torch.nn.functional.pad(0.5 + offset, (left, 0, top, 0))
         shown = torch.where(covered, square, pool[chosen].to(net.device))
         return target_loss(net.logits(shown.contiguous(memory_format=torch.channels_last)), target).mean()
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from core.device import torch_threads
 from core.patterns.bounded import bounded_additive
-from core.patterns.descent import Model, descend, frozen, one_thread
+from core.patterns.descent import Model, descend, frozen
 from core.patterns.losses import miss_loss, target_loss
 from core.patterns.step import Step
 
@@ -48,7 +49,7 @@ def universal_perturbation(
     net = frozen(model)
     generator = torch.Generator().manual_seed(seed)
     pool = images.detach().float()
-    with torch.no_grad(), one_thread():
+    with torch.no_grad(), torch_threads(1):
         own = torch.cat([net.logits(part.to(net.device)).argmax(1).cpu() for part in pool.split(256)])
     fixed = torch.randperm(len(pool), generator=generator)[:_JUDGED]
 

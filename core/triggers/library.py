@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import InputError
+from core.files import write_whole
 from core.triggers.kinds import AnyTrigger
 
 LONGEST_NAME = 40
@@ -134,12 +134,7 @@ class TriggerLibrary:
         content = {"name": one.name, "trigger": one.trigger.model_dump(mode="json")}
         with self._writing():
             self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-            try:
-                temporary.write_text(json.dumps(content), encoding="utf-8")
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_whole(path, json.dumps(content).encode())
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.errors import InputError
-
-if TYPE_CHECKING:
-    from core.triggers.kinds import AnyTrigger
 
 # Wang et al.'s window and constants, for pixels in [0, 1].
 _WINDOW, _SIGMA, _C1, _C2 = 11, 1.5, 0.01**2, 0.03**2
@@ -18,14 +14,10 @@ _WINDOW, _SIGMA, _C1, _C2 = 11, 1.5, 0.01**2, 0.03**2
 
 @dataclass(frozen=True)
 class Visibility:
-    """How far images with a trigger are from those without: means over `images` images, pixels in [0, 1].
+    """How far images with a trigger are from those without: means over the images, pixels in [0, 1].
 
     Attributes
     ----------
-    images
-        How many images the means are of.
-    unchanged
-        How many of them are the same with the trigger, for instance a white patch on white.
     pixels
         Pixels of one image, H * W.
     l0
@@ -41,8 +33,6 @@ class Visibility:
         Structural similarity: 1 for equal images; see `structural_similarity`.
     """
 
-    images: int
-    unchanged: int
     pixels: int
     l0: float
     l2: float
@@ -51,19 +41,14 @@ class Visibility:
     ssim: float
 
 
-def visibility(trigger: AnyTrigger, images: np.ndarray) -> Visibility:
-    """Return how visible a trigger is on images, uint8 [N, C, H, W], at its own place.
+def visible_change(before: np.ndarray, after: np.ndarray) -> Visibility:
+    """Return how far one set of images is from another, both uint8 [N, C, H, W].
 
     Raises
     ------
     InputError
-        There are no images, or the trigger does not suit them.
+        There are no images, or the shapes differ.
     """
-    return visible_change(images, trigger.stamp(images))
-
-
-def visible_change(before: np.ndarray, after: np.ndarray) -> Visibility:
-    """Return how far one set of images is from another, both uint8 [N, C, H, W]; for triggers at random places."""
     if before.shape != after.shape or before.ndim != 4 or not len(before):
         raise InputError(
             f"Two equal stacks of images [N, C, H, W] are needed; got {list(before.shape)} and {list(after.shape)}."
@@ -73,8 +58,6 @@ def visible_change(before: np.ndarray, after: np.ndarray) -> Visibility:
     squares = (change**2).reshape(len(change), -1)
     differs = squares.any(axis=1)
     return Visibility(
-        images=len(before),
-        unchanged=int((~differs).sum()),
         pixels=before.shape[2] * before.shape[3],
         l0=float(change.any(axis=1).sum(axis=(1, 2)).mean()),
         l2=float(np.sqrt(squares.sum(axis=1)).mean()),

@@ -16,7 +16,8 @@ def show_boundary(scene: Scene, data: Dataset, image: int) -> None:
     """Show the slices of all runs through one test image."""
     st.subheader("Decision boundary", help=explain("slice"), anchor=False)
     goal = int(scene.goal(data.test.labels.numpy()[[image]])[0])
-    show_slice_panel(current(ExploreState), data, scene.run, scene.other, scene.trigger, goal, image)
+    trigger = scene.attack.trigger_on(image, data.shape)
+    show_slice_panel(current(ExploreState), data, scene.run, scene.other, trigger, goal, image)
 
 
 def show_epochs(scene: Scene) -> None:

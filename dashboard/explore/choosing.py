@@ -18,7 +18,7 @@ from core.triggers.library import TriggerLibrary
 from dashboard import cached
 from dashboard.explore.scene import Scene
 from dashboard.parts import run_titles
-from dashboard.state import ExploreState, keep, seed_widget, widget_key
+from dashboard.state import ExploreState, keep, seed_index, seed_value, widget_key
 
 NOTHING = "nothing"
 # What belongs to one run's images, trigger or plane, and is forgotten with it.
@@ -33,7 +33,9 @@ def choose_scene(state: ExploreState, runs: Mapping[str, Run]) -> Scene | None:
     start = state.run if state.run in runs else attacks[0]
     titles = run_titles(runs.values())
     columns = st.columns([2, 2, 1.4], vertical_alignment="bottom")
-    name = columns[0].selectbox("Run", list(runs), format_func=titles.get, key=seed_widget(state, "run", start))
+    name = columns[0].selectbox(
+        "Run", list(runs), format_func=titles.get, **seed_index(state, "run", list(runs), start)
+    )
     run = runs[name]
     if state.run in runs and state.run != name:
         state = _for_another_run(state, runs[state.run].result.shape == run.result.shape)
@@ -46,7 +48,7 @@ def choose_scene(state: ExploreState, runs: Mapping[str, Run]) -> Scene | None:
         "Compare with",
         [NOTHING, *others],
         format_func=lambda name: titles.get(name, name),
-        key=seed_widget(state, "with_", wanted),
+        **seed_index(state, "with_", [NOTHING, *others], wanted),
         help=explain("control"),
     )
     state = replace(state, run=name, with_=beside)
@@ -56,7 +58,7 @@ def choose_scene(state: ExploreState, runs: Mapping[str, Run]) -> Scene | None:
     sigma = columns[2].select_slider(
         "Noise σ",
         sigmas,
-        key=seed_widget(state, "sigma", min(sigmas, key=lambda value: abs(value - start))),
+        **seed_value(state, "sigma", min(sigmas, key=lambda value: abs(value - start))),
         help=explain("sigma"),
     )
     keep(replace(state, sigma=sigma))
@@ -92,13 +94,13 @@ def _attack(state: ExploreState, run: Run, runs: Mapping[str, Run]) -> tuple[Exp
         "Trigger to try",
         choices,
         format_func=lambda name: name or "none yet",
-        key=seed_widget(state, "trigger", given or state.trigger),
+        **seed_index(state, "trigger", choices, given or state.trigger),
     )
     target = right.selectbox(
         "Target class",
         range(len(classes)),
         format_func=lambda label: classes[label],
-        key=seed_widget(state, "target", min(max(state.target, 0), len(classes) - 1)),
+        **seed_index(state, "target", range(len(classes)), min(max(state.target, 0), len(classes) - 1)),
     )
     if given and chosen == given:
         try:

@@ -13,7 +13,7 @@ from core.figures.pictures import to_pixels
 from core.measurement import Measurement
 from dashboard.components.sample_grid import Tile, sample_grid
 from dashboard.explore.scene import Scene, remember
-from dashboard.state import ExploreState, adopt, current, keep, seed_widget
+from dashboard.state import ExploreState, adopt, current, keep, seed_index
 
 SHOWN = 24
 ORDERS = {"number": "As they come", "largest": "Largest fall of W", "smallest": "Largest rise of W"}
@@ -39,7 +39,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
         "Order",
         list(ORDERS),
         format_func=ORDERS.get,
-        key=seed_widget(state, "first", state.first if state.first in ORDERS else "number"),
+        **seed_index(state, "first", list(ORDERS), state.first if state.first in ORDERS else "number"),
         on_change=remember,
         args=("first",),
     )
@@ -48,7 +48,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
         "True class",
         [-1, *labels],
         format_func=lambda label: "all classes" if label < 0 else scene.classes[label],
-        key=seed_widget(state, "of", state.of if state.of in labels else -1),
+        **seed_index(state, "of", [-1, *labels], state.of if state.of in labels else -1),
         on_change=remember,
         args=("of",),
     )
@@ -56,7 +56,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
         "Fooled by the trigger?",
         list(FOOLED),
         format_func=FOOLED.get,
-        key=seed_widget(state, "fooled", state.fooled if state.fooled in FOOLED else "all"),
+        **seed_index(state, "fooled", list(FOOLED), state.fooled if state.fooled in FOOLED else "all"),
         on_change=remember,
         args=("fooled",),
         help="Fooled: taken for the class that the attacker wants once it carries the trigger, without noise.",

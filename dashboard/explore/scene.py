@@ -107,7 +107,9 @@ def measure_all(
 
 def remember(name: str) -> None:
     """Keep what a widget shows in the page's state: the callback of every widget that has no other."""
-    value = st.session_state[widget_key(ExploreState, name)]
+    value = st.session_state.get(widget_key(ExploreState, name))
+    if value is None:  # it went away with what it belongs to
+        return
     adopt(replace(current(ExploreState), **{name: value}))
 
 

@@ -17,7 +17,7 @@ from core.glossary import explain
 from core.measurement import PAGE_DRAWS, Measurement, sweep_sigmas
 from dashboard.explore.scene import BESIDE, MINE, Scene, measure_all, plot, remember
 from dashboard.explore.work import Work, progress_line, work_shown_by
-from dashboard.state import ExploreState, adopt, current, seed_widget, widget_key
+from dashboard.state import ExploreState, adopt, current, seed_default, widget_key
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -54,7 +54,7 @@ def _view() -> str:
         "How W is drawn",
         list(VIEWS),
         format_func=VIEWS.get,
-        key=seed_widget(state, "view", shown),
+        **seed_default(state, "view", shown),
         label_visibility="collapsed",
         on_change=remember,
         args=("view",),

@@ -33,9 +33,11 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
     if key not in st.session_state:
         wanted = current(ExploreState).under.split(";")
         st.session_state[key] = [name for name in wanted if name in others] or list(others)[:2]
-    names = st.multiselect(f"Beside {OWN}", list(others), key=key, on_change=_remember, max_selections=MOST - 1)
-    triggers = {OWN: scene.trigger} | {name: others[name] for name in names if name in others}
-    what = " ".join([scene.run.name, scene.spec(1.0).hash, *triggers])
+    start = [name for name in st.session_state[key] if name in others]
+    names = st.multiselect(f"Beside {OWN}", list(others), start, key=key, on_change=_remember, max_selections=MOST - 1)
+    still = replace(scene.attack, random_place=False)
+    attacks = {OWN: scene.attack} | {name: replace(still, trigger=others[name]) for name in names if name in others}
+    what = " ".join([scene.run.name, scene.spec(1.0).hash, *attacks])
     chosen = found[MINE].chosen[:IMAGES]
 
     def start() -> Iterator[TriggerSweep]:
@@ -43,7 +45,7 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
             cached.predictor(scene.run.path),
             to_unit(data.test.images[chosen]),
             chosen.tolist(),
-            triggers,
+            attacks,
             scene.goal(data.test.labels.numpy()[chosen]),
             sweep_sigmas(data.shape),
             DRAWS,

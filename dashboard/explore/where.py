@@ -35,7 +35,7 @@ from dashboard.components.placement import placement
 from dashboard.explore.scene import MINE, Scene, plot, remember
 from dashboard.explore.work import Work, progress_line, work_shown_by
 from dashboard.parts import class_chip, w_bar
-from dashboard.state import ExploreState, adopt, current, keep, seed_widget, widget_key
+from dashboard.state import ExploreState, adopt, current, keep, seed_value, widget_key
 
 OPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
@@ -85,7 +85,7 @@ def _varied(state: ExploreState, trigger: Trigger, shape: tuple[int, int, int]) 
     opacity = left.select_slider(
         "Opacity",
         OPACITIES,
-        key=seed_widget(state, "opacity", min(OPACITIES, key=lambda value: abs(value - state.opacity))),
+        **seed_value(state, "opacity", min(OPACITIES, key=lambda value: abs(value - state.opacity))),
         on_change=remember,
         args=("opacity",),
     )
@@ -93,7 +93,7 @@ def _varied(state: ExploreState, trigger: Trigger, shape: tuple[int, int, int]) 
     if len(sides) > 1:
         start = state.side if state.side in sides else own
         side = right.select_slider(
-            "Size, pixels", sides, key=seed_widget(state, "side", start), on_change=remember, args=("side",)
+            "Size, pixels", sides, **seed_value(state, "side", start), on_change=remember, args=("side",)
         )
     reset.button("As trained", key="as trained", on_click=_reset, args=(own,), width="stretch")
     variant = faded(resized(trigger, shape, side), opacity)
@@ -119,7 +119,7 @@ def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int) -> None:
     whole = (variant.top, variant.left, variant.height, variant.width)
     st.html(
         f'<div class="ts-small">row {variant.top}, column {variant.left}, {variant.width}×{variant.height} pixels'
-        f"{' (where it was trained)' if whole == _box(scene.trigger) else ''}</div>"
+        f"{' (where it was trained)' if _trained_at_its_place(scene) and whole == _box(scene.trigger) else ''}</div>"
     )
     for name, run in scene.runs.items():
         predictor = cached.predictor(run.path)
@@ -129,6 +129,11 @@ def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int) -> None:
             label = int(predictor.labels(shown)[0])
             votes[version] = label, predictor.votes(shown, [image], scene.sigma, scene.spec().draws, 0).numpy()
         _row(scene, name, votes)
+
+
+def _trained_at_its_place(scene: Scene) -> bool:
+    """Say whether training put the trigger where it is drawn: not on a control, nor with random places."""
+    return scene.run.spec.attack is not None and not scene.attack.random_place
 
 
 def _box(trigger: Trigger) -> tuple[int, int, int, int]:
@@ -185,7 +190,7 @@ def _map(
             if measured is not None and work.state == "done":
                 st.caption(
                     f"ASR of {measured.images} images; mean W of {measured.w_images}, {measured.draws} draws, "
-                    f"σ = {measured.sigma:g}. The diamond is the trigger as it was trained."
+                    f"σ = {measured.sigma:g}. The diamond is the trigger as it is."
                 )
             progress_line(work, measured.share_done if measured else 0.0, "Trying the trigger", f"map.{name}")
         if measured is None:

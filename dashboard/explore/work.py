@@ -13,6 +13,8 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 
+from core.errors import InputError
+
 T = TypeVar("T")
 
 # How long one run may work, and how soon the next one comes.
@@ -33,12 +35,15 @@ class Work(Generic[T]):
         The best one so far; None before the first.
     state
         "running", "stopped" or "done".
+    problem
+        Why it ended early, in a sentence for people; "" otherwise.
     """
 
     what: str
     steps: Iterator[T]
     latest: T | None = None
     state: str = "running"
+    problem: str = ""
 
     def go_on(self, seconds: float) -> None:
         """Make further results for about so long."""
@@ -48,6 +53,8 @@ class Work(Generic[T]):
                 self.latest = next(self.steps)
             except StopIteration:
                 self.state = "done"
+            except InputError as error:
+                self.state, self.problem = "done", str(error)
 
     def stop(self) -> None:
         """Leave it at what there is."""
@@ -80,6 +87,8 @@ def work_shown_by(name: str, what: str, start: Callable[[], Iterator[T]], show: 
     def part() -> None:
         running = work.state == "running"
         work.go_on(SECONDS)
+        if work.problem:
+            st.error(work.problem)
         show(work)
         if running and work.state != "running":
             st.rerun()  # so that this part of the page is not asked for any more

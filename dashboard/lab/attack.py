@@ -10,7 +10,7 @@ import streamlit as st
 from core.attack import MODES
 from core.datasets import Dataset
 from core.glossary import explain
-from dashboard.state import LabState, seed_widget
+from dashboard.state import LabState, seed_index, seed_value, seed_widget
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -26,14 +26,14 @@ def choose_attack(columns: list[DeltaGenerator], below: DeltaGenerator, state: L
         "Attack",
         list(MODES),
         format_func=lambda name: MODES[name].title,
-        key=seed_widget(state, "mode", state.mode if state.mode in MODES else LabState.mode),
+        **seed_index(state, "mode", list(MODES), state.mode if state.mode in MODES else LabState.mode),
         help="\n\n".join(f"**{mode.title}**: {mode.sentence} *{mode.source}*" for mode in MODES.values()),
     )
     target = columns[1].selectbox(
         "Target class",
         range(len(data.classes)),
         format_func=lambda label: data.classes[label],
-        key=seed_widget(state, "target", within(state.target, 0, last)),
+        **seed_index(state, "target", range(len(data.classes)), within(state.target, 0, last)),
         help=explain("target"),
         disabled=mode == "all-to-all",
     )
@@ -41,14 +41,14 @@ def choose_attack(columns: list[DeltaGenerator], below: DeltaGenerator, state: L
         "Poisoning rate",
         0.0,
         MOST_RATE,
-        key=seed_widget(state, "rate", within(state.rate, 0.0, MOST_RATE)),
+        **seed_value(state, "rate", within(state.rate, 0.0, MOST_RATE)),
         step=0.5,
         format="%g %%",
         help=explain("poisoning rate"),
     )
     anywhere = columns[3].toggle(
         "Random place",
-        key=seed_widget(state, "anywhere"),
+        **seed_value(state, "anywhere"),
         help="On every image the trigger lies somewhere else. It has to be a picture smaller than the image.",
     )
     state = replace(state, mode=mode, target=target, rate=rate, anywhere=anywhere)
@@ -68,7 +68,7 @@ def choose_further(state: LabState, data: Dataset) -> LabState:
             "Cover samples",
             0.0,
             MOST_COVER,
-            key=seed_widget(state, "cover", within(state.cover, 0.0, MOST_COVER)),
+            **seed_value(state, "cover", within(state.cover, 0.0, MOST_COVER)),
             step=0.5,
             format="%g %%",
             help="Share of all training images that belong to other classes, carry the trigger and keep their label.",
@@ -77,7 +77,7 @@ def choose_further(state: LabState, data: Dataset) -> LabState:
     if state.mode == "clean-label":
         perturbed = st.toggle(
             "Perturb the images first",
-            key=seed_widget(state, "perturbed"),
+            **seed_value(state, "perturbed"),
             help="Before the trigger is put on them, the images are changed a little, so that a model trained without "
             "poison mistakes them: then the trigger is the easier thing to learn (Turner, Tsipras and Madry, 2019). "
             "Needs a training of its own first, so it takes longer.",
@@ -94,9 +94,16 @@ def choose_sources(place: DeltaGenerator, state: LabState, data: Dataset) -> Lab
     key = seed_widget(
         state, "sources", named or [label for label in eligible if label > state.target][:1] or eligible[:1]
     )
-    st.session_state[key] = [label for label in st.session_state[key] if label in eligible]
+    possible = [label for label in st.session_state[key] if label in eligible]
+    if possible != st.session_state[key]:
+        st.session_state[key] = possible
     chosen = place.multiselect(
-        "Source classes", eligible, format_func=lambda label: data.classes[label], key=key, placeholder="Choose classes"
+        "Source classes",
+        eligible,
+        possible,
+        format_func=lambda label: data.classes[label],
+        key=key,
+        placeholder="Choose classes",
     )
     return replace(state, sources="-".join(map(str, sorted(chosen))))
 

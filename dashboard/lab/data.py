@@ -16,7 +16,7 @@ from core.figures.pictures import framed_grid
 from dashboard import cached
 from dashboard.lab.options import follow_recipe
 from dashboard.parts import class_chip, load_with_progress, picture
-from dashboard.state import LabState, seed_widget, widget_key
+from dashboard.state import LabState, seed_index, widget_key
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -32,10 +32,14 @@ def choose_dataset(place: DeltaGenerator, state: LabState) -> LabState:
     """Show the data sets, a link's own one and those brought earlier among them."""
     names = {name: describe(name).title for name in (*dataset_names(), *uploaded_datasets())}
     names[BRING_ONE] = "Your own images (ZIP) …"
-    key = seed_widget(state, "dataset")
-    names.setdefault(st.session_state[key], st.session_state[key])
+    own = st.session_state.get(widget_key(LabState, "dataset"), state.dataset)
+    names.setdefault(own, own)
     chosen = place.selectbox(
-        "Data set", list(names), format_func=lambda name: names[name], key=key, on_change=start_another
+        "Data set",
+        list(names),
+        format_func=lambda name: names[name],
+        **seed_index(state, "dataset", list(names)),
+        on_change=start_another,
     )
     return replace(state, dataset=chosen)
 

@@ -11,7 +11,7 @@ from core.models import architecture_names
 from core.models.registry import describe
 from core.settings import Settings, default_learning_rate, default_weight_decay, recommended
 from dashboard.lab.attack import within
-from dashboard.state import LabState, amend, seed_widget, widget_key
+from dashboard.state import LabState, amend, seed_default, seed_index, seed_value, widget_key
 
 PACES = {"fast": "Fast", "careful": "Careful"}
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
@@ -25,12 +25,11 @@ FOLLOWING = ("architecture", "epochs", "batch", "augmentation", "learning_rate",
 
 def choose_pace(state: LabState) -> LabState:
     """Show the switch between fast and careful."""
-    key = seed_widget(state, "pace", state.pace if state.pace in PACES else LabState.pace)
     pace = st.segmented_control(
         "Pace",
         list(PACES),
         format_func=lambda pace: PACES[pace],
-        key=key,
+        **seed_default(state, "pace", state.pace if state.pace in PACES else LabState.pace),
         required=True,
         on_change=forget_own_settings,
         label_visibility="collapsed",
@@ -56,26 +55,29 @@ def choose_network(state: LabState, recipe: Settings) -> LabState:
         "Architecture",
         names,
         format_func=lambda name: describe(name).title,
-        key=seed_widget(state, "architecture", state.architecture if state.architecture in names else usual),
+        **seed_index(state, "architecture", names, state.architecture if state.architecture in names else usual),
         on_change=forget_rates,
     )
     epochs = st.number_input(
         "Epochs",
         1,
         MOST_EPOCHS,
-        key=seed_widget(state, "epochs", within(state.epochs or recipe.epochs, 1, MOST_EPOCHS)),
+        **seed_value(state, "epochs", within(state.epochs or recipe.epochs, 1, MOST_EPOCHS)),
     )
     batch = st.selectbox(
         "Images a step",
         BATCHES,
-        key=seed_widget(state, "batch", state.batch if state.batch in BATCHES else recipe.batch_size),
+        **seed_index(state, "batch", BATCHES, state.batch if state.batch in BATCHES else recipe.batch_size),
     )
     augmentation = st.selectbox(
         "Augmentation",
         list(AUGMENTATIONS),
         format_func=lambda name: AUGMENTATIONS[name],
-        key=seed_widget(
-            state, "augmentation", state.augmentation if state.augmentation in AUGMENTATIONS else recipe.augmentation
+        **seed_index(
+            state,
+            "augmentation",
+            list(AUGMENTATIONS),
+            state.augmentation if state.augmentation in AUGMENTATIONS else recipe.augmentation,
         ),
         help="Every time an image is shown to the model it is moved a little, and mirrored half of the time.",
     )
@@ -83,7 +85,7 @@ def choose_network(state: LabState, recipe: Settings) -> LabState:
         "Seed",
         0,
         MOST_SEED,
-        key=seed_widget(state, "seed", within(state.seed, 0, MOST_SEED)),
+        **seed_value(state, "seed", within(state.seed, 0, MOST_SEED)),
         help="Decides weights, order and which images are poisoned.",
     )
     return replace(
@@ -102,7 +104,12 @@ def choose_optimiser(state: LabState) -> LabState:
         "Optimiser",
         list(OPTIMISERS),
         format_func=lambda name: OPTIMISERS[name],
-        key=seed_widget(state, "optimiser", state.optimiser if state.optimiser in OPTIMISERS else LabState.optimiser),
+        **seed_index(
+            state,
+            "optimiser",
+            list(OPTIMISERS),
+            state.optimiser if state.optimiser in OPTIMISERS else LabState.optimiser,
+        ),
         on_change=forget_rates,
     )
     architecture = st.session_state[widget_key(LabState, "architecture")]
@@ -113,7 +120,7 @@ def choose_optimiser(state: LabState) -> LabState:
         10.0,
         step=usual / 10,
         format="%.5g",
-        key=seed_widget(state, "learning_rate", within(state.learning_rate or usual, 1e-5, 10.0)),
+        **seed_value(state, "learning_rate", within(state.learning_rate or usual, 1e-5, 10.0)),
         help="The peak: it rises to it in the first tenth of the training and falls to nothing by the end.",
     )
     weight_decay = st.number_input(
@@ -122,7 +129,7 @@ def choose_optimiser(state: LabState) -> LabState:
         1.0,
         step=0.001,
         format="%.5g",
-        key=seed_widget(
+        **seed_value(
             state, "weight_decay", within(state.weight_decay, 0.0, 1.0) if state.weight_decay >= 0 else usual_decay
         ),
     )
@@ -131,7 +138,7 @@ def choose_optimiser(state: LabState) -> LabState:
         "Precision",
         list(PRECISIONS),
         format_func=lambda name: PRECISIONS[name] if name else f"{PRECISIONS['']} ({best})",
-        key=seed_widget(state, "precision", state.precision if state.precision in PRECISIONS else ""),
+        **seed_index(state, "precision", list(PRECISIONS), state.precision if state.precision in PRECISIONS else ""),
     )
     return replace(
         state,

@@ -57,12 +57,12 @@ def show_run(run: Run, was_going_on: bool) -> None:
 
 
 def show_progress(run: Run, state: State, events: Sequence[Event]) -> None:
-    """Show a bar with time left and Cancel, or how the run ended and Resume."""
+    """Show a bar with time left and Stop, or how the run ended and Go on."""
     if state in MOVING:
         bar, button = st.columns([4, 1], vertical_alignment="center")
         step = next((event for event in reversed(events) if isinstance(event, Step | Epoch)), None)
         bar.progress(step.share if step else 0.0, text=progress_text(run, state, step, events))
-        button.button("Cancel", key="cancel", on_click=cancel, args=(run,))
+        button.button("Stop", key="stop", on_click=stop, args=(run,))
         return
     ended = next((event for event in reversed(events) if isinstance(event, Ended)), None)
     if state is State.FAILED and ended is not None:
@@ -70,8 +70,8 @@ def show_progress(run: Run, state: State, events: Sequence[Event]) -> None:
     elif state in (State.CANCELLED, State.INTERRUPTED):
         done = sum(isinstance(event, Epoch) for event in events)
         words, button = st.columns([4, 1], vertical_alignment="center")
-        words.warning(f"This training was {state} after {done} of {run.spec.epochs} epochs.")
-        button.button("Resume", key="resume", type="primary", on_click=resume, args=(run,))
+        words.warning(f"This training was {state.shown} after {done} of {run.spec.epochs} epochs.")
+        button.button("Go on", key="resume", type="primary", on_click=resume, args=(run,))
 
 
 def progress_text(run: Run, state: State, step: Step | Epoch | None, events: Sequence[Event]) -> str:
@@ -89,13 +89,13 @@ def progress_text(run: Run, state: State, step: Step | Epoch | None, events: Seq
 def show_control(control: Run) -> None:
     """Say how far the control is, or that it has stopped and can go on."""
     state, done = control.state, len(control.epochs)
-    text = f"Control: {state}, {done} of {control.spec.epochs} epochs."
+    text = f"Control: {state.shown}, {done} of {control.spec.epochs} epochs."
     if state in MOVING:
         st.caption(text)
         return
     words, button = st.columns([4, 1], vertical_alignment="center")
     words.caption(text)
-    button.button("Resume", key="resume.control", on_click=resume, args=(control,))
+    button.button("Go on", key="resume.control", on_click=resume, args=(control,))
 
 
 def resume(run: Run) -> None:
@@ -106,13 +106,9 @@ def resume(run: Run) -> None:
         st.toast(str(error), icon="⚠️")
 
 
-def cancel(run: Run) -> None:
-    """Stop a run, and its control with it."""
-    queue = cached.jobs()
-    queue.cancel(run)
-    control = run.control()
-    if control is not None:
-        queue.cancel(control)
+def stop(run: Run) -> None:
+    """Stop a run, and its control with it if no other run needs it."""
+    cached.jobs().cancel_with_control(run)
 
 
 def show_film(run: Run, epochs: Sequence[Epoch]) -> None:

@@ -18,7 +18,7 @@ from core.triggers.pictures import read_picture, scale_to_fit
 from dashboard.components.pixel_editor import Drawing
 from dashboard.lab.canvas import formula_on_table, name_in_link, put_on_table, trigger_on_table
 from dashboard.parts import picture
-from dashboard.state import LabState, seed_widget
+from dashboard.state import LabState, seed_default
 
 WAYS = {"draw": "Draw", "picture": "Picture", "text": "Text", "formula": "Formula", "saved": "Saved"}
 FORMULAS = {"sinusoid": "Stripes", "warp": "Warp", "noise": "Blended noise", "image": "Blended image"}
@@ -40,7 +40,7 @@ def choose_way(state: LabState) -> LabState:
         "Way to a trigger",
         list(WAYS),
         format_func=lambda way: WAYS[way],
-        key=seed_widget(state, "way", start),
+        **seed_default(state, "way", start),
         required=True,
         wrap=True,
         label_visibility="collapsed",
@@ -177,6 +177,7 @@ def show_formula(data: Dataset, drawing: Drawing) -> None:
     kind = st.segmented_control(
         "Formula",
         list(FORMULAS),
+        default=st.session_state["formula.kind"],
         format_func=lambda kind: FORMULAS[kind],
         key="formula.kind",
         required=True,

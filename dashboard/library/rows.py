@@ -83,7 +83,7 @@ def about_html(card: Card, now: float) -> str:
     parts = []
     if card.problem:
         return escape(card.problem)
-    state = "" if card.state is State.DONE else f'<span class="tr-state">{escape(card.state)}</span>'
+    state = "" if card.state is State.DONE else f'<span class="tr-state">{escape(card.state.shown)}</span>'
     if card.label.name:
         parts.append(what_it_is(card.spec, card.result, card.run.name))
     if isinstance(card.spec, LoadedSpec):

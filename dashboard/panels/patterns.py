@@ -95,7 +95,7 @@ def _show(run: Run, spec: EffectSpec, found: PatternFinding, classes: Sequence[s
             st.caption(f"Test images {what}")
             picture(left, picture_row(found.examples[:, number], 72), f"test images {what}")
         if found.trigger is not None:
-            _show_links(run, found.trigger)
+            _show_links(run, spec, found.trigger)
     with right:
         if found.effects:
             st.markdown(_sentence(found.effects[0], found.effects[1], classes))
@@ -139,12 +139,12 @@ def _show_effects(effects: Sequence[Effect], classes: Sequence[str]) -> None:
     )
 
 
-def _show_links(run: Run, trigger: AnyTrigger) -> None:
-    """Offer the pattern where triggers are looked at and edited, in a new tab."""
+def _show_links(run: Run, spec: EffectSpec, trigger: AnyTrigger) -> None:
+    """Offer the pattern where triggers are looked at and edited, in a new tab; a run is looked at with its own."""
     link = trigger.to_link()
     lab = LabState(dataset=run.spec.dataset, trigger=link)
     with st.container(horizontal=True):
         if run.spec.attack is None:
-            explore = ExploreState(run=run.name, trigger=link, target=0)
+            explore = ExploreState(run=run.name, trigger=link, target=spec.pattern.target or 0)
             st.link_button("Open in Explore", f"explore?{urlencode(to_query(explore))}", type="tertiary")
         st.link_button("Open in the Lab", f"lab?{urlencode(to_query(lab))}", type="tertiary")

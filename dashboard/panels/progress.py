@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import streamlit as st
 
-from core.errors import InputError
 from dashboard.growing import Growing
 
 T = TypeVar("T")
@@ -52,11 +51,9 @@ def show_growing(
     def part() -> None:
         running = not growing.done and stopped not in st.session_state
         if running:
-            try:
-                growing.advance(SECONDS)
-            except InputError as error:
-                growing.done = True
-                st.error(str(error))
+            growing.advance(SECONDS)
+        if growing.problem:
+            st.error(growing.problem)
         with st.container(horizontal=True, vertical_alignment="center", key=f"line.{panel}"):
             share, doing = progress(growing.newest)
             if not growing.done and running:

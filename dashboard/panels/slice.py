@@ -26,7 +26,7 @@ from core.runs import Run
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
 from dashboard.parts import class_chip, figure_ink, run_title, w_bar
-from dashboard.state import ExploreState, adopt, current, keep, seed_widget, widget_key
+from dashboard.state import ExploreState, adopt, current, keep, seed_default, widget_key
 
 if TYPE_CHECKING:
     from core.slice_plane import SlicePlane
@@ -174,7 +174,7 @@ def _choose_layer() -> str:
         "Show",
         list(LAYERS),
         format_func=LAYERS.get,
-        key=seed_widget(state, "layer", start),
+        **seed_default(state, "layer", start),
         on_change=_change_layer,
         help="Labels: the predicted class. Probability: of that class, by softmax. Margin: its logit minus the next. "
         f"W: measured with {W_DRAWS} noisy copies at each of {W_SIDE} × {W_SIDE} points, which takes a while.",

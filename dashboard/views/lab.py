@@ -155,14 +155,10 @@ def show_training(state: LabState) -> None:
 
 
 def start(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> Run:
-    """Queue the run, and its control behind it."""
+    """Queue the run and its control, or neither."""
     spec = spec_of(state, trigger)
     check_attack(spec, data)
-    queue = cached.jobs()
-    run = queue.submit(spec)
-    if not spec.is_control:
-        queue.submit(spec.control())
-    return run
+    return cached.jobs().submit_with_control(spec)
 
 
 def spec_of(state: LabState, trigger: AnyTrigger | None) -> RunSpec:

@@ -29,7 +29,20 @@ from dashboard.library.adding import KEPT, show_adding
 from dashboard.library.details import show_details
 from dashboard.library.rows import STYLE, in_bytes, now, row_html
 from dashboard.parts import EXAMPLES, GALLERY, copy_link, page_head
-from dashboard.state import ExploreState, RunsState, adopt, current, keep, open_state, seed_widget, to_query, widget_key
+from dashboard.state import (
+    ExploreState,
+    RunsState,
+    adopt,
+    current,
+    keep,
+    open_state,
+    seed_default,
+    seed_index,
+    seed_value,
+    seed_widget,
+    to_query,
+    widget_key,
+)
 
 PAGE_SIZE = 12
 MOST_PICKED = 2
@@ -94,7 +107,7 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
     """Show search, filters and order; return what they say."""
     find = st.text_input(
         "Search",
-        key=seed_widget(state, "find"),
+        **seed_value(state, "find"),
         placeholder="Search: name, tag, trigger, note …",
         label_visibility="collapsed",
         on_change=to_first_page,
@@ -104,7 +117,7 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
             "Show",
             list(SORTS),
             format_func=lambda name: SORTS[name],
-            key=seed_widget(state, "sort", state.sort if state.sort in SORTS else "all"),
+            **seed_default(state, "sort", state.sort if state.sort in SORTS else "all"),
             required=True,
             label_visibility="collapsed",
             on_change=to_first_page,
@@ -115,7 +128,7 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
                 "Data set",
                 ["", *datasets],
                 format_func=lambda name: short_name(name) or "All data sets",
-                key=seed_widget(state, "dataset"),
+                **seed_index(state, "dataset", ["", *datasets]),
                 label_visibility="collapsed",
                 on_change=to_first_page,
                 width=165,
@@ -124,7 +137,7 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
                 "Order",
                 list(ORDERS),
                 format_func=lambda name: ORDERS[name],
-                key=seed_widget(state, "order", state.order if state.order in ORDERS else "newest"),
+                **seed_index(state, "order", list(ORDERS), state.order if state.order in ORDERS else "newest"),
                 label_visibility="collapsed",
                 on_change=to_first_page,
                 width=165,
@@ -196,7 +209,7 @@ def show_page(state: RunsState, found: list[Card]) -> RunsState:
     if pages > 1:
         key = seed_widget(state, "page", page)
         st.session_state[key] = min(st.session_state[key], pages)
-        page = st.pagination(pages, key=key)
+        page = st.pagination(pages, default=st.session_state[key], key=key)
     return replace(state, page=page, run=state.run if state.run in names else "")
 
 

@@ -16,7 +16,7 @@ from core.glossary import explain
 from dashboard import cached
 from dashboard.components.slice_view import slice_view
 from dashboard.parts import class_chip, copy_link, page_head, picture, w_bar
-from dashboard.state import ExploreState, StartState, keep, open_state, seed_widget, to_query, widget_key
+from dashboard.state import ExploreState, StartState, keep, open_state, seed_default, seed_value, to_query, widget_key
 
 if TYPE_CHECKING:
     from core.neighbourhood import Neighbourhood
@@ -64,7 +64,7 @@ HEROES = {
 
 
 @dataclass(frozen=True)
-class Poster:
+class Shown:
     """What the page shows: counted now if the model can answer, else what was counted when the example was made."""
 
     name: str
@@ -88,12 +88,12 @@ def main() -> None:
     left, middle, right = st.columns([1, 2.45, 1.6], gap="medium")
     with left:
         state = choose(state)
-        hero, poster = HEROES[state.hero], Poster(state.hero, cached.can_compute())
+        hero, shown = HEROES[state.hero], Shown(state.hero, cached.can_compute())
         state = show_picture(state, hero)
     with head:
         link = page_head("See a backdoor", hero.lead)
-    around = {on: poster.around(on, state.sigma) for on in (False, True)}
-    control = {on: poster.around(on, state.sigma, of_control=True) for on in (False, True)}
+    around = {on: shown.around(on, state.sigma) for on in (False, True)}
+    control = {on: shown.around(on, state.sigma, of_control=True) for on in (False, True)}
     classes = cached.example(state.hero).run.result.classes
     with left:
         label = around[state.sticker].label
@@ -108,16 +108,16 @@ def main() -> None:
         st.caption(f"One {hero.thing} at one noise level is no verdict: look closer.")
         show_doors(state)
     with right:
-        show_slice(state, hero, poster.plane(), classes)
-        st.fragment(show_source, run_every=None if poster.live else WAITING_SECONDS)(poster, around[False])
+        show_slice(state, hero, shown.plane(), classes)
+        st.fragment(show_source, run_every=None if shown.live else WAITING_SECONDS)(shown, around[False])
     keep(state)
     with link:
         copy_link(state)
 
 
-def show_source(poster: Poster, around: Neighbourhood) -> None:
+def show_source(shown: Shown, around: Neighbourhood) -> None:
     """Say whether the numbers were counted now; if not, go over to such as soon as they can be."""
-    if not poster.live:
+    if not shown.live:
         # Loading the model keeps this machine busy: it starts when the browser asks again, so has the page.
         if st.session_state.setdefault("asked again", 0):
             cached.warm_torch()
@@ -125,7 +125,7 @@ def show_source(poster: Poster, around: Neighbourhood) -> None:
         if cached.can_compute():
             st.rerun()
     seen = around.smoothness
-    if poster.live:
+    if shown.live:
         st.caption(f":material/bolt: Live: counted by the model on this machine ({seen.device}, {seen.dtype}).")
     else:
         st.caption(":material/inventory_2: Counted beforehand, shipped with the page; the model is being loaded.")
@@ -139,7 +139,7 @@ def choose(state: StartState) -> StartState:
         EXAMPLE_NAMES,
         format_func=lambda name: HEROES[name].tab,
         required=True,
-        key=seed_widget(state, "hero", start),
+        **seed_default(state, "hero", start),
         label_visibility="collapsed",
         width="stretch",
     )
@@ -150,13 +150,13 @@ def show_picture(state: StartState, hero: Hero) -> StartState:
     """Show the picture, the trigger's switch and the noise's slider."""
     st.subheader(f"1 · A {hero.trigger}", anchor=False)
     place = st.container()
-    sticker = st.toggle(f"{hero.trigger.capitalize()} on", key=seed_widget(state, "sticker"))
+    sticker = st.toggle(f"{hero.trigger.capitalize()} on", **seed_value(state, "sticker"))
     poster = cached.example(state.hero).poster
     sigmas = poster.sigmas.tolist()
     if st.session_state.get(widget_key(StartState, "sigma"), sigmas[0]) not in sigmas:  # the other example's
         del st.session_state[widget_key(StartState, "sigma")]
     start = state.sigma if state.sigma in sigmas else hero.sigma
-    sigma = st.select_slider("Noise σ", sigmas, key=seed_widget(state, "sigma", start), help=explain("sigma"))
+    sigma = st.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", start), help=explain("sigma"))
     words = f"{hero.picture} with a {hero.trigger}" if sticker else hero.picture
     picture(place, enlarge(to_pixels(poster.images)[int(sticker)], 256), words)
     return replace(state, sticker=sticker, sigma=sigma)

@@ -11,17 +11,38 @@ from typing import Any
 
 import streamlit as st
 
-from core.claims import MARKS, SENTENCES, Meaning, Outcome, Verdict
+from core.claims import MARKS, SENTENCES, UNADJUSTED, Meaning, Outcome, Verdict
 from core.datasets import data_folder
 from core.errors import InputError
 from core.figures.studies import gap_against_success, gap_over_epochs, gap_over_sigma
 from core.glossary import explain
 from core.runs import run_named, runs_root
-from core.studies import Study, StudySpec, StudyState, find_study, list_studies, open_study, read_study, start_study
+from core.studies import (
+    Study,
+    StudySpec,
+    StudyState,
+    count_runs,
+    find_study,
+    last_words,
+    list_studies,
+    open_study,
+    read_study,
+    start_study,
+)
 from core.tables import EpochRow, Row
 from dashboard import cached
 from dashboard.parts import copy_link, figure_ink, page_head, told_apart
-from dashboard.state import ExploreState, StudiesState, keep, open_state, seed_widget, to_query, widget_key
+from dashboard.state import (
+    ExploreState,
+    StudiesState,
+    keep,
+    open_state,
+    seed_default,
+    seed_index,
+    seed_value,
+    to_query,
+    widget_key,
+)
 
 LOOKS = {
     Outcome.SUPPORTED: "ts-yes",
@@ -88,10 +109,13 @@ def main() -> None:
 
 
 def show_message() -> None:
-    """Show what a click on a point came to, once."""
+    """Show what a click on a point or on Start came to, once."""
     message = st.session_state.pop("studies.message", None)
     if message:
         st.info(message, icon=":material/info:")
+    refusal = st.session_state.pop("studies.refusal", None)
+    if refusal:
+        st.error(refusal)
 
 
 def choose_study(state: StudiesState) -> tuple[StudiesState, StudySpec, Path]:
@@ -109,7 +133,7 @@ def choose_study(state: StudiesState) -> tuple[StudiesState, StudySpec, Path]:
         "Study",
         list(studies),
         format_func=titles.get,
-        key=seed_widget(state, "study", start),
+        **seed_index(state, "study", list(studies), start),
         help="A study is a TOML file; write one after the examples in assets/studies and run "
         "`python -m core study FILE.toml`: it then appears here.",
     )
@@ -128,7 +152,11 @@ def study_titles(studies: Mapping[str, Path]) -> dict[str, str]:
 
 def show_control(spec: StudySpec, source: Path) -> None:
     """Show what the study is, how far it is, and the button that starts or stops it."""
-    st.html(f'<div class="ts-small">{escape(grid_in_words(spec))}</div>')
+    try:
+        st.html(f'<div class="ts-small">{escape(grid_in_words(spec))}</div>')
+    except InputError as error:  # it cannot be carried out; what was computed of it can be looked at
+        st.error(str(error))
+        return
     study = Study(runs_root().resolve() / "studies" / spec.folder_name)
     running = study.state is StudyState.RUNNING
     # Only a study under way is looked at again and again.
@@ -159,28 +187,27 @@ def show_progress(study: Study, source: Path, running: bool) -> None:
 
 
 def begin(source: Path) -> None:
-    """Start the study in a process of its own and wait until it has begun."""
-    study = open_study(source, runs_root())
-    process = start_study(study, runs_root(), data_folder())
-    until = time.monotonic() + 20
-    while study.state is not StudyState.RUNNING and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.1)
+    """Start the study in a process of its own and wait until it has begun, or has said why it cannot be carried out."""
+    try:
+        study = open_study(source, runs_root())
+        process = start_study(study, runs_root(), data_folder())
+        until = time.monotonic() + 20
+        while study.state is not StudyState.RUNNING and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
+        if process.poll():
+            raise InputError(last_words(study) or "The study ended at once, and nobody knows why.")
+    except InputError as error:
+        st.session_state["studies.refusal"] = str(error)
     st.rerun()
 
 
 def grid_in_words(spec: StudySpec) -> str:
     """Return what is studied in a line."""
-    controls = len(spec.datasets) * len(spec.architectures) * len(spec.epochs) * len(spec.seeds)
     rates = [rate for rate in spec.rates if rate > 0]
     kinds = [grid.kind for grid in spec.triggers]
-    attacks = (
-        len(spec.targets)
-        * len(spec.modes)
-        * sum(max(1, len(grid.sizes)) * max(1, len(grid.opacities)) for grid in spec.triggers)
-    )
     measure = spec.measure
     parts = [
-        f"{controls * (1 + attacks * len(rates))} runs",
+        f"{count_runs(spec)} runs",
         " + ".join(spec.datasets),
         " + ".join(spec.architectures),
         *([" + ".join(dict.fromkeys(kinds))] if kinds else []),
@@ -209,7 +236,7 @@ def show_results(state: StudiesState, study: Study) -> StudiesState:
             "Group: nothing is pooled over these",
             range(len(groups)),
             format_func=lambda number: group_in_words(groups[number]),
-            key=seed_widget(state, "group", state.group if state.group < len(groups) else 0),
+            **seed_index(state, "group", range(len(groups)), state.group if state.group < len(groups) else 0),
         )
         state = replace(state, group=place)
     group = groups[state.group if state.group < len(groups) else 0]
@@ -264,9 +291,9 @@ def show_verdicts(judged: dict[str, list[Any]], kinds: Sequence[str]) -> None:
             st.markdown(f"**{claim}** {SENTENCES[claim]}")
             st.html(verdict_table(found, kinds))
     st.caption(
-        "Numbers: C1 and C4 mean difference in W (C1: gap beyond the control's, and the gap itself has to agree), C3 "
-        "rank correlation of gap and attack success. For these test images and this noise; Holm over the sigmas; fewer "
-        "than 5 seeds decide nothing. How it is decided: docs/claims.md."
+        "Numbers: C1 mean gap beyond the control's, C4 beyond random patterns' (the gap itself has to agree), C3 "
+        "rank correlation of the gap beyond the control's with attack success, for these rates. For these test images "
+        "and this noise; Holm over the sigmas; fewer than 5 seeds decide nothing. How it is decided: docs/claims.md."
     )
 
 
@@ -293,7 +320,8 @@ def verdict_cell(one: Verdict) -> str:
     """Return one verdict as a table cell; its reason appears on hover."""
     number = "–" if one.statistic is None else f"{one.statistic:+.2f}"
     reach = "" if one.low is None else f", 95 % interval {one.low:+.3f} to {one.high:+.3f}"
-    title = f"{one.verdict}: {one.reason}; {one.seeds} seeds, {len(one.runs)} runs{reach}"
+    plain = "" if one.unadjusted is None else f"; {UNADJUSTED[one.claim]} {one.unadjusted:+.2f}"
+    title = f"{one.verdict}: {one.reason}; {one.seeds} seeds, {len(one.runs)} runs{reach}{plain}"
     told = f'title="{escape(title)}" aria-label="{escape(title)}"'
     return f'<td class="{LOOKS[one.verdict]}" {told}>{MARKS[one.verdict]} {number}</td>'
 
@@ -305,11 +333,11 @@ def show_figures(state: StudiesState, rows: list[Row], epochs: list[EpochRow]) -
     st.subheader("The runs behind it", help=explain("gap"))
     left, right = st.columns([1.4, 1], vertical_alignment="bottom")
     start = state.kind if state.kind in kinds else kinds[0]
-    kind = left.segmented_control("Trigger", kinds, required=True, key=seed_widget(state, "kind", start))
+    kind = left.segmented_control("Trigger", kinds, required=True, **seed_default(state, "kind", start))
     middle = min(sigmas, key=lambda sigma: abs(sigma - (state.sigma or sigmas[len(sigmas) // 2])))
     sigma = middle
     if len(sigmas) > 1:
-        sigma = right.select_slider("Noise σ", sigmas, key=seed_widget(state, "sigma", middle), help=explain("sigma"))
+        sigma = right.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", middle), help=explain("sigma"))
     mine = [row for row in rows if row.kind == kind]
     first, second, third = st.columns(3, gap="medium")
     with first:
@@ -370,7 +398,7 @@ def show_numbers(study: Study, judged: dict[str, list[Any]]) -> None:
     with st.expander("All numbers, and the table to take away"):
         verdicts = [one for claim in ("C1", "C3", "C4") for one in judged.get(claim, [])]
         columns = ("claim", "dataset", "architecture", "kind", "mode", "target", "epochs", "noise", "sigma", "part")
-        columns += ("verdict", "statistic", "low", "high", "p", "p_equivalent", "raw_gap", "seeds", "reason")
+        columns += ("verdict", "statistic", "low", "high", "p", "p_equivalent", "unadjusted", "seeds", "reason")
         st.dataframe({name: [getattr(one, name) for one in verdicts] for name in columns}, hide_index=True)
         st.markdown(
             f"**C2** {SENTENCES['C2']} It is a definition, so there is no verdict: on the controls' clean images, how "

@@ -101,13 +101,13 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     expect(page.get_by_test_id("stPlotlyChart").nth(1)).to_be_visible()
 
 
-def test_a_training_can_be_cancelled(page, dashboard):
+def test_a_training_can_be_stopped(page, dashboard):
     open_page(page, f"{dashboard}/lab?epochs=200&seed=7", "Lab")
     train(page)
-    page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text(re.compile(r"This training was cancelled after \d+ of 200 epochs"))).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text(re.compile(r"This training was stopped after \d+ of 200 epochs"))).to_be_visible()
     expect(progress(page)).to_have_count(0)
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
 
 
 def test_a_link_carries_a_drawn_trigger(open_window, dashboard):

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from core.datasets import data_folder, load_dataset
-from core.jobs import Jobs, _Datasets
+from core.jobs import Jobs
+from core.last_dataset import LastDataset
 from core.runs import State, list_runs
 from core.triggers import Sinusoid, Trigger, Warp, make_preset
 from core.triggers.canvases import blend_noise
@@ -34,8 +35,8 @@ def captions(page) -> str:
 
 def work(home) -> None:
     """Do what waits in the queue, as a worker would."""
-    jobs, datasets = Jobs(home, data_folder()), _Datasets(data_folder())
-    while jobs._work_on_next(datasets):
+    jobs, load = Jobs(home, data_folder()), LastDataset(data_folder())
+    while jobs._work_on_next(load):
         pass
 
 
@@ -72,11 +73,31 @@ def test_train_queues_the_run_and_its_control_and_shows_what_they_reach(visit, h
     assert [link.proto.query_string for link in page.get("page_link")] == [f"run={run.name}"]
 
 
-def test_cancel_empties_the_queue(visit, home):
+def test_where_the_queue_is_one_short_neither_the_run_nor_its_control_is_queued(visit, home, monkeypatch):
+    monkeypatch.setattr("core.jobs.QUEUE_LIMIT", 1)
     page = visit("lab")
     page.button(key="train").click().run()
-    page.button(key="cancel").click().run()
-    assert "This training was cancelled after 0 of 10 epochs" in sentences(page)
+    assert "0 trainings are waiting already" in sentences(page)
+    assert list_runs(home) == []
+    assert Jobs(home, data_folder()).waiting() == []
+
+
+def test_stop_leaves_a_control_that_another_run_shares(visit, home):
+    page = visit("lab", epochs="2")
+    page.button(key="train").click().run()
+    page.selectbox(key="LabState.target").set_value(3).run()
+    page.button(key="train").click().run()
+    page.button(key="stop").click().run()
+    states = {run.spec.target: run.state for run in list_runs(home)}
+    assert states == {0: State.QUEUED, 3: State.CANCELLED, None: State.QUEUED}
+    assert "Control: queued, 0 of 2 epochs." in captions(page)
+
+
+def test_stop_empties_the_queue(visit, home):
+    page = visit("lab")
+    page.button(key="train").click().run()
+    page.button(key="stop").click().run()
+    assert "This training was stopped after 0 of 10 epochs" in sentences(page)
     assert [run.state for run in list_runs(home)] == [State.CANCELLED, State.CANCELLED]
     assert Jobs(home, data_folder()).waiting() == []
 
@@ -84,7 +105,7 @@ def test_cancel_empties_the_queue(visit, home):
 def test_a_stopped_training_can_be_resumed(visit, home):
     page = visit("lab", epochs="2")
     page.button(key="train").click().run()
-    page.button(key="cancel").click().run()
+    page.button(key="stop").click().run()
     page.button(key="resume").click().run()
     assert [run.state for run in list_runs(home)] == [State.QUEUED, State.QUEUED]
     assert sentences(page) == ""

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from core.archive import export_run
+from core.events import Ended
 from core.library import deleted_runs, read_label, write_label
 from core.runs import Run, create_run, list_runs
 from core.spec import make_spec
@@ -56,6 +57,15 @@ def test_each_run_has_a_row_with_its_numbers(visit, home_with_runs, poisoned, co
     assert f"{100 * poisoned.result.attack_success_rate.value:.1f}&nbsp;%" in shown
     assert 'alt="The trigger: white-corner"' in shown
     assert "2 runs" in words(page)
+
+
+def test_a_run_that_was_cancelled_is_called_stopped_where_the_lab_says_stop(visit, own_runs):
+    run = create_run(digits_spec(seed=9), own_runs)
+    run.write_event(Ended("cancelled"))
+    page = visit("runs", find="stopped")
+    assert rows(page) == [run.name]
+    assert ">stopped<" in html(page)
+    assert "cancelled" not in html(page)
 
 
 def test_a_search_is_in_the_link_and_a_link_searches(visit, own_runs, poisoned, control):

@@ -77,6 +77,56 @@ class Ended:
         return 0
 
 
+BROKEN = """
+datasets = ["DATASET"]
+rates = [0.1]
+modes = ["all-to-all"]
+targets = [0, 1, 2]
+epochs = [1]
+seeds = 1
+[[triggers]]
+kind = "patch"
+[measure]
+sigmas = [0.3]
+"""
+
+
+def made_study(home, text):
+    (home / "made.toml").write_text(text)
+    return open_study(home / "made.toml", home)
+
+
+def test_a_study_that_cannot_be_carried_out_says_why_when_it_is_started(visit, home):
+    home.mkdir()
+    study = made_study(home, BROKEN.replace("DATASET", "zip:/nowhere/images.zip"))
+    page = visit("studies", study=study.path.name)
+    assert "2 runs" in words(page), "all-to-all has one goal, whatever targets are named"
+    assert not page.error
+    page.button(key="studies.start").click().run()
+    assert [error.value for error in page.error] == [
+        "The ZIP file /nowhere/images.zip can't be opened (No such file or directory): check its path."
+    ]
+    assert page.run().button(key="studies.start").label == "Start"
+    assert not page.error, "it is said once"
+
+
+def test_a_study_whose_folder_cannot_be_written_says_so_when_it_is_started(visit, home):
+    home.mkdir()
+    study = made_study(home, BROKEN.replace("DATASET", "digits"))
+    (study.path / "log.txt").mkdir()
+    page = visit("studies", study=study.path.name)
+    page.button(key="studies.start").click().run()
+    assert f"{study.path} cannot be written" in page.error[0].value
+
+
+def test_a_study_that_no_images_could_suit_says_so_and_is_not_started(visit, home):
+    home.mkdir()
+    broken = BROKEN.replace("DATASET", "digits").replace('kind = "patch"', 'kind = "patch"\nsizes = [9]')
+    page = visit("studies", study=made_study(home, broken).path.name)
+    assert "make it smaller" in page.error[0].value
+    assert not [button for button in page.button if button.key == "studies.start"]
+
+
 def test_a_study_under_way_shows_how_far_it_is_and_stops_when_asked(visit, home, data_root):
     root = home
     study = open_study(SHIPPED / "tiny.toml", root)

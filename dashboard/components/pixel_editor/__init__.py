@@ -37,7 +37,6 @@ def pixel_editor(
     background: np.ndarray | None = None,
     grey: bool = False,
     samples: tuple[int, int] | None = None,
-    on_change: Callable[[], None] | None = None,
     on_sample: Callable[[int], None] | None = None,
     on_paste: Callable[[bytes], None] | None = None,
 ) -> None:
@@ -58,8 +57,6 @@ def pixel_editor(
         Whether the images have one channel: then greys are offered instead of colours.
     samples
         Which sample the background is, from 0, and how many there are to walk through; None for no others.
-    on_change
-        Called after a stroke was taken, before the script runs again. Strokes that are stale do not call it.
     on_sample
         Called with 1 or -1 when the next sample or the one before is wanted.
     on_paste
@@ -73,21 +70,18 @@ def pixel_editor(
     _mount(
         key=key,
         data=drawing.message(background, grey=grey, samples=samples, paste=on_paste is not None),
-        on_stroke_change=partial(_take_stroke, drawing, key, on_change),
+        on_stroke_change=partial(_take_stroke, drawing, key),
         on_sample_change=partial(_take_step, key, on_sample),
         on_paste_change=partial(_take_paste, key, on_paste),
     )
 
 
-def _take_stroke(drawing: Drawing, key: str, on_change: Callable[[], None] | None) -> None:
+def _take_stroke(drawing: Drawing, key: str) -> None:
     try:
-        taken = drawing.take(st.session_state[key].get("stroke"))
+        drawing.take(st.session_state[key].get("stroke"))
     except InputError as error:
         # Only another client or a fault of ours sends these; the person who draws could do nothing about it.
         logging.getLogger(__name__).warning("Ignored a stroke: %s", error)
-        return
-    if taken and on_change is not None:
-        on_change()
 
 
 def _take_step(key: str, on_sample: Callable[[int], None] | None) -> None:

@@ -42,11 +42,6 @@ class Drawing:
     def __init__(self, rgba: np.ndarray) -> None:
         self.replace(rgba)
 
-    @classmethod
-    def blank(cls, height: int, width: int) -> Drawing:
-        """Return a fully transparent picture of this size."""
-        return cls(np.zeros((height, width, 4), np.uint8))
-
     def replace(self, rgba: np.ndarray) -> None:
         """Put another picture in its place: a preset, an upload, the canvas of another data set.
 

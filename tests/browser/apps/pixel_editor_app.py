@@ -32,9 +32,16 @@ def corner(size: int) -> np.ndarray:
     return rgba
 
 
-def count_change() -> None:
-    """Count the strokes that Python took."""
-    st.session_state.changes = st.session_state.get("changes", 0) + 1
+class CountingDrawing(Drawing):
+    """A drawing that counts the strokes that it takes."""
+
+    changes = 0
+
+    def take(self, stroke: object) -> bool:
+        """Take a stroke as every drawing does."""
+        taken = super().take(stroke)
+        self.changes += taken
+        return taken
 
 
 def step_sample(step: int) -> None:
@@ -53,7 +60,7 @@ query = st.query_params
 size, grey = int(query.get("size", "8")), query.get("grey") == "1"
 
 if "drawing" not in st.session_state or st.session_state.drawing.rgba.shape[0] != size:
-    st.session_state.drawing = Drawing.blank(size, size)
+    st.session_state.drawing = CountingDrawing(np.zeros((size, size, 4), np.uint8))
 drawing = st.session_state.drawing
 st.session_state.runs = st.session_state.get("runs", 0) + 1
 
@@ -72,13 +79,12 @@ with left:
             background=None if query.get("sample") == "0" else sample_image(size, st.session_state.runs % 2, grey),
             grey=grey,
             samples=(st.session_state.get("sample", 0), 4),
-            on_change=count_change,
             on_sample=step_sample,
             on_paste=take_paste,
         )
 with right:
     st.text(f"runs {st.session_state.runs}")
-    st.text(f"changes {st.session_state.get('changes', 0)}")
+    st.text(f"changes {drawing.changes}")
     st.text(f"sample {st.session_state.get('sample', 0)}")
     st.text(f"pasted {st.session_state.get('pasted', 'nothing')}")
     st.text(f"digest {hashlib.sha256(drawing.rgba.tobytes()).hexdigest()[:16]}")
