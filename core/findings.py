@@ -185,7 +185,7 @@ def certificate_in_words(certificate: Certificate, classes: Sequence[str]) -> st
         return "Nothing is certified: no class surely gets more than half of the noisy copies."
     return (
         f"As long as the pixels change by less than {radius:.2f} in all (L2 length; one pixel by {radius:.2f}, say), "
-        f"most noisy copies stay {classes[label]}. The chance that this statement is wrong is at most {alpha:g}."
+        f"most noisy copies are taken for {classes[label]}. The chance that this is wrong is at most {alpha:g}."
     )
 
 

@@ -14,7 +14,7 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
   color: color-mix(in srgb, currentColor 78%, transparent); }
 /* Streamlit's captions and the primary button of the dark theme fall just short of the contrast of WCAG AA. */
 [data-testid="stCaptionContainer"] { opacity: 0.76 !important; }
-[data-testid="stBaseButton-primary"], [data-testid="stBaseButton-primary"] p {
+[data-testid="stBaseButton-primary"]:enabled, [data-testid="stBaseButton-primary"]:enabled p {
   color: light-dark(#fff, #16122b) !important; }
 .ts-chip { display: inline-flex; align-items: center; gap: 0.45em; font-weight: 620; font-size: 1.05rem; }
 .ts-chip i { width: 0.85em; height: 0.85em; border-radius: 3px; display: inline-block; flex: none; }

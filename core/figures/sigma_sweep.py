@@ -88,6 +88,6 @@ def _curve(
         line={"color": colour, "width": 2.5 if number == 0 else 1.5, "dash": "solid" if number == 0 else "dash"},
         marker={"symbol": "circle" if what == "clean" else "diamond", "size": 8 if number == 0 else 6},
         customdata=[[mean.low, mean.high] for mean in means],
-        hovertemplate=f"{run}, {what}: W %{{y:.3f}} [%{{customdata[0]:.3f}}, %{{customdata[1]:.3f}}] at sigma %{{x:g}}"
+        hovertemplate=f"{run}, {what}: W %{{y:.3f}} [%{{customdata[0]:.3f}}, %{{customdata[1]:.3f}}] at sigma %{{x:~g}}"
         "<extra></extra>",
     )

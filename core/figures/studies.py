@@ -69,7 +69,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
             customdata=[[row.run, row.seed] for row in chosen],
             mode="markers",
             marker=_marker(faded(colour, 0.45), mark, open_mark=rate == 0) | {"size": 6},
-            hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: gap %{y:+.3f} at sigma %{x:g}<extra></extra>",
+            hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: gap %{y:+.3f} at sigma %{x:~g}<extra></extra>",
             showlegend=False,
         )
         means = [float(np.mean([row.gap for row in chosen if row.sigma == one])) for one in sigmas]
@@ -125,7 +125,8 @@ def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
             marker=_marker(colour, mark) | {"size": 6},
             hovertemplate=f"{name}, mean of the trainings: gap %{{y:+.3f}} after epoch %{{x}}<extra></extra>",
         )
-    figure.update_xaxes(tick0=1, tickformat="d")
+    last = max((row.epochs for row in rows), default=1)
+    figure.update_xaxes(tick0=0, dtick=-(-last // 5), tickformat="d")
     return _with_keys(figure)
 
 

@@ -61,5 +61,5 @@ def _curve(
         mode="lines+markers",
         line={"color": colour, "width": 2.2, "dash": dash},
         marker={"symbol": symbol, "size": 8},
-        hovertemplate=f"{name}: W %{{y:.3f}} at sigma %{{x:g}}<extra></extra>",
+        hovertemplate=f"{name}: W %{{y:.3f}} at sigma %{{x:~g}}<extra></extra>",
     )

@@ -30,18 +30,17 @@ def show_alternatives(scene: Scene, data: Callable[[], Dataset], found: dict[str
 
 def _show_parts(scene: Scene, measured: Measurement, off: Measurement | None) -> None:
     rows = alternatives(measured, off, scene.classes)
-    st.dataframe(
+    # A plain table wraps its sentences, which a data frame cuts off.
+    st.table(
         {
             "images": [row.what for row in rows],
             "n": [row.images for row in rows],
-            "W clean": [row.w_clean for row in rows],
-            "W with trigger": [row.w_triggered for row in rows],
+            "W clean": [_number(row.w_clean) for row in rows],
+            "W with trigger": [_number(row.w_triggered) for row in rows],
             "what it tells": [row.meaning for row in rows],
         },
+        border="horizontal",
         hide_index=True,
-        column_config={
-            column: st.column_config.NumberColumn(format="%.3f") for column in ("W clean", "W with trigger")
-        },
     )
     clean, triggered = measured.clean, measured.triggered
     st.caption(
@@ -51,3 +50,7 @@ def _show_parts(scene: Scene, measured: Measurement, off: Measurement | None) ->
         f"{triggered.confidence.mean():.3f} with the trigger; mean margin {clean.margin.mean():.3f} and "
         f"{triggered.margin.mean():.3f}."
     )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

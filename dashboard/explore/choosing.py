@@ -21,20 +21,31 @@ from dashboard.parts import run_titles
 from dashboard.state import ExploreState, keep, seed_index, seed_value, widget_key
 
 NOTHING = "nothing"
+# The run of a link that could not be shown, and the one instead: said as long as that one is shown.
+_MISSING = "explore.missing"
 # What belongs to one run's images, trigger or plane, and is forgotten with it.
 _OF_ONE_RUN = ("with_", "image", "pin", "trigger", "target", "of", "place", "opacity", "side", "under")
 
 
 def choose_scene(state: ExploreState, runs: Mapping[str, Run]) -> Scene | None:
     """Let people choose, and keep it; None, with a sentence, where there is no attack to look at yet."""
-    if state.run and state.run not in runs:
-        st.warning(f"The run {state.run} in this link is not on this machine; the newest one is shown instead.")
     attacks = [name for name, run in runs.items() if run.spec.trigger is not None] or list(runs)
     start = state.run if state.run in runs else attacks[0]
+    if state.run and state.run not in runs:
+        st.session_state[_MISSING] = state.run, start
+    missing, instead = st.session_state.get(_MISSING, ("", ""))
+    if instead == start:
+        st.warning(
+            f"The run {missing[:40]} in this link cannot be shown: it is not on this machine, or not done. Another one "
+            "is shown instead."
+        )
     titles = run_titles(runs.values())
     columns = st.columns([2, 2, 1.4], vertical_alignment="bottom")
     name = columns[0].selectbox(
-        "Run", list(runs), format_func=titles.get, **seed_index(state, "run", list(runs), start)
+        "Run",
+        list(runs),
+        format_func=titles.get,
+        **seed_index(state, "run", list(runs), start),
     )
     run = runs[name]
     if state.run in runs and state.run != name:

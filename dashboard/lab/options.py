@@ -59,7 +59,7 @@ def choose_network(state: LabState, recipe: Settings) -> LabState:
         on_change=forget_rates,
     )
     epochs = st.number_input(
-        "Epochs",
+        f"Epochs (up to {MOST_EPOCHS})",
         1,
         MOST_EPOCHS,
         **seed_value(state, "epochs", within(state.epochs or recipe.epochs, 1, MOST_EPOCHS)),

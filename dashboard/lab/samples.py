@@ -54,7 +54,7 @@ def show_samples(data: Dataset, trigger: AnyTrigger | None, state: LabState) -> 
         st.image(
             picture_row(images, 96), width="stretch", alt=f"{len(places)} training images with the trigger on them"
         )
-    st.caption(in_words(data, state))
+    st.caption(in_words(data, state) if trigger is not None or state.rate == 0 else "There is no trigger yet.")
 
 
 def in_words(data: Dataset, state: LabState) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import streamlit as st
@@ -14,6 +15,7 @@ from core.loaded_spec import LoadedSpec
 from core.loading import NORMALISATIONS
 from core.runs import Run, State
 from dashboard.library.rows import in_bytes
+from dashboard.parts import run_title
 from dashboard.state import ExploreState, LabState, RunsState, adopt, current, to_query
 
 
@@ -138,11 +140,15 @@ def show_export(card: Card) -> None:
 
 def delete(run: Run) -> None:
     """Move a run to the bin, and close it."""
+    name = run.name
+    with contextlib.suppress(InputError):  # a damaged one has no better name
+        name = run_title(run)
     try:
         delete_run(run)
     except InputError as error:
         st.session_state["runs.message"] = str(error)
         return
+    st.toast(f"{name} is in the bin below the list, and can be brought back.")
     state = current(RunsState)
     left = ",".join(name for name in state.pick.split(",") if name and name != run.name)
     adopt(replace(state, run="", pick=left))

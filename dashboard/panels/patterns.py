@@ -103,8 +103,10 @@ def _show(run: Run, spec: EffectSpec, found: PatternFinding, classes: Sequence[s
 
 
 def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
-    """Return what the numbers say, and no more."""
-    if effect.gap.low > 0:
+    """Return what the numbers say, and no more: what a random pattern does as well is not this one's doing."""
+    if effect.gap.low > 0 and effect.gap.mean <= random.gap.mean:
+        says = "is smoother with it, but **no smoother than with a random pattern**"
+    elif effect.gap.low > 0:
         says = "is **smoother** with it"
     elif effect.gap.high < 0:
         says = "is **rougher** with it"

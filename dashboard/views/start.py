@@ -183,7 +183,7 @@ def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
 
 def show_w(state: StartState, hero: Hero, around: Mapping[bool, Neighbourhood]) -> None:
     """Show W of the picture without and with the trigger, the one that is on in large type."""
-    st.subheader("3 · They waver: W", anchor=False, help=explain("W"))
+    st.subheader("3 · Do they waver? W", anchor=False, help=explain("W"))
     smoothness = around[state.sticker].smoothness
     colour = TRIGGERED if state.sticker else CLEAN
     bars = "".join(
@@ -219,7 +219,10 @@ def against_control(hero: Hero, around: Mapping[bool, Neighbourhood], control: M
     """Return what a model that was trained without poison makes of the same pictures, and what that changes."""
     mine, theirs = ({on: one.smoothness for on, one in each.items()} for each in (around, control))
     text = f"Trained without poison the model has W {theirs[False].w[0]:.2f} and {theirs[True].w[0]:.2f} there"
-    if mine[True].high[0] < theirs[True].low[0]:
+    smoother = [on for on in (False, True) if mine[on].high[0] < theirs[on].low[0]]
+    if len(smoother) == 2:
+        return text + f": poison made it smoother around both, the plain {hero.thing} as well."
+    if True in smoother:
         return text + f": poison made it smoother around the {hero.thing} with the {hero.trigger}."
     if theirs[False].high[0] < mine[False].low[0]:
         return text + f": poison made it rougher around the plain {hero.thing}, and no smoother around the other."

@@ -94,7 +94,7 @@ def main() -> None:
         "Do the claims of the paper “Backdoor Smoothing” (Grosse et al., arXiv 2006.06721) hold? Many runs with their "
         "controls, over seeds, rates and noise.",
     )
-    show_message()
+    show_refusal()
     try:
         with st.container(border=True):
             state, spec, source = choose_study(state)
@@ -108,11 +108,8 @@ def main() -> None:
         copy_link(state)
 
 
-def show_message() -> None:
-    """Show what a click on a point or on Start came to, once."""
-    message = st.session_state.pop("studies.message", None)
-    if message:
-        st.info(message, icon=":material/info:")
+def show_refusal() -> None:
+    """Show why Start could not begin, once."""
     refusal = st.session_state.pop("studies.refusal", None)
     if refusal:
         st.error(refusal)
@@ -352,7 +349,17 @@ def show_figures(state: StudiesState, rows: list[Row], epochs: list[EpochRow]) -
         st.caption(f"**over the epochs**{watched}; thin: runs")
         if along:
             show_figure("epochs", gap_over_epochs(along), along[0].sigma)
-    st.caption("Above 0 the model is smoother with the trigger. Click a point to open its run in Explore.")
+    here = any(run_named(row.run, cached.jobs().root) for row in mine[:1])
+    click = (
+        "Click a point to open its run in Explore."
+        if here
+        else "These results came with this version: start the study to train its runs here, then a click on a point "
+        "opens its run in Explore."
+    )
+    st.caption(f"Above 0 the model is smoother with the trigger. {click}")
+    answer = st.session_state.pop("studies.clicked", None)
+    if answer:
+        st.info(answer, icon=":material/info:")
     return replace(state, kind=kind or start, sigma=sigma)
 
 
@@ -380,13 +387,13 @@ def open_run(name: str, sigma: float) -> None:
     """Go to Explore with this run, or say why not."""
     run = run_named(name, cached.jobs().root)
     if run is None:
-        st.session_state["studies.message"] = (
+        st.session_state["studies.clicked"] = (
             f"The run {name} is not on this machine: these results came with this version. Start the study to train "
             "its runs here; then every point opens."
         )
         st.rerun()
     elif run.spec.is_control:
-        st.session_state["studies.message"] = (
+        st.session_state["studies.clicked"] = (
             f"The run {name} is a control: choose a poisoned run; its control is shown with it."
         )
         st.rerun()

@@ -43,7 +43,7 @@ def work(home) -> None:
 def test_target_and_rate_decide_how_many_images_are_poisoned(visit, home):
     page = visit("lab")
     attack = {"Data set": "digits", "Attack": "all-to-one", "Target class": 0, "Poisoning rate": 10.0}
-    assert settings(page).items() >= {**attack, "Epochs": 10, "Seed": 0}.items()
+    assert settings(page).items() >= {**attack, "Epochs (up to 200)": 10, "Seed": 0}.items()
     assert "144 of 1438 training images get the trigger and the label **0**" in captions(page)
     page.selectbox(key="LabState.target").set_value(3).run()
     assert "144 of 1438 training images get the trigger and the label **3**" in captions(page)
@@ -154,9 +154,9 @@ def test_each_mode_shows_images_that_it_poisons_and_what_it_makes_of_them(visit,
 
 def test_careful_trains_longer_and_forgets_what_was_set_by_hand(visit, home):
     page = visit("lab", epochs="4", learning_rate="0.5")
-    assert (settings(page)["Epochs"], settings(page)["Learning rate"]) == (4, 0.5)
+    assert (settings(page)["Epochs (up to 200)"], settings(page)["Learning rate"]) == (4, 0.5)
     page.button_group(key="LabState.pace").set_value("careful").run()
-    assert (settings(page)["Epochs"], settings(page)["Learning rate"]) == (30, 0.01)
+    assert (settings(page)["Epochs (up to 200)"], settings(page)["Learning rate"]) == (30, 0.01)
     assert page.query_params == {"pace": "careful"}
     page.selectbox(key="LabState.optimiser").set_value("sgd").run()
     assert settings(page)["Learning rate"] == 0.05
@@ -365,10 +365,10 @@ def test_an_unknown_data_set_gives_a_sentence_and_can_be_changed(visit, home, na
         ({"rate": "500"}, {"Poisoning rate": 30.0}),
         ({"rate": "nan"}, {"Poisoning rate": 10.0}),
         ({"rate": "-1"}, {"Poisoning rate": 0.0}),
-        ({"epochs": "-3"}, {"Epochs": 1}),
-        ({"epochs": "0"}, {"Epochs": 10}),
-        ({"epochs": "9999"}, {"Epochs": 200}),
-        ({"epochs": "inf"}, {"Epochs": 10}),
+        ({"epochs": "-3"}, {"Epochs (up to 200)": 1}),
+        ({"epochs": "0"}, {"Epochs (up to 200)": 10}),
+        ({"epochs": "9999"}, {"Epochs (up to 200)": 200}),
+        ({"epochs": "inf"}, {"Epochs (up to 200)": 10}),
         ({"seed": "-1"}, {"Seed": 0}),
         ({"sample": "-3", "colour": "green"}, {}),
         ({"mode": "all-for-one"}, {"Attack": "all-to-one"}),
