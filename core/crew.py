@@ -20,11 +20,11 @@ MEMORY_OF_ONE = 1.2 * 2**30
 ATTEMPTS = 3
 
 
-def crew_size() -> int:
-    """Return how many workers compute at once: one a core, fewer where memory is short."""
-    memory = available_memory()
-    fitting = cpu_count() if memory is None else int(memory // MEMORY_OF_ONE)
-    return max(1, min(cpu_count(), fitting))
+def crew_size(device: str) -> int:
+    """Return how many workers compute at once: one a core, fewer where memory is short, that of a GPU as well."""
+    free = [available_memory(place) for place in {"cpu", device}]
+    fitting = [int(memory // MEMORY_OF_ONE) for memory in free if memory is not None]
+    return max(1, min([cpu_count(), *fitting]))
 
 
 class Crew:
@@ -35,7 +35,7 @@ class Crew:
     root, data_root
         Where runs and data live.
     size
-        How many workers; by default `crew_size()`.
+        How many workers; by default as many as `crew_size` says.
     log
         File that workers write what goes wrong to; by default nowhere.
 
@@ -57,7 +57,8 @@ class Crew:
         """
         waiting = deque(cells)
         done: queue.Queue[tuple[Cell, CellResult]] = queue.Queue()
-        members = [_Member(self, waiting, done) for _ in range(min(self.size or crew_size(), len(cells)))]
+        size = min(self.size or crew_size(self.machine["device"]), len(cells))
+        members = [_Member(self, waiting, done) for _ in range(size)]
         try:
             for member in members:
                 member.start()

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -68,6 +68,23 @@ def choose_precision(device: str) -> Precision:
     return "bfloat16" if native_bfloat16(device) else "float32"
 
 
+@cache
+def processor_name(device: str = "cpu") -> str:
+    """Return what the processor calls itself, such as "AMD EPYC 9R14": equal names, equal bits."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    if sys.platform == "linux":
+        with suppress(OSError):
+            text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="ignore")
+            fields = (line.partition(":") for line in text.splitlines())
+            named = {name.strip(): value.strip() for name, _, value in fields}
+            # ARM's cpuinfo has no name, only numbers.
+            return named.get("model name") or platform.machine()
+    return platform.processor() or platform.machine()
+
+
 def cpu_count() -> int:
     """Return the number of cores this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):
@@ -96,8 +113,12 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def available_memory() -> int | None:
+def available_memory(device: str = "cpu") -> int | None:
     """Return how many bytes of memory are free for new work; None where the system does not tell cheaply."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info()[0]
     try:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
     except OSError:

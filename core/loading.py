@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.device import choose_device
+from core.device import choose_device, processor_name
 from core.errors import InputError
 from core.files import refusal, write_whole
 from core.loaded_spec import LoadedSpec, NormalisationName, make_loaded_spec
@@ -232,7 +231,7 @@ def _measured(spec: LoadedSpec, found: Found, dataset: Dataset, began: float) ->
         seconds=round(time.time() - began, 3),
         peak_memory=0,
         torch=torch.__version__,
-        processor=torch.cuda.get_device_name() if spec.device == "cuda" else platform.machine(),
+        processor=processor_name(spec.device),
         votes_in=votes_in,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import time
 import traceback
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.checkpoint import Checkpoint, CheckpointError
 from core.datasets import Dataset, load_dataset
-from core.device import peak_memory
+from core.device import peak_memory, processor_name
 from core.errors import InputError
 from core.events import Ended, Epoch, Event, Note, Progress, Started
 from core.files import is_refusal, refusal
@@ -212,6 +211,6 @@ def _result(spec: RunSpec, dataset: Dataset, last: Epoch, model: nn.Module, seco
         seconds=round(seconds, 3),
         peak_memory=peak_memory(),
         torch=torch.__version__,
-        processor=torch.cuda.get_device_name() if spec.device == "cuda" else platform.machine(),
+        processor=processor_name(spec.device),
         votes_in=trusted_precision(spec.architecture, model, dataset.test, spec.device),
     )

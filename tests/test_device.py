@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import resource
 import sys
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.device import peak_memory, torch_threads
+from core.crew import MEMORY_OF_ONE, crew_size
+from core.device import peak_memory, processor_name, torch_threads
 
 
 def test_threads_are_put_back_whatever_happens():
@@ -35,3 +37,24 @@ def test_peak_memory_is_in_bytes_where_the_system_counts_otherwise(tmp_path, mon
     monkeypatch.setattr(sys, "platform", system)
     counted = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     assert counted <= peak_memory() <= 1.1 * counted
+
+
+def test_a_crew_fits_into_the_memory_of_its_gpu_too(monkeypatch):
+    free = {"cpu": 100 * MEMORY_OF_ONE, "cuda": 3.5 * MEMORY_OF_ONE}
+    monkeypatch.setattr("core.crew.available_memory", free.get)
+    monkeypatch.setattr("core.crew.cpu_count", lambda: 16)
+    assert (crew_size("cpu"), crew_size("cuda")) == (16, 3)
+    free["cuda"] = 0
+    assert crew_size("cuda") == 1
+
+
+def test_a_processor_says_what_it_is(tmp_path, monkeypatch):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(
+        "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 85\nmodel name\t: Made Up 9000 @ 2.1GHz\n"
+    )
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr("core.device.Path", lambda path: cpuinfo if path == "/proc/cpuinfo" else tmp_path / "none")
+    assert processor_name.__wrapped__() == "Made Up 9000 @ 2.1GHz"
+    cpuinfo.write_text("processor\t: 0\nBogoMIPS\t: 50.00\n")
+    assert processor_name.__wrapped__() == platform.machine()
