@@ -119,7 +119,7 @@ def test_a_certificate_is_told_in_words():
         )
 
     assert "less than 0.71 in all" in words(1, 0.71)
-    assert "stay b. The chance that this is wrong is at most 0.001" in words(1, 0.71)
+    assert "are taken for b. The chance that this is wrong is at most 0.001" in words(1, 0.71)
     assert "Nothing is certified" in words(-1, 0.0)
 
 
