@@ -167,7 +167,9 @@ def show_progress(study: Study, source: Path, running: bool) -> None:
         st.rerun()
     words, button = st.columns([3.2, 1], vertical_alignment="center")
     if progress is None:
-        shipped = " Below are the results that come with this version." if find_study(read_study(source)) else ""
+        came = find_study(read_study(source))
+        done = len({row.run for row in came.rows}) if came is not None else 0
+        shipped = f" Below are the results that come with this version, of {done} runs." if done else ""
         words.caption(f"Not run on this machine yet.{shipped}")
     elif state is StudyState.RUNNING:
         words.progress(progress.share, text=f"Running: {progress.words}. {progress.last}")
