@@ -36,8 +36,7 @@ def choose_scene(state: ExploreState, runs: Mapping[str, Run]) -> Scene | None:
     missing, instead = st.session_state.get(_MISSING, ("", ""))
     if instead == start:
         st.warning(
-            f"The run {missing[:40]} in this link cannot be shown: it is not on this machine, or not done. Another one "
-            "is shown instead."
+            f"The run {missing[:40]} in this link is not on this machine, or not done: another one is shown instead."
         )
     titles = run_titles(runs.values())
     columns = st.columns([2, 2, 1.4], vertical_alignment="bottom")
