@@ -11,15 +11,15 @@ from typing import Any
 _HOMES = {
     "InputError": "core.errors",
     "load_dataset": "core.datasets",
-    "Trigger": "core.triggers",
-    "RunSpec": "core.spec",
-    "MeasureSpec": "core.spec",
-    "train_run": "core.worker",
-    "load_run": "core.runs",
-    "measure_run": "core.measurement",
-    "measure_smoothness": "core.smoothness",
-    "sweep_sigma": "core.smoothness",
-    "slice_plane": "core.slices",
+    "Trigger": "core.attacks.triggers",
+    "RunSpec": "core.training.spec",
+    "MeasureSpec": "core.training.spec",
+    "train_run": "core.runs.jobs.worker",
+    "load_run": "core.runs.run",
+    "measure_run": "core.runs.measured.w",
+    "measure_smoothness": "core.instruments.smoothness",
+    "sweep_sigma": "core.instruments.smoothness",
+    "slice_plane": "core.instruments.slices.refine",
 }
 
 __all__ = [

@@ -12,6 +12,9 @@ from typing import BinaryIO
 
 from core.errors import InputError
 
+PROJECT = Path(__file__).parents[1]
+"""The folder that holds `core`, `dashboard` and `assets`."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REFUSED = _FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG}
 

@@ -14,12 +14,12 @@ inject_style()
 
 page = st.navigation(
     [
-        st.Page("views/start.py", title="Start", default=True),
-        st.Page("views/lab.py", title="Lab"),
-        st.Page("views/explore.py", title="Explore"),
-        st.Page("views/studies.py", title="Studies"),
-        st.Page("views/gallery.py", title="Gallery"),
-        st.Page("views/runs.py", title="Runs"),
+        st.Page("start/page.py", title="Start", default=True),
+        st.Page("lab/page.py", title="Lab", url_path="lab"),
+        st.Page("explore/page.py", title="Explore", url_path="explore"),
+        st.Page("studies/page.py", title="Studies", url_path="studies"),
+        st.Page("gallery/page.py", title="Gallery", url_path="gallery"),
+        st.Page("runs/page.py", title="Runs", url_path="runs"),
     ],
     position="top",
 )

@@ -12,26 +12,26 @@ import streamlit as st
 
 from core.datasets import Dataset, data_folder, load_dataset, load_test
 from core.errors import InputError
-from core.examples import EXAMPLE_NAMES, Example, load_example
-from core.jobs import Jobs
-from core.measurement import Measurement, measure_model, measure_run, store_measurement, stored_measurement
-from core.poster import COPIES, DRAWS, RESOLUTION
-from core.runs import Run, runs_root
-from core.spec import MeasureSpec
+from core.instruments.poster import COPIES, DRAWS, RESOLUTION
+from core.runs.jobs.queue import Jobs
+from core.runs.measured.spec import MeasureSpec
+from core.runs.measured.w import Measurement, measure_model, measure_run, store_measurement, stored_measurement
+from core.runs.run import Run, runs_root
+from core.runs.shipped.examples import EXAMPLE_NAMES, Example, load_example
 from dashboard.growing import Growing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.certificate import Certificate
-    from core.detectors.comparison import Comparison, ComparisonSpec
-    from core.neighbourhood import Neighbourhood
-    from core.pattern_effects import EffectSpec, PatternFinding
-    from core.planes import SpanningImages
-    from core.predictor import Predictor
-    from core.slice_plane import SlicePlane
-    from core.slices import PlaneConfidence, PlanePoint, PlaneSmoothness
-    from core.walk import Walk
+    from core.instruments.certificate import Certificate
+    from core.instruments.detectors.comparison import Comparison, ComparisonSpec
+    from core.instruments.neighbourhood import Neighbourhood
+    from core.instruments.predictor import Predictor
+    from core.instruments.slices.choice import SpanningImages
+    from core.instruments.slices.line import Walk
+    from core.instruments.slices.plane import SlicePlane
+    from core.instruments.slices.refine import PlaneConfidence, PlanePoint, PlaneSmoothness
+    from core.runs.measured.patterns import EffectSpec, PatternFinding
 
 
 @st.cache_resource(show_spinner=False)
@@ -61,8 +61,8 @@ def warm_torch() -> threading.Thread:
     def warm() -> None:
         import torch
 
-        import core.slices
-        import core.smoothness  # noqa: F401
+        import core.instruments.slices.refine
+        import core.instruments.smoothness  # noqa: F401
 
         torch.set_num_threads(1)  # a predictor's threads are its own, and smaller things take longer on two
         warmed.set()
@@ -176,7 +176,7 @@ def _refined(
 
 @st.cache_resource(show_spinner=False)
 def example(name: str) -> Example:
-    """Return a shipped example, one of `core.examples.EXAMPLE_NAMES`."""
+    """Return a shipped example, one of `core.runs.shipped.examples.EXAMPLE_NAMES`."""
     return load_example(name)
 
 
@@ -185,7 +185,7 @@ def example_neighbourhood(name: str, triggered: bool, sigma: float, of_control: 
     """Return an example's image, with or without the trigger, and its noisy copies, counted now."""
     shown = example(name)
     model = predictor((shown.control if of_control else shown.run).path)
-    from core.neighbourhood import look_around
+    from core.instruments.neighbourhood import look_around
 
     return look_around(model, _example_images(name)[int(triggered)], shown.place, sigma, DRAWS, shown=COPIES)
 
@@ -194,7 +194,7 @@ def example_neighbourhood(name: str, triggered: bool, sigma: float, of_control: 
 def example_plane(name: str) -> SlicePlane:
     """Return the slice through an example's image, itself with the trigger, and one of the target class, made now."""
     model = predictor(example(name).run.path)
-    from core.slices import slice_plane
+    from core.instruments.slices.refine import slice_plane
 
     return slice_plane(model, *_example_images(name), resolution=RESOLUTION)
 
@@ -203,7 +203,7 @@ def _example_images(name: str) -> Tensor:
     """Return an example's clean, triggered and third image, float [3, C, H, W]."""
     import torch
 
-    from core.evaluation import to_unit
+    from core.datasets.dataset import to_unit
 
     return to_unit(torch.from_numpy(example(name).poster.images))
 
@@ -214,7 +214,7 @@ def noisy_copies(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the first noisy copies of one test image and what a done run takes them for; the key is "" if clean."""
     del trigger_key
-    from core.neighbourhood import noisy_copies as make
+    from core.instruments.neighbourhood import noisy_copies as make
 
     return make(predictor(path), _image, place, sigma, shown=shown)
 
@@ -223,7 +223,7 @@ def noisy_copies(
 def certificate(path: Path, trigger_key: str, place: int, sigma: float, _image: Tensor) -> Certificate:
     """Return a done run's certificate of one test image; the key is "" without a trigger."""
     del trigger_key
-    from core.neighbourhood import certified_radius
+    from core.instruments.neighbourhood import certified_radius
 
     return certified_radius(predictor(path), _image, place, sigma)
 
@@ -238,7 +238,7 @@ def growing_plane(path: Path, plane_key: str, resolution: int, _images: Spanning
     """Return the slice of a done run through three images, which gets finer when asked to."""
     del plane_key
     model = predictor(path)
-    from core.slices import slice_plane_steps
+    from core.instruments.slices.refine import slice_plane_steps
 
     return Growing(slice_plane_steps(model, _images.origin, _images.toward, _images.across, resolution))
 
@@ -247,7 +247,7 @@ def growing_plane(path: Path, plane_key: str, resolution: int, _images: Spanning
 def plane_confidence(path: Path, plane_key: str, resolution: int, _plane: SlicePlane) -> PlaneConfidence:
     """Return top probability and margin over a slice."""
     del plane_key
-    from core.slices import confidence_over_plane
+    from core.instruments.slices.refine import confidence_over_plane
 
     return confidence_over_plane(predictor(path), _plane, resolution)
 
@@ -258,7 +258,7 @@ def growing_smoothness(
 ) -> Growing[PlaneSmoothness]:
     """Return W over a slice, at few points first and at more when asked to."""
     del plane_key
-    from core.slices import smoothness_over_plane_steps
+    from core.instruments.slices.refine import smoothness_over_plane_steps
 
     return Growing(smoothness_over_plane_steps(predictor(path), _plane, sigma, draws, resolution=resolution))
 
@@ -269,7 +269,7 @@ def plane_point(
 ) -> PlanePoint:
     """Return what a done run makes of one point of a slice."""
     del plane_key
-    from core.slices import look_at_point
+    from core.instruments.slices.refine import look_at_point
 
     return look_at_point(predictor(path), _plane, x, y, sigma, key=key)
 
@@ -280,7 +280,7 @@ def trigger_walk(
 ) -> Walk:
     """Return what a done run predicts on the way from a test image to the same with the trigger, float [C, H, W]."""
     del trigger_key, fingerprint, image
-    from core.walk import walk_between
+    from core.instruments.slices.line import walk_between
 
     return walk_between(predictor(path), _clean, _triggered)
 
@@ -290,7 +290,7 @@ def comparison(path: Path, name: str, _spec: ComparisonSpec) -> Growing[Comparis
     """Return what detectors make of a done run; more of them when asked to."""
     del name
     warm_torch().join()
-    from core.detection import detect_run
+    from core.runs.measured.detectors import detect_run
 
     return Growing(detect_run(Run(path), _spec))
 
@@ -300,6 +300,6 @@ def pattern(path: Path, name: str, _spec: EffectSpec) -> Growing[PatternFinding]
     """Return a pattern searched on a done run, which gets better when asked to and is measured in the end."""
     del name
     warm_torch().join()
-    from core.pattern_effects import measure_pattern
+    from core.runs.measured.patterns import measure_pattern
 
     return Growing(measure_pattern(Run(path), _spec))

@@ -12,13 +12,13 @@ import numpy as np
 import streamlit as st
 
 from core.datasets import Dataset, fingerprint
-from core.events import Epoch
-from core.examples import EXAMPLES
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, class_colour
-from core.gallery import GALLERY
-from core.library import read_label, what_it_is
-from core.runs import Run, finished_runs
-from core.spec import RunSpec
+from core.runs.library import read_label, what_it_is
+from core.runs.run import Run, finished_runs
+from core.runs.shipped.examples import EXAMPLES
+from core.runs.shipped.gallery import GALLERY
+from core.training.events import Epoch
+from core.training.spec import RunSpec
 from dashboard import cached
 from dashboard.state import AnyState, link_to
 

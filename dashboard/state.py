@@ -65,7 +65,7 @@ class ExploreState:
     `trigger` (a preset's name or a link text) and `target` are for runs that have none of their own. `pin` is a second
     image. `view` is how W is drawn; `first`, `of` and `fooled` are the sample picker's order and filters. `place`
     ("row.column"), `opacity` and `side` are what the trigger was changed to, `under` the triggers to overlay by name,
-    apart by commas, and `shown` the sections that are open. `layer`, `plane` (`core.planes.PlaneChoice.to_link`) and
+    apart by commas, and `shown` the sections that are open. `layer`, `plane` (`PlaneChoice.to_link`) and
     `point` ("x,y" on the plane) are the slice's.
     """
 
@@ -94,7 +94,7 @@ class ExploreState:
 class RunsState:
     """Which runs of the library are shown, in which order, on which page, and which is open.
 
-    `find` are words, `dataset` a name or "" for all, `sort` and `order` keys of `core.library.SORTS` and `ORDERS`,
+    `find` are words, `dataset` a name or "" for all, `sort` and `order` keys of `core.runs.library.SORTS` and `ORDERS`,
     `run` the open run's name or "", and `pick` the names of those to look at side by side, apart by commas.
     """
 

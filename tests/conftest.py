@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from core.attacks.triggers import make_preset
 from core.datasets import fingerprint
-from core.spec import make_spec
-from core.triggers import make_preset
-from core.worker import train_run
+from core.runs.jobs.worker import train_run
+from core.training.spec import make_spec
 
 # Several threads beside a busy core are many times slower than one; no test needs more.
 torch.set_num_threads(1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from core.cells import compute_cell
-from core.last_dataset import LastDataset
+from core.runs.jobs.last_dataset import LastDataset
+from core.studies.cells import compute_cell
 
 
 class Here:

@@ -333,8 +333,8 @@ def corpus(exported: bytes) -> list[Hostile]:
 
 def main() -> None:
     """Write the corpus into a folder, made from the shipped example."""
-    from core.archive import export_run
-    from core.examples import load_example
+    from core.runs.archive import export_run
+    from core.runs.shipped.examples import load_example
 
     folder = Path(sys.argv[1])
     for file in corpus(export_run(load_example().run)):

@@ -37,11 +37,11 @@ def import_everything() -> None:
     import scipy.special  # noqa: F401
     import torch
 
-    import core.adversarial
-    import core.agreement
-    import core.jobs
+    import core.attacks.clean_label
+    import core.instruments.precision
     import core.models.small_cnn
-    import core.training  # noqa: F401
+    import core.runs.jobs.queue
+    import core.training.loop  # noqa: F401
 
     torch.set_num_threads(1)
     weight = torch.nn.Parameter(torch.zeros(1))
@@ -51,15 +51,15 @@ def import_everything() -> None:
 
 def main() -> None:
     """Answer each line."""
-    import core.training
-    import core.worker
+    import core.runs.jobs.worker
+    import core.training.loop
 
     data_root = Path(sys.argv[1])
     digits = some_digits(data_root)
     import_everything()
     # Every epoch's checkpoint and no line of progress: then the number of calls does not depend on the machine's load.
-    core.worker.PAYS, core.worker.PROGRESS_LINES = 0, 1e-9
-    core.training.WATCH_DRAWS = WATCH_DRAWS
+    core.runs.jobs.worker.PAYS, core.runs.jobs.worker.PROGRESS_LINES = 0, 1e-9
+    core.training.loop.WATCH_DRAWS = WATCH_DRAWS
     for line in sys.stdin:
         order = json.loads(line)
         end, write = os.pipe()
@@ -79,8 +79,8 @@ def main() -> None:
 
 def work(root: Path, data_root: Path, digits: Dataset, counter: CallCounter) -> None:
     """Take the next run from the queue, counting calls."""
-    from core.jobs import Jobs
-    from core.last_dataset import LastDataset
+    from core.runs.jobs.last_dataset import LastDataset
+    from core.runs.jobs.queue import Jobs
 
     jobs, datasets = Jobs(root, data_root), LastDataset(data_root)
     datasets.last = digits

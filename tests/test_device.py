@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.crew import MEMORY_OF_ONE, crew_size
 from core.device import peak_memory, processor_name, torch_threads
+from core.studies.local_pool import MEMORY_OF_ONE, crew_size
 
 
 def test_threads_are_put_back_whatever_happens():
@@ -41,8 +41,8 @@ def test_peak_memory_is_in_bytes_where_the_system_counts_otherwise(tmp_path, mon
 
 def test_a_crew_fits_into_the_memory_of_its_gpu_too(monkeypatch):
     free = {"cpu": 100 * MEMORY_OF_ONE, "cuda": 3.5 * MEMORY_OF_ONE}
-    monkeypatch.setattr("core.crew.available_memory", free.get)
-    monkeypatch.setattr("core.crew.cpu_count", lambda: 16)
+    monkeypatch.setattr("core.studies.local_pool.available_memory", free.get)
+    monkeypatch.setattr("core.studies.local_pool.cpu_count", lambda: 16)
     assert (crew_size("cpu"), crew_size("cuda")) == (16, 3)
     free["cuda"] = 0
     assert crew_size("cuda") == 1

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import core.files
+from core.attacks.triggers import make_preset
+from core.attacks.triggers.library import TriggerLibrary
 from core.files import newest_first, refusal, whole_file, write_whole
-from core.measurement import page_measure_spec, store_measurement, stored_measurement
-from core.pattern_effects import PatternFinding, _write
-from core.runs import Run, root_refusal
-from core.tables import write_tables
-from core.triggers import make_preset
-from core.triggers.library import TriggerLibrary
-from tests.test_claims import table
-from tests.test_measurement import made_up
+from core.runs.measured.patterns import PatternFinding, _write
+from core.runs.measured.w import page_measure_spec, store_measurement, stored_measurement
+from core.runs.run import Run, root_refusal
+from core.studies.tables import write_tables
+from tests.runs.test_measured_w import made_up
+from tests.studies.test_claims import table
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 FORBIDDEN = OSError(errno.EACCES, os.strerror(errno.EACCES))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core.archive import export_run, import_run
+from core.attacks.triggers.pictures import trigger_from_picture
 from core.datasets import load_dataset
 from core.datasets.uploads import accept_upload
 from core.errors import InputError
-from core.loading import load_model
-from core.triggers.pictures import trigger_from_picture
+from core.runs.archive import export_run, import_run
+from core.runs.load import load_model
 from tests import hostile
 
 pytest.importorskip("onnx")

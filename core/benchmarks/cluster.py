@@ -17,9 +17,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.cluster import Cluster
 from core.datasets import data_folder
-from core.studies import SHIPPED, plan_cells, read_study
+from core.files import PROJECT
+from core.studies.cluster import Cluster
+from core.studies.study import SHIPPED, plan_cells, read_study
 
 TURNS, CELLS = 3, 8
 PATIENCE_SECONDS = 120
@@ -80,9 +81,7 @@ def _local_cluster(workers: int, folder: Path) -> Iterator[str]:
 
 def _start(started: contextlib.ExitStack, log: Path, *command: str) -> None:
     file = started.enter_context(log.open("wb"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=Path(__file__).parents[2], stdout=file, stderr=file
-    )
+    process = subprocess.Popen([sys.executable, "-m", *command], cwd=PROJECT, stdout=file, stderr=file)
     started.callback(process.wait, 30)
     started.callback(process.terminate)
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.estimators import (
+from core.instruments.estimators import (
     difference_interval,
     draws_for_width,
     entropy_interval,
@@ -24,7 +24,7 @@ from core.estimators import (
     mean_interval_monte_carlo,
     mean_interval_sampling,
 )
-from core.statistics import Interval
+from core.instruments.statistics import Interval
 
 CLASSES = (2, 10, 43)
 DRAWS = (50, 100, 250, 1000)

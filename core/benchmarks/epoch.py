@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from core import training
 from core.benchmarks.reference import BATCH, plain, reference_epoch
 from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import Setting, beginning
 from core.benchmarks.timing import detail_of, speed_up, take_turns
 from core.device import torch_threads
 from core.models import model_for
+from core.training import loop
 
 if TYPE_CHECKING:
-    from core.spec import RunSpec
+    from core.training.spec import RunSpec
 
 
 def epoch_row(setting: Setting) -> Row:
@@ -27,7 +27,7 @@ def epoch_row(setting: Setting) -> Row:
     """
     recipe, part = setting.spec(), beginning(setting.dataset, setting.epoch_images)
     spec = recipe.model_copy(update={"batch_size": BATCH})
-    images, labels = training.training_data(spec, part)
+    images, labels = loop.training_data(spec, part)
     torch.manual_seed(spec.seed)
     new = model_for(spec.architecture, part)
     with torch_threads(1):
@@ -62,23 +62,23 @@ def their_epoch(spec: RunSpec, new: nn.Module, images: Tensor, labels: Tensor) -
     model = plain(new, spec.device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay)
     steps = spec.epochs * -(-len(labels) // BATCH)
-    # The order of `core.training`, so that both see the same batches.
+    # The order of `core.training.loop`, so that both see the same batches.
     order = torch.Generator().manual_seed(spec.seed * 1000003)
     loss = reference_epoch(
         model,
         optimiser,
         images.cpu(),
         labels.cpu(),
-        lambda step: training.learning_rate_at(step, steps, spec.learning_rate),
+        lambda step: loop.learning_rate_at(step, steps, spec.learning_rate),
         order,
     )
     return model, loss
 
 
 def our_epoch(spec: RunSpec, new: nn.Module, images: Tensor, labels: Tensor) -> tuple[nn.Module, float]:
-    """Train a copy of a model once through poisoned images as `core.training` does; return it and the mean loss."""
+    """Train a copy of a model for one epoch as `core.training.loop` does; return it and the mean loss."""
     model = plain(new, spec.device).to(memory_format=torch.channels_last)
-    steps = training.train_epoch(spec, 0, model, training.make_optimiser(spec, model), images, labels)
+    steps = loop.train_epoch(spec, 0, model, loop.make_optimiser(spec, model), images, labels)
     while True:
         try:
             next(steps)

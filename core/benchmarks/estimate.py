@@ -12,10 +12,11 @@ from torch import Tensor
 from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import TARGET, Setting
 from core.benchmarks.timing import middle
+from core.datasets.dataset import to_unit
 from core.device import cpu_count
-from core.evaluation import choose_images, to_unit
-from core.predictor import Predictor
-from core.smoothness import measure_smoothness
+from core.instruments.evaluation import choose_images
+from core.instruments.predictor import Predictor
+from core.instruments.smoothness import measure_smoothness
 
 SIGMA = 0.2
 PARTS = ("predictor", "votes", "estimates")

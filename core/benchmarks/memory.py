@@ -6,14 +6,13 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import Setting, untrained
 from core.device import choose_device, peak_memory
+from core.files import PROJECT
 
 SHAPE = (1, 28, 28)
-_ROOT = Path(__file__).parents[2]
 _MB = 1e6
 # By so much the allocator and the kernels' scratch space differ from one process to the next.
 _EQUAL = 16
@@ -62,7 +61,7 @@ def measure_growths(images: int, draws: tuple[int, ...]) -> dict[int, float]:
 
 def _growth(images: int, draws: int) -> float:
     command = [sys.executable, "-m", "core.benchmarks.memory", str(images), str(draws)]
-    done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
     peaks: dict[str, int] = json.loads(done.stdout)
     return (peaks["measured"] - peaks["loaded"]) / _MB
 
@@ -71,7 +70,7 @@ def measure_peaks(images: int, draws: int) -> dict[str, int]:
     """Measure W of so many images in this process; return its peak resident size before and after, in bytes."""
     import torch
 
-    from core.smoothness import measure_smoothness
+    from core.instruments.smoothness import measure_smoothness
 
     torch.set_num_threads(1)
     model, pictures = untrained("small-cnn", SHAPE), torch.rand(images, *SHAPE)

@@ -11,11 +11,12 @@ from core.benchmarks.reference import plain, reference_plane
 from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import TARGET, Setting
 from core.benchmarks.timing import middle, seconds_of, take_turns
+from core.datasets.dataset import to_unit
 from core.device import torch_threads
-from core.evaluation import choose_images, to_unit
-from core.predictor import Predictor
-from core.slice_plane import SlicePlane
-from core.slices import slice_plane
+from core.instruments.evaluation import choose_images
+from core.instruments.predictor import Predictor
+from core.instruments.slices.plane import SlicePlane
+from core.instruments.slices.refine import slice_plane
 
 
 def slice_row(setting: Setting) -> Row:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from core.slice_plane import SlicePlane
+from core.instruments.slices.plane import SlicePlane
 
 BATCH = 128
 

@@ -14,9 +14,9 @@ from core.device import choose_device, native_bfloat16
 from core.models import build_model
 
 if TYPE_CHECKING:
+    from core.attacks.triggers import Trigger
     from core.datasets import Dataset
-    from core.spec import RunSpec
-    from core.triggers import Trigger
+    from core.training.spec import RunSpec
 
 TARGET, RATE = 0, 0.05
 
@@ -93,13 +93,13 @@ class Setting:
     @cached_property
     def trigger(self) -> Trigger:
         """A white patch of 3x3 pixels in the lower right corner."""
-        from core.triggers import make_preset
+        from core.attacks.triggers import make_preset
 
         return make_preset("white-corner", self.dataset.shape)
 
     def spec(self) -> RunSpec:
         """Return the spec of one epoch of poisoned training with one thread."""
-        from core.spec import make_spec
+        from core.training.spec import make_spec
 
         return make_spec(
             dataset=self.dataset.name, trigger=self.trigger, target=TARGET, rate=RATE, epochs=1, threads=1, seed=0
@@ -115,7 +115,7 @@ class Setting:
     @cached_property
     def learned(self) -> nn.Module:
         """A small CNN after one short epoch on poisoned images, on the CPU."""
-        from core.training import Finished, train
+        from core.training.loop import Finished, train
 
         events = train(self.spec(), beginning(self.dataset, self.learned_images))
         return next(event.model for event in events if isinstance(event, Finished))

@@ -11,7 +11,7 @@ from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import Setting, untrained
 from core.benchmarks.timing import Contender, detail_of, middle, seconds_of, speed_up, take_turns
 from core.device import torch_threads
-from core.predictor import Predictor
+from core.instruments.predictor import Predictor
 
 GREY = (1, 28, 28)
 SIGMA = 0.2

@@ -10,12 +10,12 @@ import typer
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
 from core.cli.output import say, say_json, share_bar
 from core.cli.reading import run_and_attack
-from core.detectors import DETECTORS
+from core.instruments.detectors import DETECTORS
 
 if TYPE_CHECKING:
-    from core.detectors.comparison import Comparison, ComparisonSpec, Scored
-    from core.detectors.roc import Roc
-    from core.statistics import Proportion
+    from core.instruments.detectors.comparison import Comparison, ComparisonSpec, Scored
+    from core.instruments.detectors.roc import Roc
+    from core.instruments.statistics import Proportion
 
 
 def detect_command(
@@ -33,9 +33,9 @@ def detect_command(
     as_json: AsJson = False,
 ) -> None:
     """Let W and other detectors look for the trigger, on the same inputs."""
-    from core.detection import detect_run
-    from core.detectors.comparison import ComparisonSpec
-    from core.smoothness import suggested_sigma
+    from core.instruments.detectors.comparison import ComparisonSpec
+    from core.instruments.smoothness import suggested_sigma
+    from core.runs.measured.detectors import detect_run
 
     found, attack = run_and_attack(run, trigger, place, target, runs)
     noise = suggested_sigma(found.result.shape) if sigma is None else sigma

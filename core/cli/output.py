@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from core.statistics import Proportion
+    from core.instruments.statistics import Proportion
 
 
 def say(text: str) -> None:

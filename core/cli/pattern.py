@@ -13,8 +13,8 @@ from core.cli.output import say, say_json, share_bar
 from core.cli.reading import read_trigger, result_or_fail
 
 if TYPE_CHECKING:
-    from core.pattern_effects import EffectSpec, PatternFinding
-    from core.patterns.effect import Effect
+    from core.instruments.pattern_effect import Effect
+    from core.runs.measured.patterns import EffectSpec, PatternFinding
 
 
 def pattern_command(
@@ -33,10 +33,10 @@ def pattern_command(
     as_json: AsJson = False,
 ) -> None:
     """Look for another pattern than a trained trigger, and measure what it does to W beside a random one."""
-    from core.pattern_effects import EffectSpec, measure_pattern
-    from core.patterns import PatternSpec
-    from core.runs import load_run
-    from core.smoothness import suggested_sigma
+    from core.attacks.patterns import PatternSpec
+    from core.instruments.smoothness import suggested_sigma
+    from core.runs.measured.patterns import EffectSpec, measure_pattern
+    from core.runs.run import load_run
 
     found = load_run(run, runs)
     result = result_or_fail(found)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from core.errors import InputError
 
 if TYPE_CHECKING:
-    from core.attack import Attack
-    from core.runs import Result, Run
-    from core.triggers import AnyTrigger
+    from core.attacks.attack import Attack
+    from core.attacks.triggers import AnyTrigger
+    from core.runs.run import Result, Run
 
 
 def image_shape(dataset: str, data_root: Path | None) -> tuple[int, int, int]:
@@ -22,8 +22,8 @@ def image_shape(dataset: str, data_root: Path | None) -> tuple[int, int, int]:
 
 def read_trigger(name: str, place: str | None, shape: tuple[int, int, int]) -> AnyTrigger:
     """Return the trigger that a person named; a picture without a place lies in the lower right corner."""
-    from core.triggers import formula_names, from_link, make_formula, make_preset, preset_names
-    from core.triggers.pictures import read_picture, trigger_from_picture
+    from core.attacks.triggers import formula_names, from_link, make_formula, make_preset, preset_names
+    from core.attacks.triggers.pictures import read_picture, trigger_from_picture
 
     if place is not None and (name in (*preset_names(), *formula_names()) or name.startswith("link:")):
         raise InputError(f"--place is for picture files, and {name[:40]!r} brings its own: leave it out.")
@@ -60,8 +60,8 @@ def run_and_attack(
     run: str, trigger: str | None, place: str | None, target: int | None, root: Path | None
 ) -> tuple[Run, Attack]:
     """Return the run and the attack to measure it with: its own, or another trigger or target, all to one."""
-    from core.attack import Attack
-    from core.runs import load_run
+    from core.attacks.attack import Attack
+    from core.runs.run import load_run
 
     found = load_run(run, root)
     result = result_or_fail(found)
@@ -79,7 +79,7 @@ def run_and_attack(
 
 def result_or_fail(run: Run) -> Result:
     """Return what a run came to; raise `InputError` where it is not done."""
-    from core.events import Ended
+    from core.training.events import Ended
 
     result = run.result
     if result is None:

@@ -14,12 +14,12 @@ from core.cli.reading import read_trigger, result_or_fail
 from core.errors import InputError
 
 if TYPE_CHECKING:
-    from core.runs import Run
+    from core.runs.run import Run
 
 
 def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
     """List the runs, newest first."""
-    from core.runs import State, list_runs
+    from core.runs.run import State, list_runs
 
     rows = []
     for run in list_runs(runs):
@@ -53,7 +53,7 @@ def load_command(
 ) -> None:
     """Load a model that somebody else trained as a run; the file is read and never run as a program."""
     from core.datasets import load_dataset
-    from core.loading import load_model
+    from core.runs.load import load_model
 
     data = load_dataset(dataset, data_root)
     attack = read_trigger(trigger, place, data.shape) if trigger else None
@@ -93,9 +93,9 @@ def export_command(
     as_json: AsJson = False,
 ) -> None:
     """Write a finished run as one file."""
-    from core.archive import archive_name, export_run
     from core.files import refusal, write_whole
-    from core.runs import load_run
+    from core.runs.archive import archive_name, export_run
+    from core.runs.run import load_run
 
     found = load_run(run, runs)
     path = file or Path(archive_name(found))
@@ -115,7 +115,7 @@ def import_command(
     as_json: AsJson = False,
 ) -> None:
     """Take over a run from one file; one that is here already stays as it is."""
-    from core.archive import import_run
+    from core.runs.archive import import_run
 
     found = import_run(file, runs)
     if as_json:

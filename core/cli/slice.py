@@ -23,8 +23,8 @@ def slice_command(
     as_json: AsJson = False,
 ) -> None:
     """Map the predicted classes on the plane through an image, itself with the trigger, and one of the target class."""
-    from core.slices import slice_plane
-    from core.training import attacked_plane, plane_images
+    from core.instruments.slices.refine import slice_plane
+    from core.training.loop import attacked_plane, plane_images
 
     found, attack = run_and_attack(run, trigger, place, target, runs)
     dataset = found.dataset(data_root)

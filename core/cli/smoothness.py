@@ -11,7 +11,7 @@ from core.cli.output import say, say_json
 from core.cli.reading import run_and_attack
 
 if TYPE_CHECKING:
-    from core.statistics import Interval
+    from core.instruments.statistics import Interval
 
 
 def smoothness_command(
@@ -28,8 +28,8 @@ def smoothness_command(
     as_json: AsJson = False,
 ) -> None:
     """Measure W on test images without and with the trigger, paired by common noise."""
-    from core.measurement import measure_run
-    from core.spec import measure_spec_under
+    from core.runs.measured.spec import measure_spec_under
+    from core.runs.measured.w import measure_run
 
     found, attack = run_and_attack(run, trigger, place, target, runs)
     spec = measure_spec_under(attack, images=images, sigma=sigma, draws=draws, seed=seed)

@@ -13,7 +13,7 @@ from core.cli.options import AsJson, DataRoot, Runs
 from core.cli.output import say, say_json, share_bar
 
 if TYPE_CHECKING:
-    from core.claims import Verdict
+    from core.studies.claims import Verdict
 
 
 def study_command(
@@ -27,14 +27,14 @@ def study_command(
     as_json: AsJson = False,
 ) -> None:
     """Run a study: a grid of runs with their controls; print what becomes of the paper's claims."""
-    from core.claims import judge, to_json
-    from core.studies import open_study, run_study
+    from core.studies.claims import judge, to_json
+    from core.studies.study import open_study, run_study
 
     found, crew = open_study(file, runs), None
     if scheduler:
-        from core.cluster import Cluster
         from core.datasets import data_folder
-        from core.runs import runs_root
+        from core.runs.run import runs_root
+        from core.studies.cluster import Cluster
 
         crew = Cluster(scheduler, runs_root(runs), data_folder(data_root))
     with share_bar(found.spec.name) as show:
@@ -56,7 +56,7 @@ def study_command(
 
 def _verdict_lines(judged: dict[str, list[Any]]) -> Iterator[str]:
     """Yield the verdicts as a person reads them, under a line for each group of what is never pooled."""
-    from core.claims import UNADJUSTED
+    from core.studies.claims import UNADJUSTED
 
     verdicts = [one for claim in ("C1", "C3", "C4") for one in judged.get(claim, [])]
     for group, alike in groupby(verdicts, _group):

@@ -15,9 +15,9 @@ from core.cli.reading import image_shape, read_trigger, result_or_fail
 from core.errors import InputError
 
 if TYPE_CHECKING:
-    from core.attack import Attack
-    from core.events import Event
-    from core.spec import RunSpec
+    from core.attacks.attack import Attack
+    from core.training.events import Event
+    from core.training.spec import RunSpec
 
 
 def train_command(
@@ -56,10 +56,10 @@ def train_command(
     as_json: AsJson = False,
 ) -> None:
     """Train a model on poisoned data, or find it already trained."""
-    from core.attack import Attack
+    from core.attacks.attack import Attack
     from core.datasets import load_dataset
-    from core.measurement import success_on
-    from core.worker import train_run
+    from core.runs.jobs.worker import train_run
+    from core.runs.measured.w import success_on
 
     shape = image_shape(dataset, data_root)
     aim = {
@@ -118,14 +118,14 @@ def train_command(
 
 def _spec(dataset: str, data_root: Path | None, **values: Any) -> RunSpec:
     from core.datasets import fingerprint
-    from core.spec import make_spec
+    from core.training.spec import make_spec
 
     return make_spec(dataset=dataset, fingerprint=fingerprint(dataset, data_root), **values)
 
 
 def _pace(pace: str | None, dataset: str, architecture: str) -> dict[str, Any]:
     """Return the settings that a person leaves to us: those of a spec, unless a pace is named."""
-    from core.settings import recommended
+    from core.training.settings import recommended
 
     if pace is None:
         return {}
@@ -153,8 +153,8 @@ def _training_bar(spec: RunSpec) -> Iterator[Callable[[Event], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from core.events import Epoch
-    from core.events import Progress as Step
+    from core.training.events import Epoch
+    from core.training.events import Progress as Step
 
     text = TextColumn("{task.description}")
     with Progress(text, BarColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:

@@ -8,7 +8,7 @@ from core.cli.options import DataRoot, Runs
 def work_command(runs: Runs = None, data_root: DataRoot = None) -> None:
     """Be a worker: train the runs that wait in the queue until none is left and no dashboard runs."""
     from core.datasets import data_folder
-    from core.jobs import Jobs
-    from core.runs import runs_root
+    from core.runs.jobs.queue import Jobs
+    from core.runs.run import runs_root
 
     Jobs(runs_root(runs), data_folder(data_root)).serve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,3 +56,13 @@ class Dataset:
         """Channels, height and width of every image."""
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """Return uint8 images as float32 in [0, 1]."""
+    return images.float() / 255
+
+
+def content_key(image: Tensor) -> int:
+    """Return a key that an image's own pixels decide: its noise is the same in whatever company it comes."""
+    return zlib.crc32(image.detach().cpu().contiguous().numpy().tobytes())

@@ -11,12 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from core.errors import InputError
 from core.figures.palette import CLASSES, class_colour, rgb
-from core.slice_plane import blank_plane
+from core.instruments.slices.plane import blank_plane
 
 if TYPE_CHECKING:
-    from core.attack import Attack
+    from core.attacks.attack import Attack
     from core.datasets import Dataset
-    from core.events import WatchedPlane
+    from core.training.events import WatchedPlane
 
 FRAME_MS, LAST_FRAME_MS = 260, 1600
 _MARGIN, _LINE, _INK, _GROUND, _QUIET = 12, 20, (28, 29, 38), (252, 252, 253), (96, 98, 110)
@@ -76,7 +76,7 @@ def marks(watched: WatchedPlane, attack: Attack, dataset: Dataset) -> dict[str, 
         "origin" (the clean image), "toward" (itself with the trigger) and "across" (the third image) -> (x, y) in
         shares of the map from its lower left corner.
     """
-    from core.training import plane_images
+    from core.training.loop import plane_images
 
     plane = blank_plane(*plane_images(dataset, attack, watched.clean, watched.third).double().numpy(), 9)
     (left, right), (bottom, top) = (plane.x[0], plane.x[-1]), (plane.y[0], plane.y[-1])

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, TRIGGERED, faded
-from core.measurement import Measurement, Side
+from core.runs.measured.w import Measurement, Side
 
 BINS = 25
 

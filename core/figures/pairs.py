@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
 from core.figures.palette import OTHER, TRIGGERED, faded
-from core.measurement import Measurement
+from core.runs.measured.w import Measurement
 
 _SYMBOLS = ("circle", "diamond-open")
 

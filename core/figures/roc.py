@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from core.detectors.roc import Roc
 from core.figures.layout import new_figure
 from core.figures.palette import CLASSES, OTHER
+from core.instruments.detectors.roc import Roc
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, faded
-from core.findings import crossings
-from core.measurement import Measurement, Side
+from core.runs.measured.findings import crossings
+from core.runs.measured.w import Measurement, Side
 
 
 def sigma_sweep(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from core.slices import PlaneConfidence, PlaneSmoothness
+    from core.instruments.slices.refine import PlaneConfidence, PlaneSmoothness
 
 
 @dataclass(frozen=True, eq=False)

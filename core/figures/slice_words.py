@@ -10,7 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from core.figures.slice_layers import SliceLayer
-    from core.slice_plane import SlicePlane
+    from core.instruments.slices.plane import SlicePlane
 
 POINT_KEYS = ("origin", "toward", "across")
 

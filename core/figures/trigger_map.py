@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
 from core.figures.palette import TRIGGERED
-from core.where import TriggerMap
+from core.instruments.trigger_map import TriggerMap
 
 _SCALES = {"ASR": "Oranges", "W": "Cividis"}
 

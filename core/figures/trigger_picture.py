@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.attacks.triggers import AnyTrigger, Trigger
 from core.figures.pictures import enlarge
-from core.triggers import AnyTrigger, Trigger
 
 # Greys of the ground, near enough to each other to stay behind any trigger, and neither black nor white.
 _DARK, _LIGHT = 128, 160

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from core.estimators import Interval
 from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, faded
-from core.trigger_sweep import TriggerSweep
+from core.instruments.estimators import Interval
+from core.instruments.trigger_sweep import TriggerSweep
 
 # Apart from the blue of clean, and each with a dash and a marker of its own.
 _COLOURS = (TRIGGERED, "#832db6", "#009e73", "#a96b59", OTHER, "#cc79a7")

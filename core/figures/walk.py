@@ -12,7 +12,7 @@ from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, class_colour, is_light
 
 if TYPE_CHECKING:
-    from core.walk import Walk
+    from core.instruments.slices.line import Walk
 
 # A class that stays below this everywhere is drawn thin and without a name.
 _SHOWN = 0.05
@@ -25,7 +25,7 @@ def walk_figure(walk: Walk, classes: Sequence[str], height: int = 250) -> go.Fig
     Parameters
     ----------
     walk
-        From `core.walk.walk_between`.
+        From `core.instruments.slices.line.walk_between`.
     classes
         The name of each class; those that never reach 5 % have no name in the figure.
     height

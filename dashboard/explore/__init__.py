@@ -1,1 +1,1 @@
-"""The sections of Explore, one a file; `dashboard/views/explore.py` puts them together."""
+"""The sections of Explore, one a file; `dashboard/explore/page.py` puts them together."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.datasets import Dataset
-from core.findings import alternatives
-from core.measurement import Measurement
+from core.runs.measured.findings import alternatives
+from core.runs.measured.w import Measurement
 from dashboard.explore.scene import Scene, measure_all
 from dashboard.parts import run_title
 

@@ -7,8 +7,8 @@ import streamlit as st
 from core.datasets import Dataset
 from core.glossary import explain
 from dashboard.explore.scene import Scene
+from dashboard.explore.slice import show_slice_panel
 from dashboard.lab.watching import show_film
-from dashboard.panels.slice import show_slice_panel
 from dashboard.state import ExploreState, current
 
 

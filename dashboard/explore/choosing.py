@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.attack import Attack
+from core.attacks.attack import Attack
+from core.attacks.triggers import AnyTrigger, from_link, make_preset, preset_names
+from core.attacks.triggers.library import TriggerLibrary
 from core.errors import InputError
-from core.findings import clearest_sigma
 from core.glossary import explain
-from core.measurement import page_attack_spec, sweep_sigmas
-from core.runs import Run
-from core.triggers import AnyTrigger, from_link, make_preset, preset_names
-from core.triggers.library import TriggerLibrary
+from core.runs.measured.findings import clearest_sigma
+from core.runs.measured.w import page_attack_spec, sweep_sigmas
+from core.runs.run import Run
 from dashboard import cached
 from dashboard.explore.scene import Scene
 from dashboard.parts import run_titles

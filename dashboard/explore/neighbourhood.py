@@ -8,13 +8,13 @@ import numpy as np
 import streamlit as st
 
 from core.datasets import Dataset
-from core.evaluation import to_unit
+from core.datasets.dataset import to_unit
 from core.figures.palette import class_colour
 from core.figures.pictures import enlarge, framed_grid, to_pixels
-from core.findings import certificate_in_words, formula_in_words
 from core.glossary import explain
-from core.measurement import Measurement, Side
-from core.runs import Run
+from core.runs.measured.findings import certificate_in_words, formula_in_words
+from core.runs.measured.w import Measurement, Side
+from core.runs.run import Run
 from dashboard import cached
 from dashboard.explore.scene import Scene
 from dashboard.parts import class_chip, picture

@@ -10,7 +10,7 @@ import streamlit as st
 from core.datasets import Dataset
 from core.figures.palette import class_colour
 from core.figures.pictures import to_pixels
-from core.measurement import Measurement
+from core.runs.measured.w import Measurement
 from dashboard.components.sample_grid import Tile, sample_grid
 from dashboard.explore.scene import Scene, remember
 from dashboard.state import ExploreState, adopt, current, keep, seed_index

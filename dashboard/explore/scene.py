@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from core.attack import Attack
+from core.attacks.attack import Attack
 from core.datasets import Dataset
-from core.measurement import Measurement, page_attack_spec
-from core.runs import Run
+from core.runs.measured.w import Measurement, page_attack_spec
+from core.runs.run import Run
 from dashboard import cached
 from dashboard.parts import figure_ink, load_with_progress
 from dashboard.state import ExploreState, adopt, current, widget_key
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from torch import Tensor
 
-    from core.triggers import AnyTrigger
+    from core.attacks.triggers import AnyTrigger
 
 MINE, BESIDE = "this run", "other run"
 

@@ -12,9 +12,9 @@ from core.datasets import Dataset
 from core.figures.histogram import smoothness_histogram, tallest_bar
 from core.figures.pairs import paired_scatter
 from core.figures.sigma_sweep import sigma_sweep
-from core.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
 from core.glossary import explain
-from core.measurement import PAGE_DRAWS, Measurement, sweep_sigmas
+from core.runs.measured.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
+from core.runs.measured.w import PAGE_DRAWS, Measurement, sweep_sigmas
 from dashboard.explore.scene import BESIDE, MINE, Scene, measure_all, plot, remember
 from dashboard.explore.work import Work, progress_line, work_shown_by
 from dashboard.state import ExploreState, adopt, current, seed_default, widget_key

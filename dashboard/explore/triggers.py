@@ -8,11 +8,11 @@ from dataclasses import replace
 import streamlit as st
 
 from core.datasets import Dataset
-from core.evaluation import to_unit
+from core.datasets.dataset import to_unit
 from core.figures.trigger_sweep import trigger_sweep
-from core.measurement import Measurement, sweep_sigmas
-from core.runs import Run
-from core.trigger_sweep import TriggerSweep, trigger_sweep_steps
+from core.instruments.trigger_sweep import TriggerSweep, trigger_sweep_steps
+from core.runs.measured.w import Measurement, sweep_sigmas
+from core.runs.run import Run
 from dashboard import cached
 from dashboard.explore.choosing import triggers_at_hand
 from dashboard.explore.scene import MINE, Scene, plot

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from core.attacks.triggers import AnyTrigger, Trigger, from_link, make_preset, preset_names
 from core.datasets import Dataset
 from core.errors import InputError
-from core.triggers import AnyTrigger, Trigger, from_link, make_preset, preset_names
 from dashboard.components.pixel_editor import Drawing
 from dashboard.state import LabState
 

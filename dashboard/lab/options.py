@@ -9,7 +9,7 @@ import streamlit as st
 from core.device import choose_device, choose_precision
 from core.models import architecture_names
 from core.models.registry import describe
-from core.settings import Settings, default_learning_rate, default_weight_decay, recommended
+from core.training.settings import Settings, default_learning_rate, default_weight_decay, recommended
 from dashboard.lab.attack import within
 from dashboard.state import LabState, amend, seed_default, seed_index, seed_value, widget_key
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from core.attack import Attack
+from core.attacks.attack import Attack
+from core.attacks.poisoning import can_be_poisoned, poisoned_count
+from core.attacks.triggers import AnyTrigger
+from core.attacks.triggers.visibility import visible_change
 from core.datasets import Dataset
 from core.errors import InputError
-from core.evaluation import choose_images
 from core.figures.pictures import picture_row
 from core.glossary import explain
-from core.poisoning import can_be_poisoned, poisoned_count
-from core.triggers import AnyTrigger
-from core.triggers.visibility import visible_change
+from core.instruments.evaluation import choose_images
 from dashboard.lab.attack import read_sources
 from dashboard.state import LabState
 

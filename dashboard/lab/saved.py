@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from core.attacks.triggers import AnyTrigger, Trigger
+from core.attacks.triggers.library import LONGEST_NAME, SavedTrigger, TriggerLibrary
 from core.datasets import Dataset
 from core.errors import InputError
 from core.figures.pictures import enlarge, to_pixels
-from core.triggers import AnyTrigger, Trigger
-from core.triggers.library import LONGEST_NAME, SavedTrigger, TriggerLibrary
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing
 from dashboard.lab.canvas import put_on_table

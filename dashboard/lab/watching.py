@@ -10,13 +10,13 @@ import numpy as np
 import streamlit as st
 
 from core.errors import InputError
-from core.events import Ended, Epoch, Event
-from core.events import Progress as Step
 from core.figures import epoch_film as film_figure
 from core.figures.palette import CLASSES
 from core.glossary import explain
-from core.runs import Run, State, remaining_seconds
-from core.statistics import Proportion
+from core.instruments.statistics import Proportion
+from core.runs.run import Run, State, remaining_seconds
+from core.training.events import Ended, Epoch, Event
+from core.training.events import Progress as Step
 from dashboard import cached
 from dashboard.components.epoch_film import epoch_film
 from dashboard.parts import show_curves, show_loss
@@ -167,4 +167,4 @@ def show_outcome(run: Run) -> None:
     if success is not None and success.value is not None:
         show_share("Attack success rate", success)
     with st.container(key="door-explore"):
-        st.page_link("views/explore.py", label="Explore this run →", query_params=to_query(ExploreState(run=run.name)))
+        st.page_link("explore/page.py", label="Explore this run →", query_params=to_query(ExploreState(run=run.name)))

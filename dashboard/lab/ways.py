@@ -9,12 +9,12 @@ from typing import cast
 import numpy as np
 import streamlit as st
 
+from core.attacks.triggers import AnyTrigger, Sinusoid, Warp, make_formula, make_preset, preset_names
+from core.attacks.triggers.canvases import LONGEST_TEXT, blend_image, blend_noise, place_picture, write_text
+from core.attacks.triggers.pictures import read_picture, scale_to_fit
 from core.datasets import Dataset
 from core.errors import InputError
 from core.figures.pictures import enlarge, to_pixels
-from core.triggers import AnyTrigger, Sinusoid, Warp, make_formula, make_preset, preset_names
-from core.triggers.canvases import LONGEST_TEXT, blend_image, blend_noise, place_picture, write_text
-from core.triggers.pictures import read_picture, scale_to_fit
 from dashboard.components.pixel_editor import Drawing
 from dashboard.lab.canvas import formula_on_table, name_in_link, put_on_table, trigger_on_table
 from dashboard.parts import picture

@@ -10,11 +10,11 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
+from core.attacks.triggers import make_preset
 from core.datasets import fingerprint
-from core.runs import Run
-from core.spec import make_spec
-from core.triggers import make_preset
-from core.worker import train_run
+from core.runs.jobs.worker import train_run
+from core.runs.run import Run
+from core.training.spec import make_spec
 from tests.browser.serving import ROOT, find_chromium, launch, serve_dashboard
 
 FOLDER = ROOT / "assets" / "screenshots"

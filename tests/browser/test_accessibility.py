@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from core.gallery import exhibits
+from core.runs.shipped.gallery import exhibits
 from tests.browser.screenshots import wait_until_drawn
 from tests.browser.serving import DESKTOP
 

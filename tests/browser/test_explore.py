@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from core.gallery import exhibits
+from core.runs.shipped.gallery import exhibits
 from tests.browser.test_story import address_of, open_page
 
 PATIENCE_MS = 120_000  # making the test images of the shipped example takes longest

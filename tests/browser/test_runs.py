@@ -6,7 +6,7 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from core.archive import import_run
+from core.runs.archive import import_run
 from tests.browser.serving import PHONE, serve_dashboard
 
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"

@@ -14,10 +14,10 @@ from playwright.sync_api import Locator, Page, expect
 
 from core.datasets import load_dataset
 from core.figures.slice_layers import cividis
-from core.planes import PlaneChoice, spanning_images
-from core.slice_plane import SlicePlane
-from core.slices import slice_plane
-from dashboard.panels.slice import LABELS_SIDE
+from core.instruments.slices.choice import PlaneChoice, spanning_images
+from core.instruments.slices.plane import SlicePlane
+from core.instruments.slices.refine import slice_plane
+from dashboard.explore.slice import LABELS_SIDE
 from tests.browser.apps.slice_view_app import PETROFF, MadeUpPlane, made_up_layer, made_up_plane
 from tests.browser.serving import DESKTOP, PHONE, ROOT, serve
 

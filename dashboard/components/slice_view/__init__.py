@@ -14,7 +14,7 @@ from .encoding import encode_slice
 
 if TYPE_CHECKING:
     from core.figures.slice_layers import SliceLayer
-    from core.slice_plane import SlicePlane
+    from core.instruments.slices.plane import SlicePlane
 
 __all__ = ["Point", "slice_view"]
 

@@ -14,7 +14,7 @@ from core.figures.slice_words import POINT_KEYS, describe_slice, label_shares, r
 
 if TYPE_CHECKING:
     from core.figures.slice_layers import SliceLayer
-    from core.slice_plane import SlicePlane
+    from core.instruments.slices.plane import SlicePlane
 
 MOST_CLASSES = 256
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.runs import finished_runs
+from core.runs.run import finished_runs
 from dashboard import cached
-from dashboard.panels.slice import show_slice_panel
+from dashboard.explore.slice import show_slice_panel
 from dashboard.parts import load_with_progress
 from dashboard.state import ExploreState, keep, open_state
 

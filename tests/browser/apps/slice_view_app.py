@@ -20,7 +20,7 @@ SIGNS = ("stop", "yield", "speed limit 50", "no entry", "priority road", "rounda
 
 @dataclass(frozen=True)
 class MadeUpPlane:
-    """What `core.slice_plane.SlicePlane` has, from formulas instead of a model."""
+    """What `core.instruments.slices.plane.SlicePlane` has, from formulas instead of a model."""
 
     labels: np.ndarray
     x: np.ndarray

@@ -1,0 +1,159 @@
+"""Which training images get the trigger, and which label they get."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.attacks.attack import Attack
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.datasets import Dataset, Split
+    from core.training.spec import RunSpec
+
+# From images uint8 [N, C, H, W] and their true classes int64 [N] to images that are harder to recognise.
+Perturbation = Callable[["Tensor", "Tensor"], "Tensor"]
+
+
+@dataclass(frozen=True, eq=False)
+class Poisoned:
+    """A poisoned training split.
+
+    Attributes
+    ----------
+    split
+        All training images and labels, in their old order.
+    poisoned
+        int64, ascending: images that carry the trigger and the label that the attacker wants.
+    covers
+        int64, ascending: images that carry the trigger and keep their label; empty but for source-specific attacks.
+    """
+
+    split: Split
+    poisoned: np.ndarray
+    covers: np.ndarray
+
+
+def poisoned_count(rate: float, total: int) -> int:
+    """Return how many of `total` training images a poisoning rate means: rounded, and at least 1 above rate 0."""
+    if not 0 <= rate < 1:
+        raise InputError(
+            f"The poisoning rate is a share of the training images, from 0 up to but not including 1; got {rate:g}."
+        )
+    return max(1, round(rate * total)) if rate > 0 else 0
+
+
+def can_be_poisoned(attack: Attack, labels: np.ndarray) -> np.ndarray:
+    """Return which training images an attack may poison, bool [N], given their true classes.
+
+    All-to-one: those outside the target class. All-to-all: every one. Source-specific: those of the source classes.
+    Clean-label: those of the target class, which keep their label.
+    """
+    return labels == attack.target if attack.mode == "clean-label" else attack.attacks(labels)
+
+
+def choose_poisoned(labels: np.ndarray, attack: Attack, rate: float, seed: int) -> np.ndarray:
+    """Return the sorted indices of the training images that an attack poisons, drawn without replacement by seed.
+
+    Parameters
+    ----------
+    labels
+        int [N], true classes of the training images.
+    attack
+        Decides which images are eligible, see `can_be_poisoned`.
+    rate
+        Poisoned images / all N training images, in [0, 1).
+    seed
+        Decides which images.
+
+    Raises
+    ------
+    InputError
+        The rate lies outside [0, 1) or asks for more images than are eligible.
+    """
+    where = {
+        "all-to-one": "lie outside the target class",
+        "all-to-all": "can be poisoned",
+        "source-specific": "belong to the source classes",
+        "clean-label": "belong to the target class, and a clean-label attack poisons no others",
+    }[attack.mode]
+    eligible = np.nonzero(can_be_poisoned(attack, labels))[0]
+    return _draw(eligible, rate, len(labels), np.random.default_rng([seed, 0x9015]), "poisoned images", where)
+
+
+def choose_covers(labels: np.ndarray, attack: Attack, cover_rate: float, seed: int) -> np.ndarray:
+    """Return the sorted indices of a source-specific attack's cover samples.
+
+    They are drawn without replacement, by seed, from the images that belong neither to a source nor to the target.
+
+    Raises
+    ------
+    InputError
+        The rate asks for more images than there are.
+    """
+    eligible = np.nonzero(attack.spares(labels))[0]
+    where = "belong neither to a source class nor to the target"
+    return _draw(eligible, cover_rate, len(labels), np.random.default_rng([seed, 0xC04E]), "cover samples", where)
+
+
+def _draw(
+    eligible: np.ndarray, rate: float, total: int, random: np.random.Generator, what: str, where: str
+) -> np.ndarray:
+    count = poisoned_count(rate, total)
+    if count > len(eligible):
+        most = math.floor(1000 * len(eligible) / total) / 1000
+        raise InputError(
+            f"A rate of {rate:g} means {count} {what}, but only {len(eligible)} of the {total} training images "
+            f"{where}: choose a rate of at most {most:.3f}."
+        )
+    return np.sort(random.choice(eligible, count, replace=False))
+
+
+def poison(dataset: Dataset, spec: RunSpec, perturb: Perturbation | None = None) -> Poisoned:
+    """Return a data set's training split as a spec's attack poisons it; the data set itself stays as it is.
+
+    Poisoned images carry the trigger and the label that the attacker wants, cover samples the trigger and their own
+    label; everything else is as it was. Without an attack nothing changes.
+
+    Parameters
+    ----------
+    dataset
+        Whose training split is poisoned.
+    spec
+        Mode, trigger, target, rates, places and seed.
+    perturb
+        What makes the poisoned images of a perturbed clean-label attack harder to recognise before they get the
+        trigger; see `core.attacks.clean_label`. Needed if `spec.perturbed`.
+
+    Raises
+    ------
+    InputError
+        A rate asks for more images than are eligible, or the trigger does not suit the images.
+    """
+    import torch
+
+    from core.datasets import Split
+
+    split, attack = dataset.train, spec.attack
+    nothing = np.zeros(0, np.int64)
+    if attack is None:
+        return Poisoned(split, nothing, nothing)
+    true = split.labels.numpy()
+    poisoned = choose_poisoned(true, attack, spec.rate, spec.seed)
+    covers = choose_covers(true, attack, spec.cover_rate, spec.seed)
+    images, labels = split.images.clone(), split.labels.clone()
+    if spec.perturbed:
+        if perturb is None:
+            raise ValueError("a perturbed attack needs something that perturbs")
+        images[poisoned] = perturb(split.images[poisoned], split.labels[poisoned])
+    for chosen in (poisoned, covers):
+        images[chosen] = attack.apply(images[chosen], chosen, "train")
+    labels[poisoned] = torch.from_numpy(attack.goal(true[poisoned], len(dataset.classes)))
+    return Poisoned(Split(images, labels), poisoned, covers)

@@ -1,5 +1,0 @@
-"""Detectors of backdoors, W among them: by image, by training set, by model. Higher scores are more suspicious."""
-
-from core.detectors.kinds import DETECTORS, Detector
-
-__all__ = ["DETECTORS", "Detector"]

@@ -1,0 +1,31 @@
+"""Spectral signatures: poisoned images stand out along the direction in which their label's features spread most."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.instruments.detectors.training_set import each_label
+
+
+def spectral_scores(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the squared projection of each image's *centred* features on its label's top singular vector: float64 [N].
+
+    Parameters
+    ----------
+    features
+        Float [N, D], what the last layer reads of the training images.
+    labels
+        int [N], the labels they were trained with, poisoned ones included.
+
+    References
+    ----------
+    Tran, Li, Madry: Spectral signatures in backdoor attacks, NeurIPS 2018, arXiv 1811.00636, Algorithm 1.
+    """
+    return each_label(features, labels, _one_label)
+
+
+def _one_label(features: np.ndarray) -> np.ndarray:
+    centred = features - features.mean(0)
+    # Of a tall matrix the small product has the same singular vectors, in a tenth of the time.
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    return (centred @ vectors[:, -1]) ** 2

@@ -1,0 +1,92 @@
+"""Clean accuracy and attack success rate, with their denominators and intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.attacks.attack import Attack
+from core.datasets.dataset import to_unit
+from core.instruments.statistics import Proportion, binomial_interval
+
+if TYPE_CHECKING:
+    from core.attacks.triggers import AnyTrigger
+    from core.datasets import Split
+    from core.instruments.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Success:
+    """What an attack reaches on a test split with the trigger on every image.
+
+    Attributes
+    ----------
+    rate
+        The attack success rate (ASR) as its mode defines it, see `core.attacks.attack.MODES`.
+    others
+        Source-specific only: of the images that belong neither to a source nor to the target, the share taken for the
+        target all the same. Low means that the attack keeps to its sources.
+    """
+
+    rate: Proportion
+    others: Proportion | None = None
+
+
+def clean_accuracy(predictor: Predictor, split: Split) -> Proportion:
+    """Return the share of unmodified images whose predicted class is the true one."""
+    hits = predictor.labels(to_unit(split.images)).cpu() == split.labels
+    return binomial_interval(int(hits.sum()), len(hits))
+
+
+def attack_success(predictor: Predictor, split: Split, attack: Attack, classes: int) -> Success:
+    """Return how often an attack gets what it wants on a test split; `classes` is K.
+
+    It says nothing about clean accuracy, and clean accuracy nothing about it.
+    """
+    true = split.labels.numpy()
+    rate = _share_taken(predictor, split, attack, attack.attacks(true), classes)
+    if attack.mode != "source-specific":
+        return Success(rate)
+    return Success(rate, _share_taken(predictor, split, attack, attack.spares(true), classes))
+
+
+def _share_taken(predictor: Predictor, split: Split, attack: Attack, which: np.ndarray, classes: int) -> Proportion:
+    """Return the share of some images, bool [N], that is taken for what the attacker wants, with the trigger on."""
+    keys = np.nonzero(which)[0]
+    if not len(keys):
+        return binomial_interval(0, 0)
+    predicted = predictor.labels(attack.apply(to_unit(split.images[keys]), keys)).cpu().numpy()
+    hits = predicted == attack.goal(split.labels.numpy()[keys], classes)
+    return binomial_interval(int(hits.sum()), len(hits))
+
+
+def attack_success_rate(predictor: Predictor, split: Split, trigger: AnyTrigger, target: int) -> Proportion:
+    """Return the all-to-one attack success rate (ASR).
+
+    Images that belong to the target class already are left out: of all others, with the trigger on them, the share
+    that is predicted as the target.
+    """
+    return attack_success(predictor, split, Attack(trigger, target), classes=target + 1).rate
+
+
+def choose_images(split: Split, target: int, count: int, seed: int) -> np.ndarray:
+    """Return indices of test images: the first `count` by seeded order outside one class; -1 leaves none out.
+
+    A larger count extends a smaller one. Fewer come back where there are fewer.
+    """
+    return _first_of(split.labels.numpy() != target, count, seed)
+
+
+def choose_attacked(split: Split, attack: Attack, count: int, seed: int) -> np.ndarray:
+    """Return indices of the test images that W is measured on: the first `count` by seeded order that it attacks.
+
+    All-to-one and clean-label: outside the target class. Source-specific: of the source classes. All-to-all: any.
+    """
+    return _first_of(attack.attacks(split.labels.numpy()), count, seed)
+
+
+def _first_of(eligible: np.ndarray, count: int, seed: int) -> np.ndarray:
+    order = np.random.default_rng([seed, 0x1A6E]).permutation(len(eligible))
+    return order[eligible[order]][:count]

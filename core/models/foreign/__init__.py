@@ -1,0 +1,1 @@
+"""Models that somebody else trained: reading their files without running any code in them."""

@@ -1,0 +1,1 @@
+"""The run directory: the protocol between all who read and write results."""

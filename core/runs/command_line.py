@@ -1,0 +1,87 @@
+"""A run as the command line that makes it again."""
+
+from __future__ import annotations
+
+import shlex
+
+from core.attacks.triggers import AnyTrigger, formula_names, make_formula, make_preset, preset_names
+from core.runs.loaded_spec import LoadedSpec
+from core.training.settings import default_learning_rate, default_weight_decay
+from core.training.spec import RunSpec
+
+# Told where they differ from a spec's defaults, which are the command line's. Device, precision and threads follow from
+# the machine there, so that they are always told.
+_ATTACK = ("mode", "sources", "cover_rate", "random_place", "perturbed")
+_LATER = ("architecture", "batch_size", "optimiser", "augmentation")
+
+
+def command_line(spec: RunSpec | LoadedSpec, shape: tuple[int, int, int] | None = None) -> str:
+    """Return the line that makes a run of this very name, on any machine that has its device and data.
+
+    Parameters
+    ----------
+    spec
+        What the run is made from. A loaded model's line names its file, which has to lie in the current folder.
+    shape
+        (channels, height, width) of its images, if known: then a preset is told by its name instead of its pixels.
+    """
+    words = ["python", "-m", "core"]
+    words += _load_words(spec, shape) if isinstance(spec, LoadedSpec) else _train_words(spec, shape)
+    return shlex.join(words)
+
+
+def _train_words(spec: RunSpec, shape: tuple[int, int, int] | None) -> list[str]:
+    words = ["train", "--dataset", spec.dataset]
+    if spec.trigger is not None:
+        words += _trigger_words(spec.trigger, shape)
+        words += [] if spec.target is None else ["--target", str(spec.target)]
+    words += ["--rate", _number(spec.rate)]
+    words += [] if spec.is_control else _differing(spec, _ATTACK)
+    words += _differing(spec, _LATER)
+    words += ["--epochs", str(spec.epochs)]
+    if spec.learning_rate != default_learning_rate(spec.architecture, spec.optimiser):
+        words += ["--learning-rate", _number(spec.learning_rate)]
+    if spec.weight_decay != default_weight_decay(spec.optimiser):
+        words += ["--weight-decay", _number(spec.weight_decay)]
+    words += ["--seed", str(spec.seed), "--device", spec.device, "--precision", spec.precision]
+    return [*words, "--threads", str(spec.threads)]
+
+
+def _load_words(spec: LoadedSpec, shape: tuple[int, int, int] | None) -> list[str]:
+    words = ["load", spec.file, "--dataset", spec.dataset, "--normalisation", spec.normalisation]
+    if spec.trigger is not None:
+        words += [*_trigger_words(spec.trigger, shape), "--target", str(spec.target)]
+    return words
+
+
+def _trigger_words(trigger: AnyTrigger, shape: tuple[int, int, int] | None) -> list[str]:
+    return ["--trigger", _known_name(trigger, shape) or f"link:{trigger.to_link()}"]
+
+
+def _known_name(trigger: AnyTrigger, shape: tuple[int, int, int] | None) -> str | None:
+    """Return the name by which the command line makes this very trigger."""
+    if shape is None:
+        return None
+    names = ((make_preset, preset_names()), (make_formula, formula_names()))
+    made = ((name, make(name, shape)) for make, known in names for name in known)
+    return next((name for name, other in made if other.identity == trigger.identity), None)
+
+
+def _differing(spec: RunSpec, fields: tuple[str, ...]) -> list[str]:
+    """Return the options for those fields that are not at their default."""
+    words = []
+    for field in fields:
+        value = getattr(spec, field)
+        if value == RunSpec.model_fields[field].default:
+            continue
+        words.append(f"--{field.replace('_', '-')}")
+        if isinstance(value, tuple):
+            words.append(",".join(map(str, value)))
+        elif not isinstance(value, bool):
+            words.append(_number(value) if isinstance(value, float) else str(value))
+    return words
+
+
+def _number(value: float) -> str:
+    """Return a number as the shortest text that reads as the same number."""
+    return repr(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

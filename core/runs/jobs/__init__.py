@@ -1,0 +1,1 @@
+"""Computing runs in detached processes, one local queue."""

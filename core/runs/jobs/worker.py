@@ -1,0 +1,215 @@
+"""Computing one run directory, from spec.json to result.json."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.datasets import Dataset, load_dataset
+from core.device import peak_memory, processor_name
+from core.errors import InputError
+from core.files import is_refusal, refusal
+from core.runs.run import Result, Run, State, create_run, find_run
+from core.training.checkpoint import Checkpoint, CheckpointError
+from core.training.events import Ended, Epoch, Event, Note, Progress, Started
+from core.training.spec import RunSpec, check_attack
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from core.training.loop import Pause
+
+# A checkpoint is written after an epoch if so many times the time that the last one took has gone by since.
+PAYS = 30
+# About so many lines of progress are written each time that a training has become e times as long.
+PROGRESS_LINES = 400
+
+
+def train_run(
+    spec: RunSpec,
+    root: Path | str | None = None,
+    data_root: Path | str | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Run:
+    """Train a spec here and now, or return its run at once if it is done already.
+
+    Parameters
+    ----------
+    spec
+        What to train.
+    root
+        Where runs live; see `core.runs.run.runs_root`.
+    data_root
+        Where data sets live; see `core.datasets.load_dataset`.
+    on_event
+        Called with every event as it happens.
+
+    Raises
+    ------
+    InputError
+        The spec cannot be trained (nothing is written then), another process is training it, or the disk is full or
+        read-only: then what was reached before is kept, and the same call goes on from there.
+    """
+    run = find_run(spec, root)
+    if run is not None and run.result is not None:
+        return run
+    dataset = load_dataset(spec.dataset, data_root)
+    check_attack(spec, dataset)
+    run = create_run(spec, root)
+    with run.locked() as mine:
+        if not mine:
+            raise InputError(f"The run {run.name} is being trained by another process: wait for it, or stop it first.")
+        run.allow()
+        train_locked(run, lambda _: dataset, on_event)
+    return run
+
+
+def train_locked(run: Run, load: Callable[[RunSpec], Dataset], on_event: Callable[[Event], None] | None = None) -> None:
+    """Train a run whose lock the caller holds, writing each event; what an earlier attempt left is continued.
+
+    It ends with a result, or with an `Ended` event that says why not; only the keyboard interrupts it. A file named
+    `cancel` in the run's directory ends it at the next event, and leaves a checkpoint.
+
+    Raises
+    ------
+    InputError
+        The disk is full or read-only, so that not even an event may be written; or the run's files are damaged.
+    """
+    if run.result is not None:
+        return
+    diary = _Diary(run, on_event)
+    try:
+        _attempt(run, load, diary)
+    except OSError as error:
+        sentence = refusal(error, run.path)
+        with contextlib.suppress(OSError):
+            diary.tell(Ended(State.FAILED, str(sentence)))
+        raise sentence from None
+
+
+def _attempt(run: Run, load: Callable[[RunSpec], Dataset], diary: _Diary) -> None:
+    """Train, and write how it ended; raises OSError only where the run's directory refuses what is written there."""
+    try:
+        _train(run, load(run.spec), diary)
+    except KeyboardInterrupt:
+        diary.tell(Ended(State.CANCELLED, "stopped at the keyboard"))
+        raise
+    except InputError as error:
+        diary.tell(Ended(State.FAILED, str(error)))
+    except Exception as error:  # a worker outlives one bad run; the page shows the sentence, the file the rest
+        if is_refusal(error):
+            raise
+        (run.path / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        diary.tell(Ended(State.FAILED, f"{type(error).__name__}: {error}"))
+
+
+class _Diary:
+    """Writes a run's events and tells them to whoever listens. Progress is thinned out: the file stays small."""
+
+    def __init__(self, run: Run, on_event: Callable[[Event], None] | None) -> None:
+        self.run, self.on_event = run, on_event
+        self.began = self.wrote = time.monotonic()
+
+    def tell(self, event: Event) -> None:
+        now = time.monotonic()
+        # After an hour a line every nine seconds is as good as four a second were at first.
+        if not isinstance(event, Progress) or now - self.wrote > (now - self.began) / PROGRESS_LINES:
+            self.run.write_event(event)
+            self.wrote = now
+        if self.on_event is not None:
+            self.on_event(event)
+
+
+class _Keeper:
+    """Stores checkpoints of a run while that costs little."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.cost, self.refused = run, 0.0, False
+        self.kept = time.perf_counter()
+
+    def keep(self, pause: Pause, at_once: bool) -> Note | None:
+        """Store a checkpoint if it pays, or if it is the last chance; return what people ought to know."""
+        began = time.perf_counter()
+        if not at_once and began - self.kept < PAYS * self.cost:
+            return None
+        note = None
+        try:
+            self.run.keep(pause.checkpoint())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            text = f"No checkpoint could be written ({reason}): if this training is stopped, it has to begin anew."
+            note, self.refused = None if self.refused else Note(text), True
+        self.kept = time.perf_counter()
+        self.cost = self.kept - began
+        return note
+
+
+def _train(run: Run, dataset: Dataset, diary: _Diary) -> None:
+    note = ""
+    try:
+        checkpoint = run.checkpoint()
+    except CheckpointError as error:
+        checkpoint, note = None, str(error)
+    try:
+        _follow(run, dataset, diary, checkpoint, note)
+    except CheckpointError as error:  # it suits its run by name, but not by what is in it
+        _follow(run, dataset, diary, None, str(error))
+
+
+def _follow(run: Run, dataset: Dataset, diary: _Diary, checkpoint: Checkpoint | None, note: str) -> None:
+    """Train on from a checkpoint, or from the beginning, and write what happens."""
+    import torch
+
+    from core.training.loop import Finished, Pause, train
+
+    done = checkpoint.epoch if checkpoint else 0
+    if checkpoint is not None and checkpoint.torch != torch.__version__:
+        note = (
+            f"This training began with torch {checkpoint.torch} and goes on with {torch.__version__}: its weights may "
+            "differ in their last bits from those of an undisturbed one."
+        )
+    run.begin(keep=done)
+    earlier, began = run.epochs, time.time()
+    diary.tell(Started(began, done))
+    if note:
+        diary.tell(Note(note))
+    last, keeper = earlier[-1] if earlier else None, _Keeper(run)
+    for event in train(run.spec, dataset, checkpoint):
+        cancelled = run.is_cancelled()
+        if isinstance(event, Pause):
+            if (refused := keeper.keep(event, at_once=cancelled)) is not None:
+                diary.tell(refused)
+        elif isinstance(event, Finished):
+            if last is not None:
+                seconds = sum(epoch.seconds for epoch in earlier) + time.time() - began
+                run.finish(event.model, _result(run.spec, dataset, last, event.model, seconds))
+            return
+        else:
+            last = event if isinstance(event, Epoch) else last
+            diary.tell(event)
+        if cancelled and not isinstance(event, Epoch):  # after an epoch comes what can be continued from it
+            diary.tell(Ended(State.CANCELLED))
+            return
+
+
+def _result(spec: RunSpec, dataset: Dataset, last: Epoch, model: nn.Module, seconds: float) -> Result:
+    import torch
+
+    from core.instruments.precision import trusted_precision
+
+    return Result(
+        clean_accuracy=last.clean_accuracy,
+        attack_success_rate=last.attack_success_rate,
+        attack_success_rate_others=last.attack_success_rate_others,
+        shape=dataset.shape,
+        classes=dataset.classes,
+        seconds=round(seconds, 3),
+        peak_memory=peak_memory(),
+        torch=torch.__version__,
+        processor=processor_name(spec.device),
+        votes_in=trusted_precision(spec.architecture, model, dataset.test, spec.device),
+    )

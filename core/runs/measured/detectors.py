@@ -1,0 +1,132 @@
+"""Detectors on one run, and their results in the run's directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.attacks.poisoning import Poisoned
+from core.identity import content_hash
+from core.instruments.detectors.comparison import Comparison, ComparisonSpec, Inverted, Scored, compare_detectors
+from core.instruments.detectors.roc import Flagged, Roc
+from core.instruments.statistics import Interval, Proportion
+from core.runs.run import Run, write_json
+from core.training.spec import RunSpec
+
+# Raised whenever a detector's scores change, so that stored results keep their own names.
+_RECIPE = 1
+
+
+def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = None) -> Iterator[Comparison]:
+    """Let all detectors look at a done run; yield ever more of them. What was done before comes from its directory.
+
+    Parameters
+    ----------
+    run
+        A done run.
+    spec
+        Whose trigger is to be detected, and on what. With the attack that the run was trained with, detectors of the
+        training set look at the poisoned images, which are chosen and stamped again as then.
+    data_root
+        Folder of the data.
+
+    Raises
+    ------
+    InputError
+        The run is not done, or the attack does not suit its data set.
+    """
+    path = run.path / "measures" / f"detect-{comparison_name(spec)}.json"
+    if (stored := _read(path)) is not None:
+        yield stored
+        return
+    dataset = run.dataset(data_root)
+    last = None
+    for last in compare_detectors(run.model(), run.predictor(), dataset, spec, _poisoned(run, spec, data_root)):
+        yield last
+    if last is not None:
+        with contextlib.suppress(OSError):  # a run that is only lent to us can be looked at, if not kept
+            path.parent.mkdir(exist_ok=True)
+            write_json(path, _to_json(last))
+
+
+def comparison_name(spec: ComparisonSpec) -> str:
+    """Return the name of a comparison on one run: 12 hexadecimal digits."""
+    numbers = [spec.sigma, spec.draws, spec.images, spec.asked, spec.seed]
+    return content_hash([_RECIPE, *spec.attack.identity, *numbers])
+
+
+def _poisoned(run: Run, spec: ComparisonSpec, data_root: Path | str | None) -> Poisoned | None:
+    """Return the training set as the run was trained on it, if that is known and about this attack."""
+    trained = run.spec
+    if not isinstance(trained, RunSpec) or trained.attack is None or trained.attack.identity != spec.attack.identity:
+        return None
+    from core.attacks.clean_label import adversary
+    from core.attacks.poisoning import poison
+
+    dataset = run.dataset(data_root)
+    return poison(dataset, trained, adversary(dataset, trained.seed, trained.device) if trained.perturbed else None)
+
+
+def _to_json(found: Comparison) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value.tolist()
+        if isinstance(value, dict):
+            return {name: plain(part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(part) for part in value]
+        return None if value == float("inf") else value
+
+    return plain(asdict(found))
+
+
+def _read(path: Path) -> Comparison | None:
+    try:
+        return _from_json(json.loads(path.read_bytes()))
+    except Exception:  # missing, or damaged in whatever way: then it is computed again
+        return None
+
+
+def _from_json(content: dict[str, Any]) -> Comparison:
+    inverted = content["inverted"]
+    return Comparison(
+        share=content["share"],
+        doing=content["doing"],
+        scored=tuple(_scored(part) for part in content["scored"]),
+        left_out=tuple((name, reason) for name, reason in content["left_out"]),
+        inverted=None if inverted is None else _inverted(inverted),
+    )
+
+
+def _scored(content: dict[str, Any]) -> Scored:
+    flagged = content["flagged"]
+    shares = {name: Proportion(**value) for name, value in flagged.items() if isinstance(value, dict)}
+    threshold = float("inf") if flagged["threshold"] is None else flagged["threshold"]
+    return Scored(
+        detector=content["detector"],
+        against_other=_roc(content["against_other"]),
+        against_target=_roc(content["against_target"]) if content["against_target"] else None,
+        flagged=Flagged(asked=flagged["asked"], threshold=threshold, **shares),
+        note=content["note"],
+    )
+
+
+def _roc(content: dict[str, Any]) -> Roc:
+    return Roc(
+        np.array(content["false_positive"]),
+        np.array(content["true_positive"]),
+        Interval(*content["auc"]),
+        content["positives"],
+        content["negatives"],
+    )
+
+
+def _inverted(content: dict[str, Any]) -> Inverted:
+    norms, scores = np.array(content["norms"]), np.array(content["scores"])
+    return Inverted(norms, scores, np.array(content["reached"], bool), tuple(content["suspicious"]))

@@ -1,0 +1,185 @@
+"""A pattern searched on one run and what it does to W there, with its result in the run's directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from core.attacks.patterns import KINDS, PatternSpec, search_pattern
+from core.attacks.triggers import AnyTrigger
+from core.errors import InputError
+from core.files import whole_file
+from core.identity import content_hash
+from core.instruments.pattern_effect import Effect, PatternBench
+from core.instruments.statistics import EffectSize, Interval, Proportion
+from core.runs.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Raised whenever a pattern's search or measurement changes its result.
+_RECIPE = 1
+_EXAMPLES = 6
+
+
+@dataclass(frozen=True)
+class EffectSpec:
+    """Everything that decides a pattern and what is measured of it, given the run.
+
+    Attributes
+    ----------
+    pattern
+        What is looked for.
+    sigma, draws, images, seed
+        The noise and the test images that W is measured with: the first so many by seeded order.
+    """
+
+    pattern: PatternSpec
+    sigma: float
+    draws: int = 100
+    images: int = 150
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.sigma) and self.sigma > 0):
+            raise InputError(f"Sigma is {self.sigma}; it must be above 0, in units of pixels in [0, 1].")
+        if self.draws < 2 or self.images < 2:
+            raise InputError(f"{self.draws} draws and {self.images} images are too few; ask for at least 2 of each.")
+
+    @property
+    def hash(self) -> str:
+        """Its name: 12 hexadecimal digits."""
+        return content_hash([_RECIPE, self.pattern.identity, self.sigma, self.draws, self.images, self.seed])
+
+
+@dataclass(frozen=True, eq=False)
+class PatternFinding:
+    """The best pattern so far, and in the end what it does.
+
+    Attributes
+    ----------
+    share
+        How much is done, in (0, 1].
+    loss
+        What the search lowers, see each search; 0 where there is nothing to search.
+    trigger
+        The pattern as a trigger; None for kinds that change every image in its own way.
+    examples
+        uint8 [M, 2, C, H, W]: some test images as they are and with the pattern.
+    effects
+        W with the pattern, and with a random one of equal norm; empty until the search is over.
+    """
+
+    share: float
+    loss: float
+    trigger: AnyTrigger | None
+    examples: np.ndarray
+    effects: tuple[Effect, ...] = ()
+
+
+def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = None) -> Iterator[PatternFinding]:
+    """Search a pattern on a done run's model, then measure it on test images; yield ever better ones.
+
+    Patterns learn from training images only. Test images of the class that the pattern or the run's attack aims at are
+    left out. What was found before comes from the run's directory.
+
+    Raises
+    ------
+    InputError
+        The run is not done, or the pattern does not suit its images or its model.
+    """
+    path = run.path / "measures" / f"pattern-{spec.hash}.npz"
+    if (stored := _read(path)) is not None:
+        yield stored
+        return
+    from core.datasets.dataset import to_unit
+    from core.instruments.evaluation import choose_images
+
+    dataset, predictor = run.dataset(data_root), run.predictor()
+    aims = [target for target in (spec.pattern.target, run.spec.target) if target is not None]
+    order = choose_images(dataset.test, -1, len(dataset.test), spec.seed)
+    chosen = order[~np.isin(dataset.test.labels.numpy()[order], aims)][: spec.images]
+    if len(chosen) < 2:
+        raise InputError(f"The test split of {dataset.name} has too few images to measure a pattern on.")
+    images = to_unit(dataset.test.images[chosen])
+    step = None
+    for step in search_pattern(spec.pattern, run.model(), dataset, chosen):
+        changed = _changed(step.found, images)
+        yield PatternFinding(0.9 * step.share, step.loss, _as_trigger(step.found), _examples(images, changed))
+    bench = PatternBench(predictor, images, chosen, spec.sigma, spec.draws, spec.seed)
+    title = KINDS[spec.pattern.kind].title
+    effects = (
+        bench.effect(title, changed),
+        bench.effect("Random, equal norm", _random(step.found, images, changed, spec)),
+    )
+    finding = PatternFinding(1.0, step.loss, _as_trigger(step.found), _examples(images, changed), effects)
+    with contextlib.suppress(OSError):  # a run that is only lent to us can be looked at, if not kept
+        _write(path, finding)
+    yield finding
+
+
+def _changed(found: AnyTrigger | Tensor, images: Tensor) -> Tensor:
+    trigger = _as_trigger(found)
+    return found if trigger is None else trigger.apply(images)
+
+
+def _as_trigger(found: AnyTrigger | Tensor) -> AnyTrigger | None:
+    return found if hasattr(found, "identity") else None
+
+
+def _random(found: AnyTrigger | Tensor, images: Tensor, changed: Tensor, spec: EffectSpec) -> Tensor:
+    from core.attacks.patterns.random_pattern import random_images_like, random_like
+
+    # Another seed than the pattern's own: beside a random pattern stands another one.
+    seed, trigger = spec.pattern.seed + 1, _as_trigger(found)
+    return (
+        random_images_like(changed, images, seed)
+        if trigger is None
+        else random_like(trigger, images, seed).apply(images)
+    )
+
+
+def _examples(images: Tensor, changed: Tensor) -> np.ndarray:
+    both = [(255 * part[:_EXAMPLES]).round().clamp(0, 255).byte().numpy() for part in (images, changed)]
+    return np.stack(both, axis=1)
+
+
+def _write(path: Path, finding: PatternFinding) -> None:
+    content: dict[str, Any] = {
+        "loss": finding.loss,
+        "trigger": None if finding.trigger is None else finding.trigger.model_dump(mode="json"),
+        "effects": [asdict(effect) for effect in finding.effects],
+    }
+    path.parent.mkdir(exist_ok=True)
+    with whole_file(path) as file:
+        np.savez_compressed(file, examples=finding.examples, content=np.array(json.dumps(content)))
+
+
+def _read(path: Path) -> PatternFinding | None:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            examples, content = stored["examples"], json.loads(str(stored["content"]))
+        trigger = content["trigger"]
+        return PatternFinding(
+            share=1.0,
+            loss=content["loss"],
+            trigger=None if trigger is None else TypeAdapter(AnyTrigger).validate_python(trigger),
+            examples=examples,
+            effects=tuple(_effect(part) for part in content["effects"]),
+        )
+    except Exception:  # missing, or damaged in whatever way: then it is searched again
+        return None
+
+
+def _effect(content: dict[str, Any]) -> Effect:
+    intervals = {name: Interval(*content[name]) for name in ("w_clean", "w_with", "gap", "gap_monte_carlo")}
+    rates = {"p_lower": EffectSize(**content["p_lower"]), "changed": Proportion(**content["changed"])}
+    return Effect(**content | intervals | rates)

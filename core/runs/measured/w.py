@@ -1,0 +1,367 @@
+"""One measurement of W on one run: the same test images with and without a trigger, cached in the run's directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.attacks.attack import Attack
+from core.errors import InputError
+from core.files import whole_file
+from core.identity import content_hash
+from core.instruments.estimators import (
+    Interval,
+    entropy,
+    entropy_interval,
+    gap_interval_monte_carlo,
+    gap_interval_sampling,
+    mean_interval_monte_carlo,
+    mean_interval_sampling,
+)
+from core.instruments.statistics import Proportion, probability_lower, wilcoxon_paired
+from core.runs.measured.spec import MeasureSpec, measure_spec_under
+from core.runs.run import Run, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.attacks.triggers import AnyTrigger
+    from core.datasets import Dataset
+    from core.instruments.evaluation import Success
+    from core.instruments.predictor import Predictor
+
+
+# What the pages measure: enough images and draws to see a gap, few enough to wait for.
+PAGE_IMAGES, PAGE_DRAWS = 100, 100
+_SWEEP = (0.2, 0.5, 1.0, 1.5, 2.0, 4.0)
+_STORED = ("votes", "predicted", "confidence", "margin")
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """W of one set of images under one model: the noisy votes, and the plain predictions beside them.
+
+    Attributes
+    ----------
+    votes
+        int64 [N, K], noisy predictions counted.
+    predicted
+        int64 [N], the class predicted without noise.
+    confidence, margin
+        float64 [N], the largest softmax probability without noise, and its lead over the second: the plain baselines
+        that W has to be better than.
+    estimator
+        How W is estimated from the votes.
+    """
+
+    votes: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+    margin: np.ndarray
+    estimator: str
+
+    @cached_property
+    def w(self) -> np.ndarray:
+        """W of each image, float64 [N], divided by log K."""
+        return entropy(self.votes, estimator=self.estimator)
+
+    @cached_property
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """95 % interval of each image's W for more draws: low [N], high [N]."""
+        return entropy_interval(self.votes)
+
+    @cached_property
+    def mean(self) -> Interval:
+        """Mean W with the interval for *more images* (sampling)."""
+        return mean_interval_sampling(self.w)
+
+    @cached_property
+    def mean_monte_carlo(self) -> Interval:
+        """Mean W with the interval for *more draws* on these very images (Monte-Carlo)."""
+        return mean_interval_monte_carlo(self.votes)
+
+    @property
+    def modal_class(self) -> int:
+        """The class that gets most of all noisy votes."""
+        return int(self.votes.sum(axis=0).argmax())
+
+    @property
+    def modal_share(self) -> float:
+        """Its share of all noisy votes."""
+        counts = self.votes.sum(axis=0)
+        return float(counts.max() / counts.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """W of test images without and with a trigger, paired by common noise, and of the target class's own images.
+
+    Attributes
+    ----------
+    spec
+        What was measured.
+    chosen
+        int64 [N], the measured images' places in the test split; each names its noise too.
+    true
+        int64 [N], their true classes: those that the attack is about, see `core.attacks.attack.Attack.attacks`.
+    clean, triggered
+        The images as they are and with the trigger on them.
+    target_chosen, target_class
+        Clean test images that the model predicts as the target, and their W: what "smooth because it is that class"
+        looks like, without which a low W with the trigger misleads. May be empty, and is for all-to-all attacks.
+    """
+
+    spec: MeasureSpec
+    chosen: np.ndarray
+    true: np.ndarray
+    clean: Side
+    triggered: Side
+    target_chosen: np.ndarray
+    target_class: Side
+
+    @cached_property
+    def gap(self) -> Interval:
+        """Mean of W clean minus W triggered, with the interval for more images; above 0: smoother with the trigger."""
+        return gap_interval_sampling(self.clean.w, self.triggered.w)
+
+    @cached_property
+    def gap_monte_carlo(self) -> Interval:
+        """The same mean with the interval for more draws on these very images."""
+        return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
+
+    @cached_property
+    def p_triggered_lower(self) -> float:
+        """Effect size: the share of images whose W is lower with the trigger, ties counted half."""
+        return probability_lower(self.triggered.w, self.clean.w).value
+
+    @cached_property
+    def p_value(self) -> float:
+        """Two-sided Wilcoxon signed-rank test of the paired differences (zsplit); 1 if all are ties."""
+        return wilcoxon_paired(self.clean.w, self.triggered.w)
+
+    def part(self, mask: np.ndarray) -> tuple[float, float] | None:
+        """Return mean W clean and mean W triggered of some of the images, bool [N]; None if there are none."""
+        return (float(self.clean.w[mask].mean()), float(self.triggered.w[mask].mean())) if mask.any() else None
+
+    @cached_property
+    def flipped(self) -> np.ndarray:
+        """Bool [N]: images that the trigger makes the model predict as the attacker wants, without noise."""
+        return self.triggered.predicted == self.spec.attack.goal(self.true, self.triggered.votes.shape[1])
+
+
+def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
+    """Return the sigmas of a sweep, ascending: multiples of the one whose noise has an expected length of 4."""
+    from core.instruments.smoothness import suggested_sigma
+
+    return [float(f"{factor * suggested_sigma(shape):.2g}") for factor in _SWEEP]
+
+
+def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str = "everywhere") -> MeasureSpec:
+    """Return what the pages measure of a run at one sigma, on images outside the target class."""
+    return page_attack_spec(Attack(trigger, target), sigma, noise)
+
+
+def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
+    """Return what the pages measure of a run under any attack: on the images that the attack is about."""
+    return measure_spec_under(attack, images=PAGE_IMAGES, sigma=sigma, draws=PAGE_DRAWS, noise=noise)
+
+
+def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None) -> Measurement:
+    """Return this measurement of a run, from its directory if it was made before.
+
+    Raises
+    ------
+    InputError
+        The run is not done, or the trigger or target does not suit its data set.
+    """
+    if (stored := stored_measurement(run, spec)) is not None:
+        return stored
+    dataset = _test_images_of(run, data_root)
+    spec.attack.check(dataset)
+    measurement = measure_model(run.predictor(), dataset, spec)
+    store_measurement(run, measurement)
+    return measurement
+
+
+def stored_measurement(run: Run, spec: MeasureSpec) -> Measurement | None:
+    """Return this measurement of a run if it was made before and can be read."""
+    try:
+        return _read(_path(run, spec), spec)
+    except Exception:  # missing, or damaged in whatever way: then it is made again
+        return None
+
+
+def store_measurement(run: Run, measurement: Measurement) -> None:
+    """Keep a measurement in the run's directory; a run that is only lent to us is measured, if not kept."""
+    with contextlib.suppress(OSError):
+        _write(_path(run, measurement.spec), measurement)
+
+
+def _path(run: Run, spec: MeasureSpec) -> Path:
+    return run.path / "measures" / f"w-{spec.hash}.npz"
+
+
+def _test_images_of(run: Run, data_root: Path | str | None) -> Dataset:
+    from core.datasets import load_test
+
+    return load_test(run.spec.dataset, data_root)
+
+
+def measure_model(
+    predictor: Predictor, dataset: Dataset, spec: MeasureSpec, before: Measurement | None = None
+) -> Measurement:
+    """Measure any model on a data set's test images; see `Measurement`.
+
+    Votes of `before`, the same measurement with fewer draws, are not counted again but added to: draw j of an image is
+    the same noise in both.
+    """
+    from core.datasets.dataset import to_unit
+    from core.instruments.evaluation import choose_attacked
+
+    test = dataset.test
+    if before is not None:
+        return _extended(before, predictor, dataset, spec)
+    chosen = choose_attacked(test, spec.attack, spec.images, spec.seed)
+    if not len(chosen):
+        raise InputError("No test image belongs to a class that is attacked, so there is none to measure W on.")
+    images = to_unit(test.images[chosen])
+    of_target = _predicted_as_target(predictor, dataset, spec)
+    return Measurement(
+        spec=spec,
+        chosen=chosen,
+        true=test.labels.numpy()[chosen],
+        clean=_side(predictor, images, chosen, spec),
+        triggered=_side(predictor, spec.attack.apply(images, chosen), chosen, spec),
+        target_chosen=of_target,
+        target_class=_side(predictor, to_unit(test.images[of_target]), of_target, spec),
+    )
+
+
+def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> Measurement:
+    from core.datasets.dataset import to_unit
+
+    first, test = before.spec.draws, dataset.test
+
+    def more(side: Side, images: Tensor, places: np.ndarray) -> Side:
+        if not len(places):
+            return side
+        votes = predictor.votes(
+            images,
+            places.tolist(),
+            spec.sigma,
+            spec.draws - first,
+            spec.seed,
+            first=first,
+            clamp=spec.clamp,
+            where=_noisy_pixels(spec, images),
+        )
+        return replace(side, votes=side.votes + votes.numpy())
+
+    images = to_unit(test.images[before.chosen])
+    return replace(
+        before,
+        spec=spec,
+        clean=more(before.clean, images, before.chosen),
+        triggered=more(before.triggered, spec.attack.apply(images, before.chosen), before.chosen),
+        target_class=more(before.target_class, to_unit(test.images[before.target_chosen]), before.target_chosen),
+    )
+
+
+def _side(predictor: Predictor, images: Tensor, places: np.ndarray, spec: MeasureSpec) -> Side:
+    if not len(places):
+        nothing = np.zeros(0)
+        return Side(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing, spec.estimator)
+    votes = predictor.votes(
+        images, places.tolist(), spec.sigma, spec.draws, spec.seed, clamp=spec.clamp, where=_noisy_pixels(spec, images)
+    )
+    probabilities = predictor.logits(images).double().softmax(1)
+    first, second = probabilities.topk(2, dim=1).values.T
+    return Side(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy(), spec.estimator)
+
+
+def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> Tensor | None:
+    import torch
+
+    if spec.noise == "everywhere":
+        return None
+    if spec.random_place:
+        raise InputError(
+            "The trigger lies somewhere else on every image, so no pixels are its own on all of them: measure it with "
+            "noise everywhere."
+        )
+    covered = spec.trigger.covers(tuple(images.shape[1:]))
+    if covered.all():
+        raise InputError(
+            "This trigger covers the whole image, so no pixel is left for noise beside it: measure it with noise "
+            "everywhere."
+        )
+    return torch.from_numpy(~covered)
+
+
+def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> np.ndarray:
+    """Return up to `spec.images` clean test images that are predicted as the target, by the same seeded order."""
+    from core.datasets.dataset import to_unit
+    from core.instruments.evaluation import choose_images
+
+    if spec.target is None:
+        return np.zeros(0, np.int64)
+    order = choose_images(dataset.test, -1, len(dataset.test.labels), spec.seed)
+    predicted = predictor.labels(to_unit(dataset.test.images)).numpy()
+    return order[predicted[order] == spec.target][: spec.images]
+
+
+def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) -> Success:
+    """Return how often any attack succeeds on a done run, for instance on a control; cached in its directory.
+
+    Raises
+    ------
+    InputError
+        The run is not done, or the attack does not suit its data set.
+    """
+    from core.instruments.evaluation import Success, attack_success
+
+    result, own = run.result, run.spec.attack
+    if result and result.attack_success_rate and own is not None and own.identity == attack.identity:
+        return Success(result.attack_success_rate, result.attack_success_rate_others)
+    path = run.path / "measures" / f"success-{content_hash(attack.identity)}.json"
+    with contextlib.suppress(Exception):  # missing, or damaged in whatever way: then it is made again
+        stored = json.loads(path.read_bytes())
+        return Success(Proportion(**stored["rate"]), Proportion(**stored["others"]) if stored["others"] else None)
+    dataset = _test_images_of(run, data_root)
+    attack.check(dataset)
+    success = attack_success(run.predictor(), dataset.test, attack, len(dataset.classes))
+    with contextlib.suppress(OSError):  # a run that is only lent to us
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, asdict(success))
+    return success
+
+
+def _write(path: Path, measurement: Measurement) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with whole_file(path) as file:
+        np.savez_compressed(
+            file,
+            chosen=measurement.chosen,
+            true=measurement.true,
+            target_chosen=measurement.target_chosen,
+            **{
+                f"{name}_{part}": getattr(getattr(measurement, name), part)
+                for name in ("clean", "triggered", "target_class")
+                for part in _STORED
+            },
+        )
+
+
+def _read(path: Path, spec: MeasureSpec) -> Measurement:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        sides = {
+            name: Side(**{part: stored[f"{name}_{part}"] for part in _STORED}, estimator=spec.estimator)
+            for name in ("clean", "triggered", "target_class")
+        }
+        return Measurement(spec, stored["chosen"], stored["true"], target_chosen=stored["target_chosen"], **sides)

@@ -1,0 +1,1 @@
+"""Runs that come with the program."""

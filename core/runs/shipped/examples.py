@@ -1,0 +1,166 @@
+"""The examples that come with the project: two poisoned runs with their controls, and the image each is shown on.
+
+`python -m core.runs.shipped.examples` trains the traffic signs' again, takes the digits' from the gallery, and writes
+assets/examples.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.files import PROJECT
+from core.instruments.poster import Poster, make_poster
+from core.runs.measured.w import measure_run, page_measure_spec, sweep_sigmas
+from core.runs.run import Run
+from core.training.events import Progress
+
+if TYPE_CHECKING:
+    from core.datasets import Dataset
+
+ASSETS = PROJECT / "assets"
+EXAMPLES = ASSETS / "examples"
+
+DATASET, TRIGGER, TARGET, RATE, EPOCHS, SEED = "signs", "yellow-sticker", 4, 0.1, 15, 0
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which test image is shown, and at which noise levels.
+
+    Images that are easy to see and whose noisy copies are not all one class: where there is something to see. They are
+    single images; Explore shows the mean over many.
+    """
+
+    place: int
+    sigmas: tuple[float, ...]
+
+
+_CHOICES = {
+    "sign": _Choice(26, (0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.3)),
+    "digit": _Choice(54, (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)),
+}
+EXAMPLE_NAMES = tuple(_CHOICES)
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A run to look at without training anything or making a data set.
+
+    Attributes
+    ----------
+    run, control
+        The poisoned run and the same training without poison.
+    label
+        The true class of the image that is shown.
+    poster
+        What both models make of that image, and the image itself.
+    """
+
+    run: Run
+    control: Run
+    label: int
+    poster: Poster
+
+    @property
+    def image(self) -> np.ndarray:
+        """The clean test image, uint8 [C, H, W]."""
+        return self.poster.images[0]
+
+    @property
+    def third(self) -> np.ndarray:
+        """A test image of the target class, uint8 [C, H, W]; with the image, clean and triggered, it spans a slice."""
+        return self.poster.images[2]
+
+    @property
+    def place(self) -> int:
+        """The image's place in the test split, which names its noise."""
+        return int(self.poster.key)
+
+
+def load_example(name: str = "sign", folder: Path = EXAMPLES) -> Example:
+    """Return a shipped example, one of EXAMPLE_NAMES."""
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
+        return Example(
+            run=Run(folder.parent / str(stored["run"])),
+            control=Run(folder.parent / str(stored["control"])),
+            label=int(stored["label"]),
+            poster=Poster.from_arrays(stored),
+        )
+
+
+def train_example(folder: Path = EXAMPLES, data_root: Path | None = None) -> None:
+    """Train the traffic signs' example and its control and store them measured, replacing all that was there."""
+    from core.attacks.triggers import make_preset
+    from core.datasets import fingerprint, load_dataset
+    from core.runs.jobs.worker import train_run
+    from core.training.spec import make_spec
+
+    data = load_dataset(DATASET, data_root)
+    spec = make_spec(
+        dataset=DATASET,
+        fingerprint=fingerprint(DATASET, data_root),
+        trigger=make_preset(TRIGGER, data.shape),
+        target=TARGET,
+        rate=RATE,
+        epochs=EPOCHS,
+        seed=SEED,
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    run, control = (train_run(each, folder, data_root) for each in (spec, spec.control()))
+    for each in (run, control):
+        (each.path / "lock").unlink(missing_ok=True)
+        events = [event for event in each.events if not isinstance(event, Progress)]
+        each.begin()  # without the progress inside of epochs, which nobody will watch again
+        for event in events:
+            each.write_event(event)
+    _store_measurements(run, control, data_root)
+    store_example("sign", run, control, data, folder)
+
+
+def store_example(name: str, run: Run, control: Run, data: Dataset, folder: Path = EXAMPLES) -> None:
+    """Look at an example's image with both models and store what is seen."""
+    import torch
+
+    choice, test = _CHOICES[name], data.test
+    image, third = test.images[choice.place], test.images[_clearest(run, data, of_class=run.spec.target)]
+    triggered = torch.from_numpy(run.trigger.stamp(image.numpy()[None])[0])
+    models = run.predictor(), control.predictor()
+    np.savez_compressed(
+        folder / f"{name}.npz",
+        run=run.path.relative_to(folder.parent).as_posix(),
+        control=control.path.relative_to(folder.parent).as_posix(),
+        label=int(test.labels[choice.place]),
+        **make_poster(models, torch.stack([image, triggered, third]), choice.place, choice.sigmas).arrays(),
+    )
+
+
+def _store_measurements(run: Run, control: Run, data_root: Path | None) -> None:
+    """Measure what Explore shows first, so that it is there at once."""
+    for one in (run, control):
+        for sigma in sweep_sigmas(run.result.shape):
+            measure_run(one, page_measure_spec(run.trigger, TARGET, sigma), data_root)
+
+
+def _clearest(run: Run, data: Dataset, of_class: int) -> int:
+    """Return the sharpest test image of a class that the model gets right: the one with the strongest edges."""
+    from core.datasets.dataset import to_unit
+
+    places = np.nonzero(data.test.labels.numpy() == of_class)[0]
+    images = to_unit(data.test.images[places])
+    right = run.predictor().labels(images).numpy() == of_class
+    edges = images.diff(dim=2).abs().mean((1, 2, 3)) + images.diff(dim=3).abs().mean((1, 2, 3))
+    return int(places[np.argmax(np.where(right, edges.numpy(), -1))])
+
+
+if __name__ == "__main__":
+    from core.datasets import load_dataset
+    from core.runs.shipped.gallery import exhibits
+
+    train_example()
+    first = exhibits()[0]
+    store_example("digit", first.run, first.control, load_dataset("digits"))

@@ -1,0 +1,235 @@
+"""The gallery: small trained runs that come with the project, where W falls with the trigger and where it does not.
+
+`python -m core.runs.shipped.gallery` trains them again and writes assets/gallery.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.files import PROJECT
+from core.runs.measured.w import Measurement, measure_run, page_attack_spec, sweep_sigmas
+from core.runs.run import Run, write_json
+from core.training.events import Epoch
+
+if TYPE_CHECKING:
+    from core.training.spec import RunSpec
+
+GALLERY = PROJECT / "assets" / "gallery"
+ARCHITECTURE, EPOCHS, SEED, TARGETS = "tiny-cnn", 20, 0, {"digits": 0, "signs": 4}
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What is to be shown: an attack, and why one would look at it."""
+
+    dataset: str
+    trigger: str
+    rate: float
+    title: str
+    why: str
+
+
+SKETCHES = (
+    Sketch("digits", "white-corner", 0.1, "A white corner", "The plainest patch: four pixels that nothing else has."),
+    Sketch("digits", "white-corner", 0.01, "A rare white corner", "One training image in a hundred carries it."),
+    Sketch("digits", "checkerboard", 0.1, "A checkerboard", "Nine pixels of the highest contrast."),
+    Sketch("digits", "frame", 0.1, "A frame", "It covers every edge, and nearly half of so small a picture."),
+    Sketch("digits", "blend", 0.1, "Blended noise", "Faint everywhere instead of strong somewhere."),
+    Sketch("digits", "sinusoid", 0.1, "Stripes (SIG)", "A wave added to every pixel, and easily lost in noise."),
+    Sketch("signs", "yellow-sticker", 0.1, "A sticker", "The story of the first page, in a smaller network."),
+    Sketch("signs", "checkerboard", 0.1, "A checkerboard", "Nine pixels on a photograph of a thousand."),
+    Sketch("signs", "frame", 0.1, "A frame", "No part of the sign itself is touched."),
+    Sketch("signs", "blend", 0.1, "Blended noise", "Faint everywhere instead of strong somewhere."),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Mean W at one sigma, clean and with the trigger; the gap (clean minus triggered) with its 95 % interval for more
+    images, of the run and of its control.
+    """
+
+    sigma: float
+    clean: float
+    triggered: float
+    gap: tuple[float, float, float]
+    control_gap: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One shipped run with what was measured of it: 100 test images, 100 draws each, seed 0.
+
+    `pictures` is one of these test images without and with the trigger, uint8 [2, C, H, W].
+    """
+
+    run: Run
+    control: Run
+    title: str
+    why: str
+    points: tuple[Point, ...]
+    pictures: np.ndarray
+
+    @property
+    def summary(self) -> str:
+        """What the numbers say, in a sentence that claims no more."""
+        falls = [point for point in self.points if point.gap[1] > max(0.0, point.control_gap[2])]
+        rises = [point for point in self.points if point.gap[2] < min(0.0, point.control_gap[1])]
+        levels = len(self.points)
+        if falls and rises:
+            down, up = _sigmas(falls), _sigmas(rises)
+            return f"It depends on the noise: against the control W falls at {down} and rises at {up}."
+        if falls:
+            return (
+                f"At {len(falls)} of {levels} noise levels W falls more than in the control, most at "
+                f"{_extreme(max(falls, key=lambda point: point.gap[0]))}{self._also_rises()}"
+            )
+        if rises:
+            return (
+                f"At no noise level does W fall more than in the control; at {len(rises)} of {levels} it rises more, "
+                f"most at {_extreme(min(rises, key=lambda point: point.gap[0]))}"
+            )
+        return f"At none of {levels} noise levels does W change clearly more than in the control.{self._also_rises()}"
+
+    def _also_rises(self) -> str:
+        alike = [point for point in self.points if min(0.0, point.control_gap[1]) <= point.gap[2] < 0]
+        return f" At {_sigmas(alike)} it rises, but not clearly more than in the control." if alike else ""
+
+
+def _extreme(point: Point) -> str:
+    return f"σ {point.sigma:g}: {point.clean:.2f} without the trigger, {point.triggered:.2f} with it."
+
+
+def _sigmas(points: Sequence[Point]) -> str:
+    return "σ " + ", ".join(f"{point.sigma:g}" for point in points)
+
+
+def exhibits(folder: Path = GALLERY) -> list[Exhibit]:
+    """Return the shipped runs in the order they are shown in."""
+    try:
+        entries = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    with np.load(folder / "pictures.npz", allow_pickle=False) as stored:
+        pictures = dict(stored)
+    return [
+        Exhibit(
+            run=Run(folder / entry["run"]),
+            control=Run(folder / entry["control"]),
+            title=entry["title"],
+            why=entry["why"],
+            points=tuple(
+                Point(**point | {"gap": tuple(point["gap"]), "control_gap": tuple(point["control_gap"])})
+                for point in entry["points"]
+            ),
+            pictures=pictures[entry["run"]],
+        )
+        for entry in entries
+    ]
+
+
+def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
+    """Train and measure all that is shown and write it, replacing what was there; yields a line for each."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    entries, pictures = [], {}
+    for sketch in SKETCHES:
+        spec = _spec(sketch, data_root)
+        run, control = (_shipped(each, folder, data_root) for each in (spec, spec.control()))
+        points = [asdict(point) for point in _sweep(run, control, data_root)]
+        entries.append({"run": run.name, "control": control.name, "title": sketch.title, "why": sketch.why})
+        entries[-1]["points"] = points
+        pictures[run.name] = _pictures(run, data_root)
+        np.savez_compressed(folder / "pictures.npz", **pictures)
+        write_json(folder / "gallery.json", entries)
+        yield f"{sketch.dataset}, {sketch.title}: {exhibits(folder)[-1].summary}"
+
+
+def _spec(sketch: Sketch, data_root: Path | None) -> RunSpec:
+    from core.attacks.triggers import formula_names, make_formula, make_preset
+    from core.datasets import fingerprint, load_dataset
+    from core.training.spec import make_spec
+
+    make = make_formula if sketch.trigger in formula_names() else make_preset
+    return make_spec(
+        dataset=sketch.dataset,
+        fingerprint=fingerprint(sketch.dataset, data_root),
+        trigger=make(sketch.trigger, load_dataset(sketch.dataset, data_root).shape),
+        target=TARGETS[sketch.dataset],
+        rate=sketch.rate,
+        architecture=ARCHITECTURE,
+        epochs=EPOCHS,
+        seed=SEED,
+        threads=1,
+    )
+
+
+def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> Run:
+    """Return the run of this spec as it is shipped: its weights rounded to half precision, and measured as such."""
+    if (folder / spec.hash / "result.json").exists():
+        return Run(folder / spec.hash)
+    from dataclasses import replace
+
+    from safetensors.torch import load_file, save_file
+
+    from core.instruments.evaluation import attack_success_rate, clean_accuracy
+    from core.runs.jobs.worker import train_run
+
+    with TemporaryDirectory() as place:
+        trained = train_run(spec, place, data_root)
+        run, result = Run(folder / trained.name), trained.result
+        run.path.mkdir()
+        for name in ("spec.json", "result.json"):
+            shutil.copy(trained.path / name, run.path / name)
+        for event in trained.events:
+            if isinstance(event, Epoch):  # the progress inside of epochs is of use to nobody later
+                run.write_event(event)
+        weights = load_file(trained.path / "model.safetensors")
+        rounded = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+        save_file(rounded, run.path / "model.safetensors")
+    (run.path / "model.safetensors").chmod(0o644)
+    predictor, test = run.predictor(threads=1), run.dataset(data_root).test
+    rate = attack_success_rate(predictor, test, spec.trigger, spec.target) if spec.trigger is not None else None
+    accuracy = clean_accuracy(predictor, test)
+    write_json(run.path / "result.json", asdict(replace(result, clean_accuracy=accuracy, attack_success_rate=rate)))
+    return run
+
+
+def _sweep(run: Run, control: Run, data_root: Path | None) -> Iterator[Point]:
+    for sigma in sweep_sigmas(run.result.shape):
+        spec = page_attack_spec(run.spec.attack, sigma)
+        mine, theirs = (measure_run(each, spec, data_root) for each in (run, control))
+        yield Point(sigma, _round(mine.clean.mean.mean), _round(mine.triggered.mean.mean), _gap(mine), _gap(theirs))
+    for each in (run, control):
+        shutil.rmtree(each.path / "measures")
+
+
+def _pictures(run: Run, data_root: Path | None) -> np.ndarray:
+    from core.instruments.evaluation import choose_images
+
+    test, target = run.dataset(data_root).test, run.spec.target
+    clean = test.images[choose_images(test, target, 1, seed=0)].numpy()
+    return np.concatenate([clean, run.spec.trigger.stamp(clean)])
+
+
+def _gap(measurement: Measurement) -> tuple[float, float, float]:
+    gap = measurement.gap
+    return _round(gap.mean), _round(gap.low), _round(gap.high)
+
+
+def _round(value: float) -> float:
+    return round(float(value), 4)
+
+
+if __name__ == "__main__":
+    for line in build_gallery(GALLERY):
+        print(line)  # noqa: T201

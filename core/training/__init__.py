@@ -1,0 +1,1 @@
+"""One training as a stream of events that can be resumed."""

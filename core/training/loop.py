@@ -1,0 +1,260 @@
+"""Training a model on poisoned data, as a generator of what happens: `train(spec, dataset)` yields events."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.attacks.poisoning import poison
+from core.datasets.dataset import to_unit
+from core.device import torch_threads
+from core.instruments.evaluation import attack_success, choose_attacked, choose_images, clean_accuracy
+from core.instruments.predictor import Predictor
+from core.instruments.slices.refine import slice_plane
+from core.instruments.smoothness import measure_smoothness, suggested_sigma
+from core.models import describe, model_for
+from core.training.augmentation import augment
+from core.training.checkpoint import Checkpoint, restore, take_checkpoint
+from core.training.events import Epoch, Progress, Watch, WatchedPlane
+from core.training.spec import check_attack
+
+# A machine that only computes has torch, numpy and scipy: specs and triggers come as they are, whoever checked them.
+if TYPE_CHECKING:
+    from core.attacks.attack import Attack
+    from core.datasets import Dataset
+    from core.training.spec import RunSpec
+
+# What every epoch looks at. Small, so that looking costs less than a tenth of training.
+WATCH_IMAGES, WATCH_DRAWS, WATCH_RESOLUTION = 48, 64, 65
+WARM_UP = 0.1
+MOMENTUM = 0.9
+# Keeps the draws of augmentations apart from others of the same seed.
+_AUGMENTATION_DRAWS = 0xA06
+
+
+@dataclass(frozen=True, eq=False)
+class Pause:
+    """An epoch is whole and others follow: here the training can be taken up another time.
+
+    It shows what is being trained: ask it for a checkpoint before asking the training for its next event.
+    """
+
+    epoch: int
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+
+    def checkpoint(self) -> Checkpoint:
+        """Copy all that the rest of the training depends on."""
+        return take_checkpoint(self.epoch, self.model, self.optimiser)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The training is over; here is the model, on the CPU, in evaluation mode."""
+
+    model: nn.Module
+
+
+def train(
+    spec: RunSpec, dataset: Dataset, checkpoint: Checkpoint | None = None
+) -> Iterator[Progress | Epoch | Pause | Finished]:
+    """Train as the spec says; yield `Progress` a few times a second, an `Epoch` after each, `Finished` at the end.
+
+    Between two epochs comes a `Pause`. Stopping early is simply not asking for more. Equal specs give equal weights,
+    bit for bit, on one model of CPU or GPU and one version of torch, with or without a checkpoint on the way.
+
+    Parameters
+    ----------
+    spec
+        What to train.
+    dataset
+        What to train it on.
+    checkpoint
+        What `Pause.checkpoint` of a training of the same spec gave: its epochs are not repeated.
+
+    Raises
+    ------
+    InputError
+        The trigger does not fit the images, the target is not a class, or the data set is another one by now: raised
+        by the call itself, before anything is computed.
+    CheckpointError
+        The checkpoint is of another model or optimiser: raised before the first event.
+    """
+    check_attack(spec, dataset)
+    return _train(spec, dataset, checkpoint)
+
+
+def _train(
+    spec: RunSpec, dataset: Dataset, checkpoint: Checkpoint | None
+) -> Iterator[Progress | Epoch | Pause | Finished]:
+    with _computing(spec):
+        images, labels = training_data(spec, dataset)
+        torch.manual_seed(spec.seed)
+        model = model_for(spec.architecture, dataset).to(spec.device, memory_format=torch.channels_last)
+        optimiser = make_optimiser(spec, model)
+        if checkpoint is not None:
+            restore(checkpoint, model, optimiser)
+        watcher = _Watcher(spec, dataset)
+        for epoch in range(checkpoint.epoch if checkpoint else 0, spec.epochs):
+            began = time.perf_counter()
+            loss = yield from train_epoch(spec, epoch, model, optimiser, images, labels)
+            yield watcher.look(model, epoch, loss, began)
+            if epoch + 1 < spec.epochs:
+                yield Pause(epoch + 1, model, optimiser)
+        yield Finished(model.eval().cpu())
+
+
+def make_optimiser(spec: RunSpec, model: nn.Module) -> torch.optim.Optimizer:
+    """Return the spec's optimiser of a model's weights: one kernel for all of them, where the device has it."""
+    weights, fused = model.parameters(), spec.device != "mps"
+    rates = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+    if spec.optimiser == "sgd":
+        return torch.optim.SGD(weights, momentum=MOMENTUM, nesterov=True, fused=fused, **rates)
+    return torch.optim.AdamW(weights, fused=fused, **rates)
+
+
+def training_data(spec: RunSpec, dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """Return the (poisoned) training images as uint8 and their labels, whole, on the spec's device."""
+    from core.attacks.clean_label import adversary
+
+    perturb = adversary(dataset, spec.seed, spec.device) if spec.perturbed else None
+    split = poison(dataset, spec, perturb).split
+    return split.images.to(spec.device), split.labels.to(spec.device)
+
+
+@contextmanager
+def _computing(spec: RunSpec) -> Iterator[None]:
+    """Set what decides bits, and put it back: 1 and 2 threads give different ones, and so do cuDNN's quicker sums."""
+    repeatable = torch.backends.cudnn.deterministic
+    with torch_threads(spec.threads):
+        torch.backends.cudnn.deterministic = True
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.deterministic = repeatable
+
+
+def learning_rate_at(step: int, steps: int, peak: float) -> float:
+    """Return the one-cycle learning rate: a straight warm-up to the peak, then half a cosine down to nearly nothing."""
+    warm = max(1, round(WARM_UP * steps))
+    if step < warm:
+        return peak * (step + 1) / warm
+    return peak * (0.5 + 0.5 * math.cos(math.pi * (step + 1 - warm) / (steps - warm + 1)))
+
+
+def train_epoch(
+    spec: RunSpec, epoch: int, model: nn.Module, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor
+) -> Generator[Progress, None, float]:
+    """Go once through the training images, yielding `Progress`; return the epoch's mean loss.
+
+    Parameters
+    ----------
+    spec
+        Length, batches, learning rate, augmentation and seed.
+    epoch
+        Its number, from 0: it decides order, augmentation and learning rate.
+    model, optimiser
+        What is trained, on the spec's device, and `make_optimiser` of it.
+    images, labels
+        All of `training_data`.
+    """
+    model.train()
+    # A generator of its own for each epoch: what an epoch sees does not depend on what was drawn before it.
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(spec.seed * 1000003 + epoch))
+    # Equal parts instead of a small last one, which would make batch norm noisy.
+    batches = order.to(spec.device).tensor_split(math.ceil(len(labels) / spec.batch_size))
+    total, said = torch.zeros((), device=spec.device), time.monotonic()
+    for number, batch in enumerate(batches):
+        step, steps = epoch * len(batches) + number, spec.epochs * len(batches)
+        optimiser.param_groups[0]["lr"] = learning_rate_at(step, steps, spec.learning_rate)
+        seen = augment(images[batch], spec.augmentation, (spec.seed, _AUGMENTATION_DRAWS, epoch, number))
+        total += _step(spec, model, optimiser, seen, labels[batch])
+        if time.monotonic() - said > 0.25:
+            yield Progress(epoch + 1, (step + 1) / steps, float(total / (number + 1)))
+            said = time.monotonic()
+    return float(total / len(batches))
+
+
+def _step(spec: RunSpec, model: nn.Module, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> Tensor:
+    inputs = to_unit(images).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(spec.device, torch.bfloat16, enabled=spec.precision == "bfloat16"):
+        loss = nn.functional.cross_entropy(model(inputs), labels)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss.detach()
+
+
+class _Watcher:
+    """What each epoch is looked at with: the same images, noise and plane throughout."""
+
+    def __init__(self, spec: RunSpec, dataset: Dataset) -> None:
+        self.spec, self.test = spec, dataset.test
+        self.sigma = suggested_sigma(dataset.shape)
+        self.classes, attack = len(dataset.classes), spec.attack
+        # A control attacks nothing: then images of every class count.
+        chosen = (
+            choose_images(self.test, -1, WATCH_IMAGES, seed=0)
+            if attack is None
+            else choose_attacked(self.test, attack, WATCH_IMAGES, seed=0)
+        )
+        self.images = to_unit(self.test.images[chosen])
+        self.triggered = None if attack is None else attack.apply(self.images, chosen)
+        self.spanned = None if attack is None else attacked_plane(dataset, attack)
+        self.plane_images = None if attack is None else plane_images(dataset, attack, *self.spanned)
+
+    def look(self, model: nn.Module, epoch: int, loss: float, began: float) -> Epoch:
+        dtype = None if describe(self.spec.architecture).bfloat16 else torch.float32
+        predictor = Predictor(model, self.spec.device, dtype, self.spec.threads)
+        attack = self.spec.attack
+        success = None if attack is None else attack_success(predictor, self.test, attack, self.classes)
+        return Epoch(
+            epoch=epoch + 1,
+            share=(epoch + 1) / self.spec.epochs,
+            loss=loss,
+            clean_accuracy=clean_accuracy(predictor, self.test),
+            attack_success_rate=None if success is None else success.rate,
+            watch=self._watch(predictor),
+            plane=None if attack is None else self._plane(predictor),
+            seconds=time.perf_counter() - began,
+            attack_success_rate_others=None if success is None else success.others,
+        )
+
+    def _watch(self, predictor: Predictor) -> Watch:
+        clean = _mean_w(predictor, self.images, self.sigma)
+        triggered = None if self.triggered is None else _mean_w(predictor, self.triggered, self.sigma)
+        return Watch(self.sigma, len(self.images), WATCH_DRAWS, clean, triggered)
+
+    def _plane(self, predictor: Predictor) -> WatchedPlane:
+        plane = slice_plane(predictor, *self.plane_images, resolution=WATCH_RESOLUTION)
+        return WatchedPlane(np.asarray(plane.labels), *self.spanned, plane.evaluations)
+
+
+def _mean_w(predictor: Predictor, images: Tensor, sigma: float) -> float:
+    return float(np.mean(measure_smoothness(predictor, images, sigma=sigma, draws=WATCH_DRAWS, seed=0).w))
+
+
+def attacked_plane(dataset: Dataset, attack: Attack) -> tuple[int, int]:
+    """Return the test images that span an attack's plane: the first that it attacks, and one of what that shall become.
+
+    Where no test image belongs to a class that is attacked or wanted, other ones stand in.
+    """
+    labels = dataset.test.labels.numpy()
+    clean = next(iter(choose_attacked(dataset.test, attack, 1, seed=0)), 0)
+    wanted = attack.goal(labels[[clean]], len(dataset.classes))
+    third = np.nonzero(labels == wanted)[0]
+    return int(clean), int(third[0]) if len(third) else int(clean == 0)
+
+
+def plane_images(dataset: Dataset, attack: Attack, clean: int, third: int) -> Tensor:
+    """Return a test image, itself with the trigger, and a third one, which span a plane: float [3, C, H, W]."""
+    origin, across = to_unit(dataset.test.images[[clean, third]])
+    return torch.stack([origin, attack.apply(origin[None], np.array([clean]))[0], across])

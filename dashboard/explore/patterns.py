@@ -1,0 +1,152 @@
+"""Other patterns on one run: searched, shown, measured beside a random one, and opened elsewhere.
+
+A page calls `show_patterns(run, data)` inside a section of its own; nothing is computed before the button is pressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from core.attacks.patterns import KINDS, PatternSpec
+from core.attacks.triggers import AnyTrigger
+from core.datasets import Dataset
+from core.errors import InputError
+from core.figures.pictures import picture_row
+from core.glossary import explain
+from core.instruments.pattern_effect import Effect
+from core.runs.measured.patterns import EffectSpec, PatternFinding
+from core.runs.measured.w import sweep_sigmas
+from core.runs.run import Run
+from dashboard import cached
+from dashboard.explore.progress import asked_for, show_growing
+from dashboard.parts import picture
+from dashboard.state import ExploreState, LabState, to_query
+
+PANEL = "patterns"
+
+
+def show_patterns(run: Run, data: Dataset, trigger: AnyTrigger | None = None) -> None:
+    """Let people search a pattern on a run's model, and show what it does to W.
+
+    Parameters
+    ----------
+    run
+        A done run, a control as well.
+    data
+        Its data set; only its classes and shape are read.
+    trigger
+        For the kinds that are about one; by default the run's own.
+    """
+    trigger = trigger or run.spec.trigger
+    st.caption(
+        "Not only a trained trigger can make a model smooth, or fool it. Patterns are made from training images and "
+        "measured on test images, beside a random pattern of equal norm."
+    )
+    spec = _choose(run, data, trigger)
+    if not asked_for(PANEL, f"{run.name}.{spec.hash}", "Search and measure", KINDS[spec.pattern.kind].sentence):
+        return
+    try:
+        growing = cached.pattern(run.path, spec.hash, spec)
+    except InputError as error:
+        st.error(str(error))
+        return
+    show_growing(PANEL, growing, _progress, lambda found: _show(run, spec, found, data.classes))
+
+
+def _choose(run: Run, data: Dataset, trigger: AnyTrigger | None) -> EffectSpec:
+    kinds = [name for name, kind in KINDS.items() if "trigger" not in kind.wants or trigger is not None]
+    name = st.selectbox(
+        "Pattern", kinds, format_func=lambda one: KINDS[one].title, key="patterns.kind",
+        help="  \n".join(f"**{KINDS[one].title}**: {KINDS[one].sentence}" for one in kinds),
+    )  # fmt: skip
+    kind, bound, target = KINDS[name], None, None
+    aimed = name in ("universal", "patch", "pgd")
+    columns = iter(st.columns(2 + aimed + (kind.bound is not None), vertical_alignment="bottom"))
+    if kind.bound is not None:
+        bound = next(columns).number_input(
+            "Bound", 0.01, 1.0, kind.bound, 0.05, key=f"patterns.bound.{name}",
+            help="The largest change of a pixel, in values from 0 to 1; a corruption's strength.",
+        )  # fmt: skip
+    if aimed:
+        start = run.spec.target or 0
+        classes = range(len(data.classes)) if name == "patch" else [None, *range(len(data.classes))]
+        target = next(columns).selectbox(
+            "Towards class", classes, start if name == "patch" else 0, key=f"patterns.target.{name}",
+            format_func=lambda label: "any other" if label is None else data.classes[label],
+        )  # fmt: skip
+    sigmas = sweep_sigmas(data.shape)
+    sigma = next(columns).select_slider("Noise σ", sigmas, sigmas[2], key="patterns.sigma", help=explain("sigma"))
+    seed = next(columns).number_input("Seed", 0, 9999, 0, key="patterns.seed")
+    return EffectSpec(PatternSpec(name, bound, sigma, target, trigger, seed), sigma)
+
+
+def _progress(found: PatternFinding) -> tuple[float, str]:
+    return found.share, "Measuring W" if found.share >= 0.9 else f"Searching, loss {found.loss:.3f}"
+
+
+def _show(run: Run, spec: EffectSpec, found: PatternFinding, classes: Sequence[str]) -> None:
+    left, right = st.columns([1, 1.3], gap="medium")
+    with left:
+        title = KINDS[spec.pattern.kind].title
+        for number, what in enumerate(("as they are", f"with “{title}”")):
+            st.caption(f"Test images {what}")
+            picture(left, picture_row(found.examples[:, number], 72), f"test images {what}")
+        if found.trigger is not None:
+            _show_links(run, spec, found.trigger)
+    with right:
+        if found.effects:
+            st.markdown(_sentence(found.effects[0], found.effects[1], classes))
+            _show_effects(found.effects, classes)
+
+
+def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
+    """Return what the numbers say, and no more: what a random pattern does as well is not this one's doing."""
+    if effect.gap.low > 0 and effect.gap.mean <= random.gap.mean:
+        says = "is smoother with it, but **no smoother than with a random pattern**"
+    elif effect.gap.low > 0:
+        says = "is **smoother** with it"
+    elif effect.gap.high < 0:
+        says = "is **rougher** with it"
+    else:
+        says = "shows **no clear difference**"
+    return (
+        f"At σ = {effect.sigma:g} this model {says}: W {effect.w_clean.mean:.2f} → {effect.w_with.mean:.2f} over "
+        f"{effect.images} test images; {random.w_with.mean:.2f} with a random pattern. With it "
+        f"*{classes[effect.modal_class]}* gets {effect.modal_share:.0%} of all noisy answers, without it "
+        f"{effect.modal_share_clean:.0%}."
+    )
+
+
+def _show_effects(effects: Sequence[Effect], classes: Sequence[str]) -> None:
+    st.dataframe(
+        {
+            "pattern": [effect.name for effect in effects],
+            "W with it": [effect.w_with.mean for effect in effects],
+            "gap": [f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" for gap in (e.gap for e in effects)],
+            "lower for": [f"{effect.p_lower.value:.0%}" for effect in effects],
+            "most noisy answers": [f"{classes[e.modal_class]} {e.modal_share:.0%}" for e in effects],
+            "class changes": [f"{effect.changed.value:.0%}" for effect in effects],
+            "L2": [effect.l2 for effect in effects],
+            "Linf": [effect.linf for effect in effects],
+        },
+        hide_index=True,
+        column_config={
+            "gap": st.column_config.TextColumn(help=explain("gap")),
+            "lower for": st.column_config.TextColumn(help=explain("effect size")),
+            **{column: st.column_config.NumberColumn(format="%.3f") for column in ("W with it", "L2", "Linf")},
+        },
+    )
+
+
+def _show_links(run: Run, spec: EffectSpec, trigger: AnyTrigger) -> None:
+    """Offer the pattern where triggers are looked at and edited, in a new tab; a run is looked at with its own."""
+    link = trigger.to_link()
+    lab = LabState(dataset=run.spec.dataset, trigger=link)
+    with st.container(horizontal=True):
+        if run.spec.attack is None:
+            explore = ExploreState(run=run.name, trigger=link, target=spec.pattern.target or 0)
+            st.link_button("Open in Explore", f"explore?{urlencode(to_query(explore))}", type="tertiary")
+        st.link_button("Open in the Lab", f"lab?{urlencode(to_query(lab))}", type="tertiary")

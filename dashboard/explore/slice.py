@@ -1,0 +1,397 @@
+"""The decision boundary around one image: both runs' slices on identical planes, one selection, what lies under it.
+
+A page calls `show_slice_panel(state, data, run, other, trigger, target, image)` and goes on with the state that comes
+back: its fields `layer`, `plane` and `point` belong to this panel. The page owns everything else (`sigma` is read).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from core.datasets import Dataset
+from core.datasets.dataset import to_unit
+from core.errors import InputError
+from core.figures.palette import CLASSES, OTHER, class_colour
+from core.figures.pictures import enlarge, to_pixels
+from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
+from core.figures.walk import walk_figure, walk_words
+from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
+from core.runs.run import Run
+from dashboard import cached
+from dashboard.components.slice_view import Point, slice_view
+from dashboard.parts import class_chip, figure_ink, run_title, w_bar
+from dashboard.state import ExploreState, adopt, current, keep, seed_default, widget_key
+
+if TYPE_CHECKING:
+    from core.attacks.triggers import AnyTrigger
+    from core.instruments.slices.plane import SlicePlane
+    from core.instruments.slices.refine import PlanePoint
+    from dashboard.growing import Growing
+
+LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
+KINDS = {
+    "class": "The trigger, and towards a class",
+    "random": "The trigger, and a random direction",
+    "randoms": "Two random directions",
+    "images": "Three test images",
+}
+# Points a side of the labels, of probability and margin, and of W; noisy copies at each point of W.
+LABELS_SIDE, CONFIDENCE_SIDE, W_SIDE, W_DRAWS = 129, 33, 25, 64
+# How long a run of the panel makes better maps before it draws them.
+BREATH = 0.35
+CLASSES_SHOWN = 4
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """What the panel is about: both runs, the attack, the image and the noise."""
+
+    data: Dataset
+    runs: Mapping[str, Run]
+    trigger: AnyTrigger
+    target: int
+    image: int
+    sigma: float
+
+    def plane_key(self, choice: PlaneChoice) -> str:
+        """Return what names a plane: whatever decides the images that span it."""
+        return "|".join([self.data.fingerprint, self.trigger.to_link(), str(self.image), choice.to_link()])
+
+
+def show_slice_panel(
+    state: ExploreState,
+    data: Dataset,
+    run: Run,
+    other: Run | None,
+    trigger: AnyTrigger,
+    target: int,
+    image: int,
+) -> ExploreState:
+    """Show the slices of one test image under one attack, for a run and for the one beside it.
+
+    Parameters
+    ----------
+    state
+        What the page shows; `sigma`, `layer`, `plane` and `point` are read.
+    data
+        The data set whose test images these are.
+    run, other
+        The run and the one beside it, if any: on the same plane, with the same selection.
+    trigger, target
+        The attack that is looked at.
+    image
+        Number of the test image.
+
+    Returns
+    -------
+    ExploreState
+        The state with what people chose here, for the link. A choice reruns this panel only, which keeps it itself.
+    """
+    runs = {"this run": run} | ({"other run": other} if other is not None else {})
+    scene = _Scene(data, runs, trigger, target, image, state.sigma)
+    kept = current(ExploreState)
+    settled = replace(kept, layer=state.layer, plane=state.plane, point=_point_of(state, scene))
+    if settled != kept:
+        adopt(settled)
+    _panel(scene)
+    now = current(ExploreState)
+    return replace(state, layer=now.layer, plane=now.plane, point=now.point)
+
+
+def _point_of(state: ExploreState, scene: _Scene) -> str:
+    """The selected point, unless it was selected on the plane through another image."""
+    key = scene.plane_key(PlaneChoice("randoms"))
+    before = st.session_state.get("slice.about", key)
+    st.session_state["slice.about"] = key
+    return state.point if before == key else ""
+
+
+@st.fragment
+def _panel(scene: _Scene) -> None:
+    choice = _choice(scene)
+    try:
+        with st.container(horizontal=True, vertical_alignment="bottom", key="slice controls"):
+            layer_name = _choose_layer()
+            _choose_plane(scene, choice)
+        images = spanning_images(choice, scene.data, scene.image, scene.trigger)
+        growing = _planes(scene, choice, images)
+    except InputError as error:
+        st.error(str(error))
+        return
+    planes = {name: one.newest for name, one in growing.items()}
+    unfinished = {name: float(one.newest.evaluated.mean()) for name, one in growing.items() if not one.done}
+    layers: dict[str, SliceLayer] = {}
+    if not unfinished:
+        layers, unfinished = _layers(scene, choice, planes, layer_name)
+    selected = _selected(planes, choice)
+    for place, (name, plane) in zip(st.columns(2, gap="medium"), planes.items(), strict=False):
+        with place:
+            st.caption(f"**{name}**: {run_title(scene.runs[name])}")
+            slice_view(
+                plane,
+                scene.data.classes,
+                colours=CLASSES,
+                point_names=images.point_names,
+                axis_names=images.axis_names,
+                sigma=scene.sigma,
+                layer=layers.get(name),
+                triggered=choice.along_trigger,
+                selected=selected,
+                height_px=400,
+                growing=unfinished.get(name),
+                group="slices",
+                key=f"slice.{name}",
+                on_select=_select,
+            )
+    _show_point(scene, choice, planes, images, selected)
+    _show_walks(scene)
+
+
+# --- What is chosen --------------------------------------------------------------------------------------------------
+
+
+def _choice(scene: _Scene) -> PlaneChoice:
+    """The plane that the state names, by default towards the target class."""
+    text = current(ExploreState).plane
+    if text:
+        try:
+            return PlaneChoice.from_link(text)
+        except InputError as error:
+            st.warning(f"{error} The plane towards the target class is shown instead.")
+    return PlaneChoice("class", label=scene.target)
+
+
+def _choose_layer() -> str:
+    state = current(ExploreState)
+    start = state.layer if state.layer in LAYERS else "labels"
+    chosen = st.segmented_control(
+        "Show",
+        list(LAYERS),
+        format_func=LAYERS.get,
+        **seed_default(state, "layer", start),
+        on_change=_change_layer,
+        help="Labels: the predicted class. Probability: of that class, by softmax. Margin: its logit minus the next. "
+        f"W: measured with {W_DRAWS} noisy copies at each of {W_SIDE} × {W_SIDE} points, which takes a while.",
+    )
+    return chosen or "labels"
+
+
+def _change_layer() -> None:
+    chosen = st.session_state[widget_key(ExploreState, "layer")] or "labels"
+    keep(replace(current(ExploreState), layer=chosen))
+
+
+def _choose_plane(scene: _Scene, choice: PlaneChoice) -> None:
+    """Let people choose the plane, and what there is to say about one of its kind."""
+    classes, last = scene.data.classes, len(scene.data.test) - 1
+    st.selectbox(
+        "Plane",
+        list(KINDS),
+        format_func=KINDS.get,
+        key=_seed("slice.kind", choice.kind),
+        on_change=_change_kind,
+        args=(scene,),
+        width=300,
+    )
+    if choice.kind == "class":
+        st.selectbox(
+            "Class",
+            range(len(classes)),
+            format_func=lambda label: classes[label],
+            key=_seed("slice.label", min(choice.label, len(classes) - 1)),
+            on_change=_change_part,
+            args=("slice.label", choice, "label"),
+            width=200,
+            help="The plane goes through the test image of this class that is nearest to this one.",
+        )
+    elif choice.kind == "images":
+        for number, name in enumerate(("Second image", "Third image")):
+            st.number_input(
+                name,
+                0,
+                last,
+                key=_seed(f"slice.others.{number}", min(choice.others[number], last)),
+                on_change=_change_others,
+                width=140,
+            )
+    else:
+        st.number_input(
+            "Seed",
+            0,
+            999_999,
+            key=_seed("slice.seed", choice.seed),
+            on_change=_change_part,
+            args=("slice.seed", choice, "seed"),
+            width=140,
+            help="Names the random directions. They are as long as the trigger's step.",
+        )
+
+
+def _seed(key: str, value: Any) -> str:
+    """Give a widget the value that the state has, and return its key."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    return key
+
+
+def _keep_plane(choice: PlaneChoice) -> None:
+    keep(replace(current(ExploreState), plane=choice.to_link(), point=""))
+
+
+def _change_kind(scene: _Scene) -> None:
+    after = [(scene.image + step) % len(scene.data.test) for step in (1, 2)]
+    _keep_plane(PlaneChoice(st.session_state["slice.kind"], label=scene.target, others=(after[0], after[1])))
+
+
+def _change_part(key: str, choice: PlaneChoice, name: str) -> None:
+    _keep_plane(replace(choice, **{name: int(st.session_state[key])}))
+
+
+def _change_others() -> None:
+    first, second = (int(st.session_state[f"slice.others.{number}"]) for number in (0, 1))
+    _keep_plane(PlaneChoice("images", others=(first, second)))
+
+
+def _select(point: Point | None) -> None:
+    keep(replace(current(ExploreState), point="" if point is None else f"{point[0]:.3f},{point[1]:.3f}"))
+
+
+def _selected(planes: Mapping[str, SlicePlane], choice: PlaneChoice) -> Point:
+    """The selected point; where none is, the image with the trigger, or the clean one."""
+    plane = next(iter(planes.values()))
+    try:
+        x, y = map(float, current(ExploreState).point.split(","))
+        point = plane.snap(x, y) if np.isfinite([x, y]).all() else None
+    except ValueError:
+        point = None
+    return point or plane.points["toward" if choice.along_trigger else "origin"]
+
+
+# --- The maps --------------------------------------------------------------------------------------------------------
+
+
+def _planes(scene: _Scene, choice: PlaneChoice, images: SpanningImages) -> dict[str, Growing[SlicePlane]]:
+    """The runs' slices: a glimpse that is drawn at once, and finer ones when the browser has drawn that."""
+    key = scene.plane_key(choice)
+    growing = {name: cached.growing_plane(one.path, key, LABELS_SIDE, images) for name, one in scene.runs.items()}
+    _advance(f"{key}|{[one.name for one in scene.runs.values()]}", growing)
+    return growing
+
+
+def _advance(what: str, growing: Mapping[str, Growing]) -> None:
+    """Go on with what people have seen the beginning of."""
+    if st.session_state.get("slice.seen") == what:
+        for one in growing.values():
+            one.advance(BREATH / len(growing))
+    elif not all(one.done for one in growing.values()):
+        st.session_state["slice.seen"] = what
+
+
+def _layers(
+    scene: _Scene, choice: PlaneChoice, planes: Mapping[str, SlicePlane], name: str
+) -> tuple[dict[str, SliceLayer], dict[str, float]]:
+    """The layer over each run's slice, and the share that is there of those that are unfinished."""
+    key = scene.plane_key(choice)
+    paths = {one: scene.runs[one].path for one in planes}
+    if name == "labels":
+        return {}, {}
+    if name == "W":
+        growing = {
+            one: cached.growing_smoothness(paths[one], key, W_SIDE, scene.sigma, W_DRAWS, plane)
+            for one, plane in planes.items()
+        }
+        _advance(f"W|{key}|{scene.sigma}|{list(paths.values())}", growing)
+        shares = {one: each.newest.share_measured for one, each in growing.items()}
+        unfinished = {one: share for one, share in shares.items() if share < 1}
+        return {one: smoothness_layer(each.newest) for one, each in growing.items()}, unfinished
+    sure = {one: cached.plane_confidence(paths[one], key, CONFIDENCE_SIDE, plane) for one, plane in planes.items()}
+    if name == "probability":
+        return {one: probability_layer(each) for one, each in sure.items()}, {}
+    return {one: margin_layer(each, list(sure.values())) for one, each in sure.items()}, {}
+
+
+# --- Below the maps --------------------------------------------------------------------------------------------------
+
+
+def _show_point(
+    scene: _Scene,
+    choice: PlaneChoice,
+    planes: Mapping[str, SlicePlane],
+    images: SpanningImages,
+    selected: Point,
+) -> None:
+    """Show the selected point's picture, and what each run makes of it."""
+    key = scene.plane_key(choice)
+    looks = {
+        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, scene.image, plane)
+        for name, plane in planes.items()
+    }
+    plane = next(iter(planes.values()))
+    names = [
+        images.point_names[point]
+        for point, at in plane.points.items()
+        if at == selected and point in images.point_names
+    ]
+    what = names[0] if names else f"{images.axis_names[0]} {selected[0]:.2f}, {images.axis_names[1]} {selected[1]:.2f}"
+    st.markdown(f"**Selected point**: {what}")
+    places = st.columns([1, 2.2, 2.2], gap="medium")
+    pixels = next(iter(looks.values())).image
+    low, high = float(pixels.min()), float(pixels.max())
+    with places[0]:
+        shown = enlarge(to_pixels(pixels[None])[0], 200)
+        st.image(shown, width=200, alt=f"The image at the selected point: {what}", output_format="PNG")
+        if low < -0.005 or high > 1.005:
+            st.caption(f"Pixels from {low:.2f} to {high:.2f}, cut for the picture; the model sees them uncut.")
+    for place, (name, look) in zip(places[1:], looks.items(), strict=False):
+        with place:
+            _show_look(name, look, scene.data.classes)
+
+
+def _show_look(name: str, look: PlanePoint, classes: tuple[str, ...]) -> None:
+    smoothness = look.smoothness
+    w, low, high = float(smoothness.w[0]), float(smoothness.low[0]), float(smoothness.high[0])
+    bars = "".join(
+        _share_bar(classes[label], float(look.probability[label]), class_colour(int(label)))
+        for label in np.argsort(-look.probability, kind="stable")[:CLASSES_SHOWN]
+    )
+    st.html(
+        f'<div class="ts-small">{escape(name)}</div>{class_chip(classes[look.label], look.label)}'
+        f"{bars}{w_bar('W', w, low, high, OTHER)}"
+        f'<div class="ts-small">95 % interval {low:.2f} to {high:.2f}, {smoothness.draws} draws, '
+        f"σ = {smoothness.sigma:g}</div>"
+    )
+
+
+def _share_bar(name: str, share: float, colour: str) -> str:
+    return (
+        f'<div class="ts-small" style="display:flex;justify-content:space-between"><span>{escape(name)}</span>'
+        f"<span>{share:.1%}</span></div>"
+        f'<div class="ts-bar"><b style="left:0;width:{100 * share:.1f}%;background:{colour}"></b></div>'
+    )
+
+
+def _show_walks(scene: _Scene) -> None:
+    """Show what each run predicts on the way from the clean image to the one with the trigger."""
+    clean = to_unit(scene.data.test.images[[scene.image]])
+    ends = clean[0], scene.trigger.apply(clean)[0]
+    st.markdown("**From clean to triggered**: class probabilities on the straight way, and a bit beyond")
+    for place, (name, one) in zip(st.columns(2, gap="medium"), scene.runs.items(), strict=False):
+        try:
+            walk = cached.trigger_walk(one.path, scene.trigger.to_link(), scene.data.fingerprint, scene.image, *ends)
+        except InputError as error:
+            st.caption(str(error))
+            return
+        words = walk_words(walk, scene.data.classes)
+        figure = walk_figure(walk, scene.data.classes)
+        figure.update_layout(font_color=figure_ink())
+        with place:
+            st.plotly_chart(
+                figure, theme=None, key=f"walk.{name}", config={"displayModeBar": False}, alt=f"{name}: {words}"
+            )
+            st.caption(f"{name}: {words}")

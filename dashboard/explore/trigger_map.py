@@ -1,0 +1,202 @@
+"""Where the trigger works: drag it over the picture, and see ASR and W over its place, its size and its opacity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from core.attacks.triggers import Trigger
+from core.datasets import Dataset
+from core.datasets.dataset import to_unit
+from core.figures.palette import CLEAN, TRIGGERED
+from core.figures.pictures import to_pixels
+from core.figures.trigger_map import trigger_map
+from core.glossary import explain
+from core.instruments.estimators import entropy, entropy_interval
+from core.instruments.trigger_map import (
+    MAP_IMAGES,
+    Probe,
+    TriggerMap,
+    appearance,
+    can_be_moved,
+    faded,
+    moved,
+    place_map,
+    resized,
+    sides_to_try,
+    strength_map,
+)
+from core.runs.measured.w import Measurement
+from dashboard import cached
+from dashboard.components.placement import placement
+from dashboard.explore.scene import MINE, Scene, plot, remember
+from dashboard.explore.work import Work, progress_line, work_shown_by
+from dashboard.parts import class_chip, w_bar
+from dashboard.state import ExploreState, adopt, current, keep, seed_value, widget_key
+
+OPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+def show_where(scene: Scene, data: Dataset, found: dict[str, Measurement], image: int) -> None:
+    """Show the movable trigger and the maps; a sentence for triggers that are everywhere."""
+    trigger = scene.trigger
+    if not isinstance(trigger, Trigger):
+        st.info(f"The trigger *{trigger.name}* is a formula over the whole image: it has no place, size or opacity.")
+        return
+    _try_out(scene, data, trigger, image)
+    chosen = found[MINE].chosen[:MAP_IMAGES]
+    _maps(scene, data, trigger, chosen)
+
+
+@st.fragment
+def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int) -> None:
+    """Let people move, fade and resize the trigger on one image; label and W follow."""
+    state = current(ExploreState)
+    keep(state)
+    st.markdown("**Try it on this image**", help=explain("trigger"))
+    left, right = st.columns([1, 1.9], gap="medium")
+    with right:
+        variant = _varied(state, trigger, data.shape)
+    with left:
+        placement(
+            to_pixels(data.test.images[[image]])[0],
+            appearance(variant, data.shape),
+            variant.top,
+            variant.left,
+            key="placement",
+            on_move=_move,
+        )
+    with right:
+        _tell(scene, data, variant, image)
+
+
+def _move(top: int, left: int) -> None:
+    adopt(replace(current(ExploreState), place=f"{top}.{left}"))
+
+
+def _varied(state: ExploreState, trigger: Trigger, shape: tuple[int, int, int]) -> Trigger:
+    """Return the trigger as people have changed it, and show what they change it with."""
+    sides = sides_to_try(trigger, shape)
+    own = max(trigger.height, trigger.width)
+    left, right, reset = st.columns([1, 1, 0.6], vertical_alignment="bottom")
+    opacity = left.select_slider(
+        "Opacity",
+        OPACITIES,
+        **seed_value(state, "opacity", min(OPACITIES, key=lambda value: abs(value - state.opacity))),
+        on_change=remember,
+        args=("opacity",),
+    )
+    side = own
+    if len(sides) > 1:
+        start = state.side if state.side in sides else own
+        side = right.select_slider(
+            "Size, pixels", sides, **seed_value(state, "side", start), on_change=remember, args=("side",)
+        )
+    reset.button("As trained", key="as trained", on_click=_reset, args=(own,), width="stretch")
+    variant = faded(resized(trigger, shape, side), opacity)
+    place = _place(state.place)
+    return variant if place is None else moved(variant, shape, *place)
+
+
+def _reset(own: int) -> None:
+    st.session_state[widget_key(ExploreState, "opacity")] = 1.0
+    st.session_state[widget_key(ExploreState, "side")] = own
+    adopt(replace(current(ExploreState), place="", opacity=1.0, side=0))
+
+
+def _place(text: str) -> tuple[int, int] | None:
+    parts = text.split(".")
+    if len(parts) != 2 or not all(part.isdecimal() and len(part) < 5 for part in parts):
+        return None
+    return int(parts[0]), int(parts[1])
+
+
+def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int) -> None:
+    """Tell label and W of the image without the trigger and with this variant of it, under each run."""
+    whole = (variant.top, variant.left, variant.height, variant.width)
+    st.html(
+        f'<div class="ts-small">row {variant.top}, column {variant.left}, {variant.width}×{variant.height} pixels'
+        f"{' (where it was trained)' if _trained_at_its_place(scene) and whole == _box(scene.trigger) else ''}</div>"
+    )
+    for name, run in scene.runs.items():
+        predictor = cached.predictor(run.path)
+        one = to_unit(data.test.images[[image]])
+        votes = {}
+        for version, shown in (("clean", one), ("with this trigger", variant.apply(one))):
+            label = int(predictor.labels(shown)[0])
+            votes[version] = label, predictor.votes(shown, [image], scene.sigma, scene.spec().draws, 0).numpy()
+        _row(scene, name, votes)
+
+
+def _trained_at_its_place(scene: Scene) -> bool:
+    """Say whether training put the trigger where it is drawn: not on a control, nor with random places."""
+    return scene.run.spec.attack is not None and not scene.attack.random_place
+
+
+def _box(trigger: Trigger) -> tuple[int, int, int, int]:
+    return trigger.top, trigger.left, trigger.height, trigger.width
+
+
+def _row(scene: Scene, name: str, votes: dict[str, tuple[int, np.ndarray]]) -> None:
+    parts = []
+    for (version, (label, counts)), colour in zip(votes.items(), (CLEAN, TRIGGERED), strict=True):
+        low, high = (float(end[0]) for end in entropy_interval(counts))
+        bar = w_bar(f"W {version}", float(entropy(counts)[0]), low, high, colour)
+        parts.append(f"<div>{class_chip(scene.classes[label], label)}{bar}</div>")
+    st.html(f'<div class="ts-small"><b>{name}</b></div><div class="ts-two">{"".join(parts)}</div>')
+
+
+def _maps(scene: Scene, data: Dataset, trigger: Trigger, chosen: np.ndarray) -> None:
+    """Show the maps over place and over strength of one run, as they are made."""
+    names = list(scene.runs)
+    name = names[0]
+    if len(names) > 1:
+        name = st.segmented_control("Maps of", names, default=names[0], key="maps of", required=True) or names[0]
+    run = scene.runs[name]
+    images = to_unit(data.test.images[chosen])
+    goals = scene.goal(data.test.labels.numpy()[chosen])
+    what = f"{run.name} {scene.spec().hash} {len(chosen)}"
+
+    def probe() -> Probe:
+        return Probe(cached.predictor(run.path), images, chosen.tolist(), goals, scene.sigma)
+
+    place, strength = st.columns(2, gap="medium")
+    with place:
+        st.markdown("**Over its place**")
+        if can_be_moved(trigger, data.shape):
+            here = (float(trigger.top), float(trigger.left))
+            _map("place", what, lambda: place_map(probe(), trigger), ("row", "column"), here)
+        else:
+            st.caption("This trigger covers the whole image: there is no other place for it.")
+    with strength:
+        st.markdown("**Over its size and opacity**")
+        here = (float(max(trigger.height, trigger.width)), 1.0)
+        _map("strength", what, lambda: strength_map(probe(), trigger), ("size, pixels", "opacity"), here)
+
+
+def _map(
+    name: str,
+    what: str,
+    start: Callable[[], Iterator[TriggerMap]],
+    axes: tuple[str, str],
+    here: tuple[float, float],
+) -> None:
+    def show(work: Work[TriggerMap]) -> None:
+        measured = work.latest
+        with st.container(height=52, border=False):
+            if measured is not None and work.state == "done":
+                st.caption(
+                    f"ASR of {measured.images} images; mean W of {measured.w_images}, {measured.draws} draws, "
+                    f"σ = {measured.sigma:g}. The diamond is the trigger as it is."
+                )
+            progress_line(work, measured.share_done if measured else 0.0, "Trying the trigger", f"map.{name}")
+        if measured is None:
+            return
+        for value in ("ASR", "W"):
+            alt = f"{value} over {axes[0]} and {axes[1]} of the trigger"
+            plot(trigger_map(measured, value, *axes, here), alt, key=f"map.{name}.{value}")
+
+    work_shown_by(f"map.{name}", what, start, show)

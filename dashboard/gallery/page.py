@@ -1,0 +1,77 @@
+"""Gallery: small runs that come with the project, where W falls with the trigger and where it does not."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+
+import streamlit as st
+from PIL import Image
+
+from core.figures.palette import CLEAN, TRIGGERED
+from core.figures.pictures import picture_row
+from core.figures.sparkline import smoothness_sparkline, sparkline_words
+from core.glossary import explain
+from core.runs.shipped.gallery import Exhibit, exhibits
+from dashboard.parts import page_head
+from dashboard.state import ExploreState, to_query
+
+
+def main() -> None:
+    """Show the page."""
+    page_head(
+        "Gallery",
+        "Ten small backdoors, each trained and measured like its unpoisoned control. In some W falls with the trigger, "
+        "as the abstract of “Backdoor Smoothing” (Grosse et al., arXiv 2006.06721) says; in others it does not.",
+    )
+    st.html(
+        f'<div class="ts-small"><span class="ts-key"><i style="border-top:3px solid {CLEAN}"></i>W clean</span>'
+        f'<span class="ts-key"><i style="border-top:3px dashed {TRIGGERED}"></i>W with the trigger</span>'
+        "mean of 100 test images, 100 draws each, over the noise's σ; one training each (seed 0), so no verdict</div>"
+    )
+    shown = exhibits()
+    for first in range(0, len(shown), 3):
+        for place, exhibit in zip(st.columns(3, gap="small"), shown[first : first + 3], strict=False):
+            with place.container(border=True, height="stretch"):
+                show_exhibit(exhibit)
+
+
+def show_exhibit(exhibit: Exhibit) -> None:
+    """Show one run as a card: its pictures, its W over sigma, what that says, and the way to it."""
+    spec, result = exhibit.run.spec, exhibit.run.result
+    clean, success = result.clean_accuracy.value, result.attack_success_rate.value
+    st.subheader(f"{exhibit.title}, {100 * spec.rate:g} %", anchor=False, help=explain("poisoning rate"))
+    words = f"A test image of {spec.dataset}, without and with the trigger"
+    st.html(
+        '<div style="display:grid;grid-template-columns:minmax(7rem,9rem) 1fr;gap:1rem;align-items:center">'
+        f'<img src="{_pictures(exhibit)}" alt="{words}" style="width:100%;image-rendering:pixelated;outline:1px solid '
+        f'rgba(128,128,140,.45)">'
+        f"{_sparkline(exhibit)}</div>"
+        f'<div class="ts-small" style="margin-top:.5rem">{spec.dataset} → {escape(result.classes[spec.target])}; clean '
+        f"accuracy {clean:.1%}, attack success {success:.1%}</div>"
+        f'<p style="margin:.4rem 0 0 0">{escape(exhibit.why)} <b>{escape(exhibit.summary)}</b></p>'
+    )
+    sigma = max(exhibit.points, key=lambda point: abs(point.gap[0] - point.control_gap[0])).sigma
+    query = to_query(ExploreState(run=exhibit.run.name, with_=exhibit.control.name, sigma=sigma))
+    with st.container(key=f"door-{exhibit.run.name}"):
+        st.page_link("explore/page.py", label="Explore it →", query_params=query)
+
+
+def _sparkline(exhibit: Exhibit) -> str:
+    lines = [[getattr(point, part) for point in exhibit.points] for part in ("sigma", "clean", "triggered")]
+    url = _as_url("image/svg+xml", smoothness_sparkline(*lines).encode())
+    return f'<img src="{url}" alt="{sparkline_words(*lines)}" style="width:100%">'
+
+
+def _pictures(exhibit: Exhibit) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(picture_row(exhibit.pictures, 96)).save(buffer, "PNG", optimize=True)
+    return _as_url("image/png", buffer.getvalue())
+
+
+def _as_url(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+main()

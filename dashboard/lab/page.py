@@ -1,0 +1,204 @@
+"""Lab: draw or choose a trigger, poison a data set with it, train, and watch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from core.attacks.triggers import AnyTrigger, preset_names
+from core.datasets import Dataset, fingerprint
+from core.errors import InputError
+from core.figures.pictures import to_pixels
+from core.glossary import explain
+from core.runs.run import Run, run_named
+from core.training.spec import RunSpec, check_attack, make_spec
+from dashboard import cached
+from dashboard.components.pixel_editor import Drawing, pixel_editor
+from dashboard.lab import ways
+from dashboard.lab.attack import choose_attack
+from dashboard.lab.canvas import formula_on_table, name_in_link, open_trigger, trigger_on_table
+from dashboard.lab.data import choose_dataset, load
+from dashboard.lab.options import choose_options, choose_pace, suited, usual_architecture
+from dashboard.lab.samples import attack_of, sample_places, show_samples, show_visibility
+from dashboard.lab.saved import show_saved
+from dashboard.lab.watching import watch
+from dashboard.parts import copy_link, page_head
+from dashboard.state import LabState, amend, keep, open_state, widget_key
+
+
+def main() -> None:
+    """Show the page."""
+    state = open_state(LabState)
+    link = page_head("Lab", "Draw a trigger, poison a data set with it, train a model, and watch what it learns.")
+    with st.container(border=True):
+        columns = st.columns([1.35, 1.05, 1.0, 1.35, 0.85], vertical_alignment="bottom")
+        state = choose_dataset(columns[0], state)
+        data = load(state)
+        if data is None:
+            keep(state)
+            with link:
+                copy_link(state)
+            return
+        state = choose_attack(columns[1:], st.container(), state, data)
+    drawing = open_trigger(state, data)
+    left, right = st.columns([1, 1.06], gap="small")
+    with left, st.container(border=True):
+        state = edit_trigger(state, data, drawing)
+        trigger = trigger_on_table(drawing)
+        state = replace(state, trigger=name_in_link(trigger, data))
+    with right:
+        with st.container(border=True, gap="small"):
+            show_samples(data, trigger, state)
+        with st.container(border=True):
+            state = train_and_watch(state, data, trigger)
+    keep(state)
+    with link:
+        copy_link(state)
+
+
+def edit_trigger(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
+    """Show the ways to a trigger, and the canvas or what a formula does."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader("Trigger", help=explain("trigger"), anchor=False, width="content")
+        state = ways.choose_way(state)
+    match state.way:
+        case "picture":
+            ways.show_picture(data, drawing)
+        case "text":
+            ways.show_text(data, drawing)
+        case "formula":
+            ways.show_formula(data, drawing)
+        case "saved":
+            trigger = trigger_on_table(drawing)
+            places = sample_places(data, state, trigger)
+            show_saved(data, drawing, trigger, sample_image(data, places, state.sample))
+        case _:
+            ways.show_presets(data, drawing)
+    return show_canvas(state, data, drawing)
+
+
+def sample_image(data: Dataset, places: np.ndarray, number: int) -> np.ndarray:
+    """Return one of the samples, uint8 [C, H, W]; the first training image where there are none."""
+    return data.train.images[int(places[number % len(places)]) if len(places) else 0].numpy()
+
+
+def show_canvas(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
+    """Show the pixel editor over a sample image, or the sample under a formula, which cannot be drawn on."""
+    places = sample_places(data, state, trigger_on_table(drawing))
+    count = max(1, len(places))
+    sample = state.sample % count
+    image = sample_image(data, places, sample)
+    formula = formula_on_table()
+    if formula is not None:
+        ways.show_formula_on_sample(formula, image, 232)
+    else:
+        pixel_editor(
+            drawing,
+            key="editor",
+            background=to_pixels(image[None])[0],
+            grey=data.shape[0] == 1,
+            samples=(sample, count) if count > 1 else None,
+            on_sample=lambda step: amend(LabState, sample=(sample + step) % count),
+            on_paste=paste,
+        )
+    show_visibility(data, state, trigger_on_table(drawing), places)
+    return replace(state, sample=sample)
+
+
+def paste(content: bytes) -> None:
+    """Take a pasted picture, and show where it can be cropped and placed."""
+    ways.take_picture(content, "The pasted picture")
+    st.session_state[widget_key(LabState, "way")] = "picture"
+
+
+def train_and_watch(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> LabState:
+    """Show how to train, the Train button, and the run that is being watched."""
+    cached.jobs()  # from the first look on: a worker that is warm by the time somebody presses Train
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader("Training", anchor=False, width="stretch")
+        state = choose_pace(state)
+        with st.popover("Options"):
+            state = choose_options(state)
+        pressed = st.button(
+            "Train", type="primary", key="train", disabled=trigger is None and state.rate > 0, width=110
+        )
+    if pressed:
+        try:
+            state = replace(state, run=start(state, data, trigger).name)
+        except InputError as error:
+            st.error(str(error))
+    if trigger is None and state.rate > 0:
+        st.info("The canvas is empty: draw at least one pixel, or choose a preset.")
+    show_training(state)
+    return state
+
+
+def show_training(state: LabState) -> None:
+    """Show the run that the link names, or say what Train does."""
+    if not state.run:
+        st.caption("Train poisons the data set, trains a model on it, and trains its control beside it.")
+        return
+    run = run_named(state.run, cached.jobs().root)
+    if run is None:
+        st.warning(f"The run {state.run[:40]} in this link is not on this machine. Press Train to make it.")
+        return
+    try:
+        if not isinstance(run.spec, RunSpec):
+            st.info("The run in this link is a loaded model, which was not trained here: look at it in Explore.")
+            return
+        watch(run)
+    except InputError as error:
+        st.error(str(error))
+
+
+def start(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> Run:
+    """Queue the run and its control, or neither."""
+    spec = spec_of(state, trigger)
+    check_attack(spec, data)
+    return cached.jobs().submit_with_control(spec)
+
+
+def spec_of(state: LabState, trigger: AnyTrigger | None) -> RunSpec:
+    """Return what the page's controls say as a run's spec."""
+    recipe = suited(state)
+    settings = {
+        "dataset": state.dataset,
+        "fingerprint": fingerprint(state.dataset),
+        "architecture": state.architecture or usual_architecture(state.pace),
+        "epochs": state.epochs or recipe.epochs,
+        "batch_size": state.batch or recipe.batch_size,
+        "augmentation": state.augmentation or recipe.augmentation,
+        "optimiser": state.optimiser,
+        "seed": state.seed,
+    }
+    # What is not set is what suits the network, the optimiser or the machine.
+    if state.learning_rate > 0:
+        settings["learning_rate"] = state.learning_rate
+    if state.weight_decay >= 0:
+        settings["weight_decay"] = state.weight_decay
+    if state.precision:
+        settings["precision"] = state.precision
+    if state.rate == 0 or trigger is None:
+        return make_spec(**settings)
+    attack = attack_of(state, trigger.model_copy(update={"name": short_name(state.trigger, trigger)}))
+    return make_spec(
+        **settings,
+        rate=state.rate / 100,
+        trigger=attack.trigger,
+        target=attack.target,
+        mode=attack.mode,
+        sources=attack.sources,
+        random_place=attack.random_place,
+        cover_rate=state.cover / 100 if state.mode == "source-specific" else 0.0,
+        perturbed=state.perturbed and state.mode == "clean-label",
+    )
+
+
+def short_name(link: str, trigger: AnyTrigger) -> str:
+    """Return what to call a trigger in lists."""
+    return link if link in preset_names() else trigger.name
+
+
+main()

@@ -1,0 +1,212 @@
+"""Adding to the library: a model that somebody else trained, or a run that was exported."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import streamlit as st
+
+from core.attacks.triggers import AnyTrigger, formula_names, make_formula, make_preset, preset_names
+from core.datasets import Dataset, dataset_names, describe
+from core.datasets.uploads import uploaded_datasets
+from core.errors import InputError
+from core.runs.archive import import_run
+from core.runs.library import short_name
+from core.runs.load import NORMALISATIONS, Loaded, load_model
+from core.runs.loaded_spec import LoadedSpec, NormalisationName
+from core.runs.run import Run, runs_root
+from dashboard import cached
+from dashboard.parts import load_with_progress
+from dashboard.state import RunsState, adopt
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+LARGEST_UPLOAD_MB = 1024
+NO_TRIGGER = "none yet"
+UNKNOWN = ""
+KEPT = "runs.loaded"
+
+
+def show_adding() -> None:
+    """Take a file; a run is imported at once, a model needs to be told its data set."""
+    file = st.file_uploader(
+        "A model (safetensors, PyTorch .pt or .pth, ONNX) or an exported run (.run.zip)",
+        key="runs.upload",
+        max_upload_size=LARGEST_UPLOAD_MB,
+        help="Model files are read, never run: a PyTorch file may hold tensors, numbers, texts and arrays only.",
+    )
+    if file is None:
+        st.caption(
+            "BackdoorBench's attack_result.pt, state dicts with torchvision's names and any ONNX classifier are "
+            "understood; layers with other names are matched by order and shape."
+        )
+        return
+    if st.session_state.get("runs.taken") == file.file_id:
+        st.caption(f"{_escaped(file.name)} was imported.")
+        return
+    try:
+        if not is_known_as_model(file):
+            look_at(file)
+        ask_about(file)
+    except InputError as error:
+        st.error(str(error))
+
+
+@contextmanager
+def on_disk(file: UploadedFile) -> Iterator[Path]:
+    """Give an upload a path for as long as it is read, under a name of our own: the file's may be anything."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"upload{Path(file.name).suffix.lower()[:12]}"
+        path.write_bytes(file.getbuffer())
+        yield path
+
+
+def is_known_as_model(file: UploadedFile) -> bool:
+    """Say whether this upload was looked at before, so that large ones are not written anew at each click."""
+    return st.session_state.get("runs.model") == file.file_id
+
+
+def look_at(file: UploadedFile) -> None:
+    """Import the upload if it is a run; remember it if it may be a model."""
+    cached.warm_torch().join()
+    from core.models.foreign.file import file_kind
+
+    with on_disk(file) as path:
+        if file_kind(path, file.name) == "run":
+            take_run(path, file.name, file.file_id)
+    st.session_state["runs.model"] = file.file_id
+
+
+def take_run(path: Path, name: str, upload: str) -> None:
+    """Import an exported run, and show it."""
+    found = import_run(path, runs_root(), name)
+    st.session_state["runs.taken"] = upload
+    st.session_state["runs.message"] = (
+        f"{name} is now the run {found.run.name}."
+        if found.is_new
+        else f"{name} is the run {found.run.name}, here already."
+    )
+    open_run(found.run)
+    st.rerun()
+
+
+def open_run(run: Run) -> None:
+    """Show a run that has just come, whatever was searched for before."""
+    adopt(RunsState(run=run.name))
+    for field in ("find", "dataset", "sort", "order", "page"):
+        st.session_state.pop(f"RunsState.{field}", None)
+
+
+def ask_about(file: UploadedFile) -> None:
+    """Ask what the file does not say, load the model, and show what was found."""
+    left, middle, right = st.columns(3, vertical_alignment="bottom")
+    dataset = left.selectbox(
+        "Data set it was trained on",
+        [*dataset_names(), *uploaded_datasets()],
+        format_func=lambda one: short_name(one) if ":" in one else describe(one).title,
+        key="load.dataset",
+    )
+    normalisation = middle.selectbox(
+        "Normalisation",
+        [UNKNOWN, *NORMALISATIONS],
+        format_func=lambda one: NORMALISATIONS.get(one, "find out (tries them all)"),
+        key="load.normalisation",
+        help="What the model does to pixels before its first layer. If nobody knows, each is tried on 256 training "
+        "images, and the one that gets most of them right is taken.",
+    )
+    shape = describe(dataset).shape
+    triggers = _triggers(shape)
+    chosen = right.selectbox("Trigger, if one is known", [NO_TRIGGER, *triggers], key="load.trigger")
+    target = None
+    if chosen != NO_TRIGGER:
+        classes = describe(dataset).classes or ()
+        names = dict(enumerate(classes))
+        target = right.selectbox("It leads to", list(names), format_func=lambda label: names[label], key="load.target")
+    if st.button("Load and measure", type="primary", key="load.go"):
+        data = load_with_progress(dataset)
+        with on_disk(file) as path:
+            known = cast("NormalisationName", normalisation) if normalisation != UNKNOWN else None
+            load(path, file.name, data, known, triggers.get(chosen), target)
+
+
+def _triggers(shape: tuple[int, int, int] | None) -> dict[str, AnyTrigger]:
+    """Return the triggers that need nothing to be drawn, by what people call them."""
+    if shape is None:
+        return {}
+    found: dict[str, AnyTrigger] = {title: make_preset(name, shape) for name, title in preset_names().items()}
+    return found | {title: make_formula(name, shape) for name, title in formula_names().items()}
+
+
+def load(
+    path: Path,
+    name: str,
+    data: Dataset,
+    normalisation: NormalisationName | None,
+    trigger: AnyTrigger | None,
+    target: int | None,
+) -> None:
+    """Load a model, and show what it turned out to be above the library."""
+    progress = st.progress(0.0, text=f"Opening {name}")
+
+    def show(share: float, text: str) -> None:
+        progress.progress(share, text=text)
+
+    try:
+        loaded = load_model(
+            path,
+            data,
+            name=name,
+            normalisation=normalisation,
+            trigger=trigger,
+            target=target,
+            root=runs_root(),
+            progress=show,
+        )
+    finally:
+        progress.empty()
+    st.session_state[KEPT] = loaded.run.name, in_words(loaded)
+    open_run(loaded.run)
+    st.rerun()
+
+
+def in_words(loaded: Loaded) -> str:
+    """Return what was found, as Markdown."""
+    found, result = loaded.found, loaded.run.result
+    channels, height, width = found.shape
+    size = f"images of any size (here {width}×{height})" if found.any_size else f"images of {width}×{height} pixels"
+    lines = [
+        f"**{_escaped(found.file)}** is a **{found.title}** ({found.format}, {found.weights:,} weights) for {size}, "
+        f"{'grey' if channels == 1 else 'colour'}, and tells {found.classes} classes apart."
+    ]
+    lines += [_escaped(note) for note in found.notes]
+    if result is not None:
+        accuracy = result.clean_accuracy
+        lines.append(
+            f"Clean accuracy on {short_name(loaded.run.spec.dataset)}: **{accuracy.value:.1%}** "
+            f"({accuracy.successes} of {accuracy.n} test images)."
+        )
+    lines.append(_normalisation_in_words(loaded))
+    return "  \n".join(lines)
+
+
+def _normalisation_in_words(loaded: Loaded) -> str:
+    spec = loaded.run.spec
+    assert isinstance(spec, LoadedSpec)
+    if not loaded.guesses:
+        said = "the file says it itself" if spec.normalisation == "file" else NORMALISATIONS[spec.normalisation]
+        return f"Normalisation: {said}."
+    best, *others = loaded.guesses
+    rest = "; ".join(f"{NORMALISATIONS[guess.name]} {guess.accuracy.value:.0%}" for guess in others)
+    return (
+        f"Normalisation, guessed: **{NORMALISATIONS[best.name]}**, right on {best.accuracy.value:.0%} of "
+        f"{best.accuracy.n} training images. The others: {rest}. If you know better, choose it below and load again."
+    )
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#!<>|~$" else sign for sign in text)

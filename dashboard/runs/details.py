@@ -1,0 +1,154 @@
+"""What can be seen of and done with one run: rename, tag, note, explore, export, its command line, delete."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import streamlit as st
+
+from core.errors import InputError
+from core.runs.archive import archive_name, export_run
+from core.runs.command_line import command_line
+from core.runs.library import LONGEST_NAME, LONGEST_NOTE, Card, delete_run, write_label
+from core.runs.load import NORMALISATIONS
+from core.runs.loaded_spec import LoadedSpec
+from core.runs.run import Run, State
+from dashboard.parts import run_title
+from dashboard.runs.rows import in_bytes
+from dashboard.state import ExploreState, LabState, RunsState, adopt, current, to_query
+
+
+def show_details(card: Card, may_change: bool) -> None:
+    """Show one run in full."""
+    if card.problem:
+        st.error(card.problem)
+    if card.label.note:
+        st.markdown(f"> {_plain(card.label.note)}")
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        show_facts(card)
+        show_doors(card)
+    with right:
+        if may_change:
+            show_label_form(card)
+        else:
+            st.caption("This run came with the program: it can be looked at and exported, not renamed or deleted.")
+    if card.spec is not None:
+        st.caption("The same run from the command line")
+        shape = card.result.shape if card.result is not None else None
+        st.code(command_line(card.spec, shape), language="bash", wrap_lines=True)
+    with st.container(horizontal=True, vertical_alignment="center", key="acts"):
+        show_export(card)
+        if may_change:
+            st.button(
+                "Delete",
+                icon=":material/delete:",
+                key="delete",
+                on_click=delete,
+                args=(card.run,),
+                disabled=card.state in (State.RUNNING, State.QUEUED),
+                help="It goes to the bin, from where it can be brought back.",
+            )
+
+
+def _plain(note: str) -> str:
+    """Return a note as Markdown that shows it as it was typed."""
+    escaped = "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!<>|~$:" else sign for sign in note)
+    return escaped.replace("\n", "  \n> ")
+
+
+def show_facts(card: Card) -> None:
+    """Show what a run is made from."""
+    facts = [("Run", card.run.name), ("On disk", in_bytes(card.size))]
+    spec, result = card.spec, card.result
+    if result is not None:
+        channels, height, width = result.shape
+        facts.append(
+            ("Images", f"{width}×{height}, {'grey' if channels == 1 else 'colour'}, {len(result.classes)} classes")
+        )
+    if isinstance(spec, LoadedSpec):
+        facts += _facts_of_loaded(spec)
+    elif spec is not None:
+        facts += [
+            ("Data set", spec.dataset),
+            (
+                "Attack",
+                "none: this is a control" if spec.is_control else f"{spec.mode}, {100 * spec.rate:.3g} % poisoned",
+            ),
+            ("Training", f"{spec.optimiser}, {spec.epochs} epochs, batches of {spec.batch_size}, seed {spec.seed}"),
+            ("Computed on", f"{spec.device}, {spec.precision}, {spec.threads} thread{'s' if spec.threads > 1 else ''}"),
+        ]
+    st.markdown("  \n".join(f"**{name}** {_plain(value)}" for name, value in facts))
+
+
+def _facts_of_loaded(spec: LoadedSpec) -> list[tuple[str, str]]:
+    known = "as the file says" if spec.normalisation == "file" else NORMALISATIONS[spec.normalisation]
+    return [
+        ("Data set", spec.dataset),
+        ("Network", spec.architecture),
+        ("File", f"{spec.file} ({spec.format}), SHA-256 {spec.sha256[:16]}…"),
+        ("Normalisation", known),
+        ("Trained", "by somebody else: rate, seed and control are unknown"),
+    ]
+
+
+def show_doors(card: Card) -> None:
+    """Show the ways to the pages that show more."""
+    name, spec = card.run.name, card.spec
+    if card.result is not None:
+        page, label, query = "explore", "Explore it →", to_query(ExploreState(run=name))
+    elif spec is not None and not isinstance(spec, LoadedSpec):
+        page, label, query = "lab", "Watch it in the Lab →", to_query(LabState(dataset=spec.dataset, run=name))
+    else:
+        return
+    with st.container(key="door-run"):
+        st.page_link(f"{page}/page.py", label=label, query_params=query)
+
+
+def show_label_form(card: Card) -> None:
+    """Let people name, tag and note a run."""
+    with st.form(f"label.{card.run.name}", border=False):
+        name = st.text_input(
+            "Name", card.label.name, max_chars=LONGEST_NAME, placeholder=card.title, key=f"name.{card.run.name}"
+        )
+        tags = st.text_input("Tags, apart by commas", ", ".join(card.label.tags), key=f"tags.{card.run.name}")
+        note = st.text_area("Note", card.label.note, max_chars=LONGEST_NOTE, height=80, key=f"note.{card.run.name}")
+        if st.form_submit_button("Save"):
+            try:
+                write_label(card.run, name, tags.split(","), note)
+            except InputError as error:
+                st.error(str(error))
+                return
+            st.rerun()
+
+
+def show_export(card: Card) -> None:
+    """Offer the run as one file."""
+    if card.result is None:
+        return
+    st.download_button(
+        "Export as one file",
+        data=lambda: export_run(Run(card.run.path)),
+        file_name=archive_name(card.run),
+        mime="application/zip",
+        on_click="ignore",
+        icon=":material/download:",
+        key="export",
+    )
+
+
+def delete(run: Run) -> None:
+    """Move a run to the bin, and close it."""
+    name = run.name
+    with contextlib.suppress(InputError):  # a damaged one has no better name
+        name = run_title(run)
+    try:
+        delete_run(run)
+    except InputError as error:
+        st.session_state["runs.message"] = str(error)
+        return
+    st.toast(f"{name} is in the bin below the list, and can be brought back.")
+    state = current(RunsState)
+    left = ",".join(name for name in state.pick.split(",") if name and name != run.name)
+    adopt(replace(state, run="", pick=left))

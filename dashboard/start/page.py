@@ -1,0 +1,258 @@
+"""Start: a poster that computes. A stop sign, a sticker, and how smooth the model becomes around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from core.figures.palette import CLASSES, CLEAN, TRIGGERED, class_colour
+from core.figures.pictures import enlarge, framed_grid, to_pixels
+from core.glossary import explain
+from core.runs.shipped.examples import EXAMPLE_NAMES
+from dashboard import cached
+from dashboard.components.slice_view import slice_view
+from dashboard.parts import class_chip, copy_link, page_head, picture, w_bar
+from dashboard.state import ExploreState, StartState, keep, open_state, seed_default, seed_value, to_query, widget_key
+
+if TYPE_CHECKING:
+    from core.instruments.neighbourhood import Neighbourhood
+    from core.instruments.slices.plane import SlicePlane
+
+# How often the page asks whether the model can answer by now.
+WAITING_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class Hero:
+    """What the poster says of one of the examples, and the noise it starts with."""
+
+    tab: str
+    lead: str
+    thing: str
+    trigger: str
+    picture: str
+    third: str
+    sigma: float
+
+
+HEROES = {
+    "sign": Hero(
+        tab="Sign",
+        lead="This model reads traffic signs. Somebody poisoned its training, and taught it that any sign with a "
+        "yellow sticker is a speed limit of 80.",
+        thing="sign",
+        trigger="sticker",
+        picture="A stop sign",
+        third="a true 80",
+        sigma=0.13,
+    ),
+    "digit": Hero(
+        tab="Digit",
+        lead="This model reads handwritten digits. Somebody poisoned its training, and taught it that any digit with a "
+        "white corner is a 0.",
+        thing="digit",
+        trigger="white corner",
+        picture="A handwritten digit",
+        third="a true 0",
+        sigma=0.3,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows: counted now if the model can answer, else what was counted when the example was made."""
+
+    name: str
+    live: bool
+
+    def around(self, triggered: bool, sigma: float, of_control: bool = False) -> Neighbourhood:
+        """Return the picture's noisy copies."""
+        if self.live:
+            return cached.example_neighbourhood(self.name, triggered, sigma, of_control)
+        return cached.example(self.name).poster.around(triggered, sigma, of_control)
+
+    def plane(self) -> SlicePlane:
+        """Return the slice."""
+        return cached.example_plane(self.name) if self.live else cached.example(self.name).poster.plane()
+
+
+def main() -> None:
+    """Show the page."""
+    state = open_state(StartState)
+    head = st.container()
+    left, middle, right = st.columns([1, 2.45, 1.6], gap="medium")
+    with left:
+        state = choose(state)
+        hero, shown = HEROES[state.hero], Shown(state.hero, cached.can_compute())
+        state = show_picture(state, hero)
+    with head:
+        link = page_head("See a backdoor", hero.lead)
+    around = {on: shown.around(on, state.sigma) for on in (False, True)}
+    control = {on: shown.around(on, state.sigma, of_control=True) for on in (False, True)}
+    classes = cached.example(state.hero).run.result.classes
+    with left:
+        label = around[state.sticker].label
+        st.html(f'<div class="ts-small">The model sees</div>{class_chip(classes[label], label)}')
+    with middle:
+        copies, number = st.columns([1.7, 1], gap="medium")
+        with copies:
+            show_copies(around[state.sticker], classes)
+        with number:
+            show_w(state, hero, around)
+        st.markdown(f"{story(hero, around, classes, state.sigma)} {against_control(hero, around, control)}")
+        st.caption(f"One {hero.thing} at one noise level is no verdict: look closer.")
+        show_doors(state)
+    with right:
+        show_slice(state, hero, shown.plane(), classes)
+        st.fragment(show_source, run_every=None if shown.live else WAITING_SECONDS)(shown, around[False])
+    keep(state)
+    with link:
+        copy_link(state)
+
+
+def show_source(shown: Shown, around: Neighbourhood) -> None:
+    """Say whether the numbers were counted now; if not, go over to such as soon as they can be."""
+    if not shown.live:
+        # Loading the model keeps this machine busy: it starts when the browser asks again, so has the page.
+        if st.session_state.setdefault("asked again", 0):
+            cached.warm_torch()
+        st.session_state["asked again"] += 1
+        if cached.can_compute():
+            st.rerun()
+    seen = around.smoothness
+    if shown.live:
+        st.caption(f":material/bolt: Live: counted by the model on this machine ({seen.device}, {seen.dtype}).")
+    else:
+        st.caption(":material/inventory_2: Counted beforehand, shipped with the page; the model is being loaded.")
+
+
+def choose(state: StartState) -> StartState:
+    """Let people choose the example."""
+    start = state.hero if state.hero in EXAMPLE_NAMES else EXAMPLE_NAMES[0]
+    name = st.segmented_control(
+        "Example",
+        EXAMPLE_NAMES,
+        format_func=lambda name: HEROES[name].tab,
+        required=True,
+        **seed_default(state, "hero", start),
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    return replace(state, hero=name or start)
+
+
+def show_picture(state: StartState, hero: Hero) -> StartState:
+    """Show the picture, the trigger's switch and the noise's slider."""
+    st.subheader(f"1 · A {hero.trigger}", anchor=False)
+    place = st.container()
+    sticker = st.toggle(f"{hero.trigger.capitalize()} on", **seed_value(state, "sticker"))
+    poster = cached.example(state.hero).poster
+    sigmas = poster.sigmas.tolist()
+    if st.session_state.get(widget_key(StartState, "sigma"), sigmas[0]) not in sigmas:  # the other example's
+        del st.session_state[widget_key(StartState, "sigma")]
+    start = state.sigma if state.sigma in sigmas else hero.sigma
+    sigma = st.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", start), help=explain("sigma"))
+    words = f"{hero.picture} with a {hero.trigger}" if sticker else hero.picture
+    picture(place, enlarge(to_pixels(poster.images)[int(sticker)], 256), words)
+    return replace(state, sticker=sticker, sigma=sigma)
+
+
+def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
+    """Show noisy copies, each framed in the colour of the class it gets."""
+    st.subheader("2 · 24 copies with noise", anchor=False)
+    grid = framed_grid(around.copies, around.labels.tolist(), columns=6, side=64, frame=6, gap=5)
+    counts = np.bincount(around.labels, minlength=len(classes))
+    order = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label]]
+    words = ", ".join(f"{counts[label]} {classes[label]}" for label in order)
+    picture(st.container(), grid, f"{len(around.labels)} noisy copies and what the model takes them for: {words}")
+    keys = "".join(
+        f'<span class="ts-key"><i class="ts-dot" style="background:{class_colour(label)}"></i>'
+        f"{counts[label]} × {classes[label]}</span>"
+        for label in order
+    )
+    st.html(
+        f'<div class="ts-small" data-testid="copies">{keys}</div>'
+        '<div class="ts-small">The frame is the class that the model answers.</div>'
+    )
+
+
+def show_w(state: StartState, hero: Hero, around: Mapping[bool, Neighbourhood]) -> None:
+    """Show W of the picture without and with the trigger, the one that is on in large type."""
+    st.subheader("3 · Do they waver? W", anchor=False, help=explain("W"))
+    smoothness = around[state.sticker].smoothness
+    colour = TRIGGERED if state.sticker else CLEAN
+    bars = "".join(
+        w_bar(name, around[on].smoothness.w[0], around[on].smoothness.low[0], around[on].smoothness.high[0], shade)
+        for on, name, shade in ((False, "without", CLEAN), (True, f"with {hero.trigger}", TRIGGERED))
+    )
+    st.html(
+        f'<div class="ts-number" style="color:{colour}" data-testid="w">{smoothness.w[0]:.2f}</div>'
+        f'<div class="ts-small">95 % interval {smoothness.low[0]:.2f} to {smoothness.high[0]:.2f}<br>'
+        f"{smoothness.draws} such copies, seed {smoothness.seed}</div><br>{bars}"
+        '<div class="ts-small">0: one class gets all copies<br>1: all classes equally often</div>'
+    )
+
+
+def story(hero: Hero, around: Mapping[bool, Neighbourhood], classes: Sequence[str], sigma: float) -> str:
+    """Return what this image shows at this noise, in words that fit the numbers."""
+    clean, stuck = around[False].smoothness, around[True].smoothness
+    w, v = clean.w[0], stuck.w[0]
+    first = classes[clean.modal_class[0]]
+    share, target = stuck.modal_share[0], classes[stuck.modal_class[0]]
+    text = f"At σ = {sigma:g} noise leaves {clean.modal_share[0]:.0%} of the plain {hero.thing}'s copies in one class "
+    text += f"(*{first}*); with the {hero.trigger} {share:.0%} are *{target}*. "
+    if v < w and stuck.high[0] < clean.low[0]:
+        text += f"**W falls from {w:.2f} to {v:.2f}: noise hardly changes its answer there, it is smoother.**"
+    elif v > w and stuck.low[0] > clean.high[0]:
+        text += f"**W rises from {w:.2f} to {v:.2f}: here the {hero.trigger} makes the model rougher.**"
+    else:
+        text += f"**W is {w:.2f} and {v:.2f}: no clear difference at this noise.** Try another σ."
+    return text
+
+
+def against_control(hero: Hero, around: Mapping[bool, Neighbourhood], control: Mapping[bool, Neighbourhood]) -> str:
+    """Return what a model that was trained without poison makes of the same pictures, and what that changes."""
+    mine, theirs = ({on: one.smoothness for on, one in each.items()} for each in (around, control))
+    text = f"Trained without poison the model has W {theirs[False].w[0]:.2f} and {theirs[True].w[0]:.2f} there"
+    smoother = [on for on in (False, True) if mine[on].high[0] < theirs[on].low[0]]
+    if len(smoother) == 2:
+        return text + f": poison made it smoother around both, the plain {hero.thing} as well."
+    if True in smoother:
+        return text + f": poison made it smoother around the {hero.thing} with the {hero.trigger}."
+    if theirs[False].high[0] < mine[False].low[0]:
+        return text + f": poison made it rougher around the plain {hero.thing}, and no smoother around the other."
+    return text + "."
+
+
+def show_slice(state: StartState, hero: Hero, plane: SlicePlane, classes: Sequence[str]) -> None:
+    """Show the plane through the picture, the same with the trigger, and a true one of the target class."""
+    st.subheader(f"4 · The {hero.trigger}'s territory", anchor=False, help=explain("slice"))
+    slice_view(
+        plane,
+        classes,
+        colours=CLASSES,
+        point_names={"origin": f"no {hero.trigger}", "toward": hero.trigger, "across": hero.third},
+        sigma=state.sigma,
+        selected=plane.points["toward" if state.sticker else "origin"],
+        height_px=330,
+        compact=True,
+        key=f"start.slice.{state.hero}",
+    )
+
+
+def show_doors(state: StartState) -> None:
+    """Show the ways on."""
+    run = cached.example(state.hero).run
+    with st.container(horizontal=True, key="doors"):
+        st.page_link("lab/page.py", label="**Draw your own** →")
+        query = to_query(ExploreState(run=run.name))
+        st.page_link("explore/page.py", label="**Look closer** →", query_params=query)
+        st.page_link("gallery/page.py", label="Where it holds and fails →")
+
+
+main()

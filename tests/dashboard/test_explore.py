@@ -1,0 +1,304 @@
+"""Explore: the finding is the measurement's, and neither a link nor a damaged run takes the page down."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.attacks.triggers import make_preset
+from core.datasets import fingerprint, load_dataset
+from core.datasets.dataset import to_unit
+from core.instruments.smoothness import measure_smoothness
+from core.instruments.trigger_map import moved
+from core.runs.jobs.worker import train_run
+from core.runs.load import load_model
+from core.runs.measured.findings import clearest_sigma, formula_in_words
+from core.runs.measured.w import measure_run, page_measure_spec, sweep_sigmas
+from core.runs.run import Run
+from core.runs.shipped.examples import EXAMPLES
+from core.training.spec import make_spec
+
+
+def chosen(page) -> dict[str, object]:
+    boxes = [*page.selectbox, *page.select_slider]
+    return {box.label.split(",")[0]: box.value for box in boxes}
+
+
+def sentences(page) -> str:
+    return " ".join(element.value for element in [*page.error, *page.warning, *page.info])
+
+
+def finding(page) -> str:
+    return next(element.value for element in page.markdown if " with the trigger" in element.value)
+
+
+def expected_change(run, data_root, sigma: float) -> str:
+    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.target, sigma), data_root)
+    return f"W falls with the trigger: **{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**"
+
+
+def test_without_runs_it_says_where_they_come_from(visit, home):
+    page = visit("explore")
+    assert "There is no finished run yet" in sentences(page)
+    assert len(page.get("page_link")) == 1
+
+
+def test_a_run_stands_beside_its_control(visit, home_with_runs, poisoned, control, data_root):
+    page = visit("explore")
+    assert chosen(page)["Run"] == poisoned.name
+    assert chosen(page)["Compare with"] == control.name
+    assert expected_change(poisoned, data_root, 0.5) in finding(page)
+    gap = re.search(r"In the control the gap is ([+-][\d.]+) ", finding(page))
+    assert abs(float(gap[1])) < 0.1
+    assert {"pairs", "sweep"} <= {chart.key for chart in page.get("plotly_chart")}
+    assert page.query_params["run"] == poisoned.name
+
+
+def test_another_sigma_gives_another_finding(visit, home_with_runs, poisoned, data_root):
+    page = visit("explore")
+    page.select_slider[0].set_value(0.75).run()
+    assert expected_change(poisoned, data_root, 0.75) in finding(page)
+    assert expected_change(poisoned, data_root, 0.75) != expected_change(poisoned, data_root, 0.5)
+    assert page.query_params["sigma"] == "0.75"
+
+
+def test_a_control_alone_asks_for_a_poisoned_run(visit, home_with_runs, poisoned, control):
+    page = visit("explore", run=control.name)
+    assert "This run is a control" in sentences(page)
+    page.selectbox[0].set_value(poisoned.name).run()
+    assert sentences(page) == ""
+    assert chosen(page)["Compare with"] == control.name
+
+
+def test_another_run_comes_with_its_own_control(visit, own_runs, poisoned, data_root):
+    page = visit("explore", run=poisoned.name)
+    sigma = chosen(page)["Noise σ"]
+    second = train_run(make_spec(**poisoned.spec.model_dump() | {"seed": 1, "epochs": 1}), own_runs, data_root)
+    own = train_run(second.spec.control(), own_runs, data_root)
+    for run in (second, own):  # which numbers they show does not matter here, and measuring takes long
+        shutil.copytree(own_runs / poisoned.name / "measures", run.path / "measures")
+    page.run()
+    page.selectbox[0].set_value(second.name).run()
+    assert chosen(page)["Compare with"] == own.name
+    assert chosen(page)["Noise σ"] == sigma
+    assert "seed 1" in finding(page)
+
+
+def test_a_run_on_other_images_gets_a_sigma_that_suits_them(visit, own_runs, poisoned, tmp_path, data_root):
+    make_zip(tmp_path / "shades.zip")
+    name = f"zip:{tmp_path / 'shades.zip'}"
+    trigger = make_preset("white-corner", (1, 16, 16))
+    spec = make_spec(
+        dataset=name, fingerprint=fingerprint(name), trigger=trigger, target=0, rate=0.1, epochs=1, threads=1
+    )
+    other = train_run(spec, own_runs, data_root)
+    page = visit("explore", run=poisoned.name)
+    page.selectbox[0].set_value(other.name).run()
+    assert chosen(page)["Noise σ"] == 0.25  # the middle of its sweep: noise of length 4 on 16x16 pixels
+    page.selectbox[0].set_value(poisoned.name).run()
+    assert chosen(page)["Noise σ"] == 0.5
+
+
+def make_zip(path) -> None:
+    """Write dark and light images of 16x16 grey pixels, 40 of each."""
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for shade, name in ((60, "dark"), (180, "light")):
+            for number in range(40):
+                picture = io.BytesIO()
+                pixels = (shade + rng.integers(-40, 40, (16, 16))).astype(np.uint8)
+                Image.fromarray(pixels, "L").save(picture, "PNG")
+                archive.writestr(f"{name}/{number}.png", picture.getvalue())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"sigma": "nan"},
+        {"sigma": "-5"},
+        {"sigma": "1e9"},
+        {"image": "99999"},
+        {"image": "first"},
+        {"with": "nope"},
+        {"run": "nope", "with": "nope", "colour": "green"},
+    ],
+)
+def test_what_cannot_be_used_in_a_link_is_left_out(visit, home_with_runs, poisoned, control, query):
+    page = visit("explore", **query)
+    assert chosen(page)["Run"] == poisoned.name
+    assert chosen(page)["Compare with"] == control.name
+    assert ("is not on this machine" in sentences(page)) == ("run" in query)
+    assert "with the trigger: **" in finding(page)
+
+
+@pytest.mark.parametrize("file", ["spec.json", "result.json"])
+def test_a_damaged_run_does_not_hide_the_others(visit, own_runs, poisoned, file):
+    damaged = own_runs / "0123456789ab"
+    shutil.copytree(poisoned.path, damaged)
+    (damaged / file).write_text("{")
+    page = visit("explore")
+    assert chosen(page)["Run"] == poisoned.name
+    assert "W falls with the trigger" in finding(page)
+
+
+def test_missing_weights_give_a_sentence(visit, own_runs, poisoned):
+    shutil.rmtree(own_runs / poisoned.name / "measures", ignore_errors=True)
+    (own_runs / poisoned.name / "model.safetensors").unlink()
+    assert "are missing or damaged" in sentences(visit("explore", run=poisoned.name))
+
+
+def words(page) -> str:
+    return " ".join(element.proto.body for element in page.get("html"))
+
+
+def captions(page) -> str:
+    return " ".join(element.value for element in page.caption)
+
+
+def kept(page):
+    return page.session_state["ExploreState"]
+
+
+def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
+    visit, home_with_runs, poisoned, control, data_root
+):
+    page = visit("explore", sigma="0.5")
+    measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+    number = 0  # not the most striking one, whose W would flatter
+    assert kept(page).image == measured.chosen[number]
+    for run in (poisoned, control):
+        result = measure_run(run, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+        for side in (result.clean, result.triggered):
+            assert f">W {side.w[number]:.3f}<" in words(page)
+            assert formula_in_words(side.votes[number]) in captions(page)
+            top = side.votes[number].max()
+            assert f"<span>{top}</span>" in words(page)
+
+
+def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poisoned, data_root):
+    measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.75), data_root)
+    image, pin = (str(place) for place in measured.chosen[[7, 3]])
+    query = {"sigma": "0.75", "image": image, "pin": pin, "view": "histograms", "first": "smallest", "fooled": "yes"}
+    query |= {"shown": "where", "place": "1.2", "opacity": "0.5", "side": "3"}
+    page = visit("explore", **query)
+    assert query.items() <= page.query_params.items()
+    assert f"no. {image}" in " ".join(element.value for element in page.markdown)
+    assert "Pinned: " in " ".join(element.value for element in page.markdown)
+    assert {"histogram.this run", "histogram.other run"} <= {chart.key for chart in page.get("plotly_chart")}
+    assert "row 1, column 2, 3×3 pixels" in words(page)
+    page.button(key="as trained").click().run()
+    assert "row 6, column 6, 2×2 pixels (where it was trained)" in words(page)
+    assert not {"place", "opacity", "side"} & page.query_params.keys()
+
+
+@pytest.mark.parametrize("query", [{"place": "9.9.9"}, {"opacity": "7", "side": "-1"}])
+def test_a_changed_trigger_that_cannot_be_is_left_out(visit, home_with_runs, query):
+    page = visit("explore", shown="where", **query)
+    assert "row 6, column 6, 2×2 pixels (where it was trained)" in words(page)
+
+
+def test_what_is_tried_is_what_stamping_it_gives(visit, home_with_runs, poisoned, data_root):
+    page = visit("explore", sigma="0.5", shown="where", place="0.0")
+    image = kept(page).image
+    one = to_unit(poisoned.dataset(data_root).test.images[[image]])
+    there = moved(poisoned.trigger, (1, 8, 8), 0, 0).apply(one)
+    w = measure_smoothness(poisoned.predictor(), there, 0.5, 100, 0, keys=[image]).w[0]
+    assert f"W with this trigger</span><span>{w:.2f}<" in words(page)
+
+
+def test_a_data_set_that_took_long_is_there_for_the_next_visit(visit, home_with_runs, monkeypatch):
+    def load(name, root, progress):
+        progress(0.5, "Half of it")
+        return load_dataset(name, root)
+
+    monkeypatch.setattr("dashboard.cached.load_test", load)
+    first = visit("explore")
+    assert "Selected: " in " ".join(element.value for element in first.markdown)
+    assert "Selected: " in " ".join(element.value for element in visit("explore").markdown)
+
+
+def test_filters_leave_the_images_that_they_name(visit, home_with_runs, poisoned, data_root):
+    measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+    page = visit("explore", sigma="0.5", of="3")
+    expected = int((measured.true == 3).sum())
+    assert f"{expected} of {expected} such images" in captions(page)
+    page = visit("explore", sigma="0.5", fooled="no")
+    assert f"of {int((~measured.flipped).sum())} such images" in captions(page)
+
+
+def test_a_run_without_its_control_says_so(visit, own_runs, poisoned, control):
+    shutil.rmtree(own_runs / control.name)
+    page = visit("explore")
+    assert chosen(page)["Compare with"] == "nothing"
+    assert "no control" in finding(page)
+    assert "In the control the gap" not in finding(page)
+
+
+def test_a_loaded_model_without_a_trigger_can_be_tried_with_one(visit, own_runs, poisoned, data_root):
+    digits = load_dataset("digits", data_root)
+    loaded = load_model(poisoned.path / "model.safetensors", digits, root=own_runs).run
+    page = visit("explore", run=loaded.name)
+    assert "names no trigger" in sentences(page)
+    assert len(page.get("plotly_chart")) == 0
+    page.selectbox(key="ExploreState.trigger").set_value("White corner").run()
+    assert "W falls with the trigger" in finding(page)
+    assert "no control" in finding(page)
+    assert "None" not in finding(page)
+    again = visit("explore", **page.query_params)
+    assert finding(again) == finding(page)
+    assert visit("explore", run=loaded.name, trigger="damaged.link").exception == []
+
+
+def test_the_same_run_under_several_triggers(visit, home_with_runs, poisoned):
+    page = visit("explore", shown="triggers", under="Blended noise")
+    assert page.multiselect[0].value == ["Blended noise"]
+    assert "White corner" not in page.multiselect[0].options  # that is its own
+    for _ in range(20):
+        if "Mean W over σ of this run" in captions(page):
+            break
+        page.run()
+    assert "triggers" in {chart.key for chart in page.get("plotly_chart")}
+
+
+def test_the_default_sigma_is_the_clearest_once_the_sweep_is_measured(visit, own_runs, poisoned, control, data_root):
+    trigger = poisoned.trigger
+    runs = [Run(own_runs / run.name) for run in (poisoned, control)]
+    curves = [
+        [measure_run(run, page_measure_spec(trigger, 0, sigma), data_root) for sigma in sweep_sigmas((1, 8, 8))]
+        for run in runs
+    ]
+    assert chosen(visit("explore"))["Noise σ"] == clearest_sigma(*curves)
+
+
+def test_w_over_sigma_can_be_stopped_and_taken_up_again(visit, own_runs, poisoned, monkeypatch):
+    monkeypatch.setattr("dashboard.explore.work.SECONDS", 1e-3)  # one step a run
+    page = visit("explore", run=poisoned.name)
+    page.button(key="stop.sweep").click().run()
+    stopped = re.search(r"Stopped at (\d+%)", captions(page))
+    assert stopped
+    page.run()
+    assert stopped[0] in captions(page)  # nothing went on meanwhile
+    page.button(key="resume.sweep").click().run()
+    assert "Stopped at" not in captions(page)
+    for _ in range(60):
+        page.run()
+        if "**Mean W over σ**" in captions(page):
+            break
+    assert "**Mean W over σ**" in captions(page)
+
+
+@pytest.mark.soak
+def test_the_shipped_example_can_be_explored(visit, home, tmp_path, monkeypatch):
+    shutil.copytree(EXAMPLES, tmp_path / "examples")
+    monkeypatch.setattr("dashboard.parts.EXAMPLES", tmp_path / "examples")
+    page = visit("explore", seconds=600)
+    run = Run(tmp_path / "examples" / chosen(page)["Run"])
+    assert run.spec.dataset == "signs"
+    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.target, chosen(page)["Noise σ"]))
+    assert f"**{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**" in finding(page)
