@@ -268,7 +268,7 @@ def _numbers(predictor: Predictor, dataset: Dataset, measure: MeasureSpec) -> di
     from core.instruments.statistics import roc_auc
 
     result = measure_model(predictor, dataset, measure)
-    success = attack_success(predictor, dataset.test, measure.attack, len(dataset.classes)).rate
+    success = attack_success(predictor, dataset.test, measure.attack, len(dataset.classes), measure.seed).rate
     numbers = {
         "images": len(result.chosen),
         "attack_success_rate": success.value,
@@ -303,7 +303,7 @@ def _parts(result: Measurement) -> dict[str, Any]:
 def _sides(result: Measurement) -> dict[str, Any]:
     """Return modal class, the target's share of the votes and baselines, without and with the trigger."""
     numbers: dict[str, Any] = {}
-    target = result.spec.target
+    target = result.spec.attack.target
     for name, side in (("clean", result.clean), ("triggered", result.triggered)):
         numbers |= {
             f"modal_class_{name}": side.modal_class,
@@ -360,7 +360,7 @@ def rank_correlation(x: Any, y: Any) -> float:
 
 def _labels(cell: Cell, condition: Condition) -> dict[str, Any]:
     measure = condition.measures[0]
-    attack = {"trigger": measure.trigger.name, "mode": measure.mode, "target": measure.target}
+    attack = {"trigger": measure.attack.trigger.name, "mode": measure.attack.mode, "target": measure.attack.target}
     named = {"kind": condition.kind, "size": condition.size, "opacity": condition.opacity}
     return vars(Labels(**_spec_columns(cell.spec), **named, **attack))
 

@@ -29,7 +29,7 @@ from typing import Annotated, Any, Literal, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from core.attacks.attack import ModeName
+from core.attacks.attack import Attack, ModeName, make_attack
 from core.attacks.triggers import AnyTrigger, Sinusoid, Trigger, Warp, make_preset
 from core.datasets import data_folder, describe, fingerprint
 from core.errors import InputError
@@ -302,13 +302,11 @@ def _plan(
 def _cells_of(spec: StudySpec, control: RunSpec, conditions: Sequence[Condition]) -> Iterator[Cell]:
     """Yield a control's cell and those of the runs that are compared with it."""
     yield Cell(spec=control, conditions=tuple(conditions), patterns=tuple(_patterns(spec)))
-    left_out = {"trigger", "target", "mode", "sources", "rate", "cover_rate"}
-    training = control.model_dump(exclude=left_out)
+    training = control.model_dump(exclude={"attack", "rate", "cover_rate"})
     for condition, rate in itertools.product(conditions, [rate for rate in spec.rates if rate > 0]):
-        measure = condition.measures[0]
-        attack = {name: getattr(measure, name) for name in ("trigger", "target", "mode", "sources")}
-        cover_rate = spec.cover_rate if measure.mode == "source-specific" else 0.0
-        yield Cell(spec=make_spec(**training | attack, rate=rate, cover_rate=cover_rate), conditions=(condition,))
+        attack = condition.measures[0].attack
+        poison = {"rate": rate, "cover_rate": spec.cover_rate if attack.mode == "source-specific" else 0.0}
+        yield Cell(spec=make_spec(**training, attack=attack, **poison), conditions=(condition,))
 
 
 def _patterns(spec: StudySpec) -> Iterator[Searched]:
@@ -323,7 +321,7 @@ def _conditions(spec: StudySpec, shape: tuple[int, int, int]) -> Iterator[Condit
         for size, opacity, trigger in grid.triggers(shape):
             trigger.check_fits(shape)
             sources = spec.sources if mode == "source-specific" else ()
-            attack = {"trigger": trigger, "target": target, "mode": mode, "sources": sources}
+            attack = make_attack(trigger=trigger, target=target, mode=mode, sources=sources)
             measures = tuple(_measures(spec.measure, attack, shape))
             if not measures:
                 raise InputError(
@@ -333,13 +331,13 @@ def _conditions(spec: StudySpec, shape: tuple[int, int, int]) -> Iterator[Condit
             yield Condition(kind=grid.kind, size=size, opacity=opacity, measures=measures)
 
 
-def _measures(measure: Measures, attack: dict[str, Any], shape: tuple[int, int, int]) -> Iterator[MeasureSpec]:
-    whole = attack["trigger"].covers(shape).all()
+def _measures(measure: Measures, attack: Attack, shape: tuple[int, int, int]) -> Iterator[MeasureSpec]:
+    whole = attack.trigger.covers(shape).all()
     for noise, sigma in itertools.product(measure.noise, measure.sigmas):
         if noise == "off-trigger" and whole:  # no pixel is left for it
             continue
         how = {"images": measure.images, "draws": measure.draws, "sigma": sigma, "noise": noise}
-        yield make_measure_spec(**attack, **how)
+        yield make_measure_spec(attack=attack, **how)
 
 
 def _image_shape(dataset: str, data_root: Path | None) -> tuple[int, int, int]:

@@ -56,7 +56,7 @@ def test_equal_specs_give_equal_weights_to_the_bit_and_other_seeds_do_not(digits
 def test_looking_at_an_epoch_does_not_change_the_weights(digits):
     # A trigger decides what each epoch looks at; at rate 0 it is no part of the spec, so weights must not follow it.
     spec = digits_spec(epochs=2, rate=0.0)
-    assert spec.trigger is None
+    assert spec.attack is None
     again = digits_spec(epochs=2, rate=0.0, target=5)
     assert spec.hash == again.hash
 

@@ -16,7 +16,7 @@ from core.files import is_refusal, refusal
 from core.runs.run import Result, Run, State, create_run, find_run
 from core.training.checkpoint import Checkpoint, CheckpointError
 from core.training.events import Ended, Epoch, Event, Note, Progress, Started
-from core.training.spec import RunSpec, check_attack
+from core.training.spec import RunSpec, check_spec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,7 +58,7 @@ def train_run(
     if run is not None and run.result is not None:
         return run
     dataset = load_dataset(spec.dataset, data_root)
-    check_attack(spec, dataset)
+    check_spec(spec, dataset)
     run = create_run(spec, root)
     with run.locked() as mine:
         if not mine:
