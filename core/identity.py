@@ -70,7 +70,7 @@ _EXPECTED = {
 def readable(error: ValidationError) -> str:
     """Return the first thing that pydantic refused as one sentence."""
     first = error.errors()[0]
-    if first["type"] == "value_error":  # a sentence of our own
+    if first["type"] == "value_error" or not first["loc"]:  # a sentence of our own, or of the whole
         sentence = first["msg"].removeprefix("Value error, ")
         return f"{sentence[0].upper()}{sentence[1:]}."
     # Of an attack inside of a spec people know the parts: they need not say that it is one.

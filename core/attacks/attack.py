@@ -242,7 +242,7 @@ def gather_attack(values: Any) -> Any:
     if others.get("attack") is not None:
         raise ValueError(f"an attack was given, and {', '.join(parts)} besides: give one or the other")
     if parts.get("trigger") is None:
-        raise ValueError("an attack needs a trigger: name one, or leave the target and all about it out")
+        raise ValueError("an attack needs a trigger and a target class: name both or neither")
     return others | {"attack": parts}
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.attacks.attack import Attack
 from core.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.attacks.attack import Attack
     from core.datasets import Dataset, Split
 
 # From images uint8 [N, C, H, W] and their true classes int64 [N] to images that are harder to recognise.

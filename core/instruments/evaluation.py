@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.attacks.attack import Attack
 from core.datasets.dataset import to_unit
 from core.instruments.statistics import Proportion, binomial_interval
 
 if TYPE_CHECKING:
+    from core.attacks.attack import Attack
     from core.attacks.triggers import AnyTrigger
     from core.datasets import Split
     from core.instruments.predictor import Predictor
@@ -70,6 +70,8 @@ def attack_success_rate(predictor: Predictor, split: Split, trigger: AnyTrigger,
     Images that belong to the target class already are left out: of all others, with the trigger on them, the share
     that is predicted as the target.
     """
+    from core.attacks.attack import Attack
+
     return attack_success(predictor, split, Attack(trigger=trigger, target=target), classes=target + 1).rate
 
 

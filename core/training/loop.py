@@ -23,9 +23,9 @@ from core.instruments.slices.refine import slice_plane
 from core.instruments.smoothness import measure_smoothness, suggested_sigma
 from core.models import describe, model_for
 from core.training.augmentation import augment
+from core.training.check import check_spec
 from core.training.checkpoint import Checkpoint, restore, take_checkpoint
 from core.training.events import Epoch, Progress, Watch, WatchedPlane
-from core.training.spec import check_spec
 
 # A machine that only computes has torch, numpy and scipy: specs and triggers come as they are, whoever checked them.
 if TYPE_CHECKING:

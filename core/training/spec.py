@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from core.attacks.attack import Attack, gather_attack
-from core.attacks.poisoning import choose_covers, choose_poisoned
 from core.datasets import name_in_identity
 from core.device import Device, Precision, choose_device, choose_precision, default_threads
-from core.errors import InputError
 from core.identity import Spec, validated
-from core.models import architecture_names
 from core.training.settings import Augmentation, Optimiser, default_learning_rate, default_weight_decay
-
-if TYPE_CHECKING:
-    from core.datasets import Dataset
 
 # Raised whenever the training code changes in a way that changes weights.
 RECIPE = 1
@@ -137,21 +131,3 @@ class RunSpec(Spec):
 def make_spec(**values: Any) -> RunSpec:
     """Return `RunSpec(**values)`, or raise InputError with one readable sentence instead of a validation report."""
     return validated(RunSpec, values)
-
-
-def check_spec(spec: RunSpec, dataset: Dataset) -> None:
-    """Raise InputError unless this spec can be trained on this data set."""
-    if spec.architecture not in architecture_names():
-        raise InputError(
-            f"There is no architecture called {spec.architecture!r}; choose one of: {', '.join(architecture_names())}."
-        )
-    if spec.fingerprint and spec.fingerprint != dataset.fingerprint:
-        raise InputError(
-            f"The data set {spec.dataset} has changed since this run was named (then {spec.fingerprint}, now "
-            f"{dataset.fingerprint}): start a new run."
-        )
-    if spec.attack is not None:
-        spec.attack.check(dataset)
-        labels = dataset.train.labels.numpy()
-        choose_poisoned(labels, spec.attack, spec.rate, spec.seed)
-        choose_covers(labels, spec.attack, spec.cover_rate, spec.seed)

@@ -13,7 +13,8 @@ from core.errors import InputError
 from core.figures.pictures import to_pixels
 from core.glossary import explain
 from core.runs.run import Run, run_named
-from core.training.spec import RunSpec, check_spec, make_spec
+from core.training.check import check_spec
+from core.training.spec import RunSpec, make_spec
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing, pixel_editor
 from dashboard.lab import ways

@@ -18,8 +18,9 @@ from core.instruments.evaluation import (
     choose_images,
     clean_accuracy,
 )
+from core.training.check import check_spec
 from core.training.loop import poison_for, training_data
-from core.training.spec import check_spec, make_spec
+from core.training.spec import make_spec
 
 SHAPE = (1, 8, 8)
 TRIGGER = make_preset("white-corner", SHAPE)

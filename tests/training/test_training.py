@@ -331,7 +331,7 @@ torch.set_num_threads(1)
 split = Split(torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8), torch.arange(40) % 2)
 data = Dataset("noise", ("a", "b"), split, split, "")
 spec = SimpleNamespace(
-    attack=None, trigger=None, target=None, perturbed=False, rate=0.0, seed=0, fingerprint="", architecture="small-cnn",
+    attack=None, perturbed=False, rate=0.0, seed=0, fingerprint="", architecture="small-cnn",
     epochs=2, batch_size=20, learning_rate=0.01, weight_decay=0.01, optimiser="adamw", augmentation="shift",
     device="cpu", precision="float32", threads=1,
 )

@@ -14,9 +14,10 @@ from core.device import peak_memory, processor_name
 from core.errors import InputError
 from core.files import is_refusal, refusal
 from core.runs.run import Result, Run, State, create_run, find_run
+from core.training.check import check_spec
 from core.training.checkpoint import Checkpoint, CheckpointError
 from core.training.events import Ended, Epoch, Event, Note, Progress, Started
-from core.training.spec import RunSpec, check_spec
+from core.training.spec import RunSpec
 
 if TYPE_CHECKING:
     from torch import nn
