@@ -25,11 +25,13 @@ from pydantic import BaseModel, ConfigDict
 
 from core.datasets import Dataset
 from core.errors import InputError
+from core.files import write_json
 from core.identity import content_hash
 from core.runs.jobs.last_dataset import LastDataset
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.measured.w import Measurement, measure_model
-from core.runs.run import Run, create_run, find_run, write_json
+from core.runs.root import create_run, find_run
+from core.runs.run import Run
 from core.studies.tables import PATTERN, EpochRow, Labels, Row
 from core.training.events import Ended, Epoch
 from core.training.spec import RunSpec
@@ -191,7 +193,7 @@ def _trained(spec: RunSpec, root: Path, load: Load) -> Run:
         with run.locked(PATIENCE_SECONDS) as mine:
             if not mine:
                 raise InputError(f"The run {run.name} is being trained by another process: run the study again later.")
-            run.allow()
+            run.queue()
             train_locked(run, load)
     if run.result is None:
         last = next((event for event in reversed(run.events) if isinstance(event, Ended)), None)
@@ -211,7 +213,7 @@ def _measure(cell: Cell, run: Run, load: Load) -> None:
     patterns = [pattern for pattern in cell.patterns if _read_json(_pattern_path(run, pattern)) is None]
     if not missing and not patterns:
         return
-    dataset, predictor = load(cell.spec), run.predictor(threads=1)
+    dataset, predictor = load(cell.spec), run.finished().predictor(threads=1)
     (run.path / "measures").mkdir(exist_ok=True)
     for measure in missing:
         write_json(_numbers_path(run, measure), _numbers(predictor, dataset, measure))
@@ -223,13 +225,13 @@ def _pattern_numbers(run: Run, predictor: Predictor, dataset: Dataset, pattern: 
     """Search a pattern on the model; yield the columns that it decides at each sigma, a random one's gap beside it."""
     from core.attacks.patterns import PatternSpec, find_kind, search_pattern
 
-    nothing, seed = np.zeros(0, np.int64), run.spec.seed
+    nothing, seed, model = np.zeros(0, np.int64), run.spec.seed, run.finished().model()
     # The others would aim at the class as well if it were named.
     target = pattern.target if "target" in find_kind(pattern.kind).wants else None
     wanted = PatternSpec(pattern.kind, bound=pattern.bound, sigma=pattern.made_for, target=target, seed=seed)
-    *_, last = search_pattern(wanted, run.model(), dataset, nothing)
+    *_, last = search_pattern(wanted, model, dataset, nothing)
     randoms = [PatternSpec("random", trigger=last.found, seed=RANDOMS * seed + number) for number in range(RANDOMS)]
-    drawn = [step.found for random in randoms for step in search_pattern(random, run.model(), dataset, nothing)]
+    drawn = [step.found for random in randoms for step in search_pattern(random, model, dataset, nothing)]
     how = {"target": pattern.target, "images": pattern.images, "draws": pattern.draws}
     for sigma in pattern.sigmas:
         found, *beside = (
@@ -388,7 +390,7 @@ def _described(run: Run, measure: MeasureSpec) -> dict[str, Any]:
 
 
 def _run_columns(run: Run) -> dict[str, Any]:
-    result, spec = run.result, run.spec
+    result, spec = run.finished().result, run.spec
     return {
         "clean_accuracy": round(result.clean_accuracy.value, DECIMALS),
         "device": spec.device,

@@ -33,11 +33,11 @@ from core.attacks.attack import Attack, ModeName, make_attack
 from core.attacks.triggers import AnyTrigger, Sinusoid, Trigger, Warp, make_preset
 from core.datasets import data_folder, describe, fingerprint
 from core.errors import InputError
-from core.files import PROJECT, is_held, newest_first, refusal, write_whole
+from core.files import PROJECT, is_held, newest_first, refusal, write_json, write_whole
 from core.identity import content_hash
 from core.runs.jobs.process import start_core
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
-from core.runs.run import root_refusal, runs_root, write_json
+from core.runs.root import root_refusal, runs_root
 from core.studies.cells import Cell, CellResult, Condition, Searched, read_cell
 from core.studies.local_pool import Crew
 from core.studies.tables import PATTERN, EpochRow, Row, read_table, write_tables
