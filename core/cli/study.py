@@ -34,7 +34,7 @@ def study_command(
     found, engine = open_study(file, runs), None
     if scheduler:
         from core.datasets import data_folder
-        from core.runs.run import runs_root
+        from core.runs.root import runs_root
         from core.studies.cluster import Cluster
 
         engine = Cluster(scheduler, runs_root(runs), data_folder(data_root))

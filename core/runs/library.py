@@ -16,13 +16,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from core.attacks.triggers import AnyTrigger, formula_names, preset_names
+from core.attacks.triggers import AnyTrigger, trigger_names
 from core.errors import InputError
 from core.files import refusal, write_whole
 from core.instruments.estimators import Interval
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.measured.w import page_attack_spec, stored_measurement, sweep_sigmas
-from core.runs.run import HASH, Result, Run, State, list_runs, runs_root
+from core.runs.result import Result
+from core.runs.root import RUN_NAME, list_runs, runs_root
+from core.runs.run import Run, State
 from core.training.spec import RunSpec
 
 LABEL = "label.json"
@@ -132,7 +134,7 @@ def what_it_is(spec: RunSpec | LoadedSpec | None, result: Result | None, name: s
 
 def trigger_title(trigger: AnyTrigger) -> str:
     """Return what people call a trigger: ready-made ones have a title, others the name that they were given."""
-    return (preset_names() | formula_names()).get(trigger.name, trigger.name)
+    return trigger_names().get(trigger.name, trigger.name)
 
 
 def short_name(dataset: str) -> str:
@@ -306,7 +308,7 @@ def deleted_runs(root: Path | str | None = None) -> list[Deleted]:
     found = []
     for path in _bin(root).glob("*-*"):
         when, _, name = path.name.partition("-")
-        if when.isdigit() and HASH.fullmatch(name):
+        if when.isdigit() and RUN_NAME.fullmatch(name):
             found.append(Deleted(path, name, int(when) / 1000))
     return sorted(found, key=lambda deleted: deleted.path.name, reverse=True)
 

@@ -21,7 +21,8 @@ from core.datasets import Dataset
 from core.errors import InputError
 from core.files import write_whole
 from core.runs.jobs.last_dataset import LastDataset
-from core.runs.run import Run, create_run, find_run
+from core.runs.root import create_run, find_run
+from core.runs.run import DoneRun, Run
 from core.studies.cell import Cell, CellResult, PatternSearch, TestCondition
 from core.studies.rows import PATTERN, EpochRow, Labels, Row
 from core.training.events import Ended, Epoch
@@ -82,7 +83,7 @@ def read_cell(cell: Cell, root: Path) -> CellResult | None:
     return CellResult(rows, _epoch_rows(cell, run))
 
 
-def _trained(spec: RunSpec, root: Path, load: Load) -> Run:
+def _trained(spec: RunSpec, root: Path, load: Load) -> DoneRun:
     from core.runs.jobs.worker import train_locked
 
     run = create_run(spec, root)
@@ -92,16 +93,16 @@ def _trained(spec: RunSpec, root: Path, load: Load) -> Run:
                 raise InputError(
                     f"The run {run.name} is being trained by another process: start the study again later."
                 )
-            run.allow()
+            run.queue()
             train_locked(run, load)
     if run.result is None:
         last = next((event for event in reversed(run.events) if isinstance(event, Ended)), None)
         ended = f"The training of run {run.name} was {run.state.shown}."
         raise InputError(last.reason if last and last.reason else ended)
-    return run
+    return run.finished()
 
 
-def _measure(cell: Cell, run: Run, load: Load) -> None:
+def _measure(cell: Cell, run: DoneRun, load: Load) -> None:
     """Make the measurements that the run's directory lacks."""
     from core.studies.measuring import CellMeter
 

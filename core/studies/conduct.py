@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from core.datasets import data_folder
 from core.errors import InputError
-from core.files import refusal
+from core.files import refusal, write_json
 from core.runs.jobs.process import start_core
-from core.runs.run import runs_root, write_json
+from core.runs.root import runs_root
 from core.studies.cell import Cell, CellResult
 from core.studies.cells import read_cell
 from core.studies.folder import Study, StudyProgress

@@ -14,7 +14,7 @@ from core.datasets import Dataset
 from core.instruments.statistics import Proportion
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.measured.w import Measurement, Side, measure_model
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from core.studies.cell import PatternSearch, TestCondition
 from core.studies.rows import Labels, Row
 
@@ -39,7 +39,7 @@ class CellMeter:
         What it was trained on.
     """
 
-    def __init__(self, run: Run, dataset: Dataset) -> None:
+    def __init__(self, run: DoneRun, dataset: Dataset) -> None:
         self.run, self.dataset = run, dataset
         self.predictor: Predictor = run.predictor(threads=1)
 

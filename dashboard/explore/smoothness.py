@@ -39,12 +39,18 @@ def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str
         view = _view()
         place = st.empty()
     found: dict[str, Measurement] = {}
-    for found in measure_all(scene, scene.sigma, data):
-        final = found[MINE].spec.draws == PAGE_DRAWS
+    for step, found in enumerate(measure_all(scene, scene.sigma, data)):
         words.markdown(_finding(scene, found))
         with place.container():
-            (_pairs if view == "pairs" else _histograms)(scene, found, final)
+            # One run may be measured already and the other not: a chart is final when both are, and each has a key of
+            # its own, since Streamlit takes two equal ones in one script run for a mistake.
+            suffix = "" if _all_drawn(found) else f".step {step}"
+            (_pairs if view == "pairs" else _histograms)(scene, found, suffix)
     return found, right
+
+
+def _all_drawn(found: Mapping[str, Measurement]) -> bool:
+    return all(measured.spec.draws == PAGE_DRAWS for measured in found.values())
 
 
 def _view() -> str:
@@ -68,10 +74,10 @@ def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
     text = finding(mine, theirs, scene.classes, scene.run.spec.seed, scene.run.name, scene.other_in_words)
     if not scene.run.spec.is_control and scene.run.control() is None:
         text += " There is **no control** of this run here, so nothing tells what the trigger does to a clean model."
-    return text + (" *More draws are coming in.*" if mine.spec.draws < PAGE_DRAWS else "")
+    return text + ("" if _all_drawn(found) else " *Still sampling …*")
 
 
-def _pairs(scene: Scene, found: Mapping[str, Measurement], final: bool) -> None:
+def _pairs(scene: Scene, found: Mapping[str, Measurement], suffix: str) -> None:
     """Show W with the trigger against W clean; a click on a point selects that image everywhere."""
     mine, state = found[MINE], current(ExploreState)
     st.caption(
@@ -81,7 +87,7 @@ def _pairs(scene: Scene, found: Mapping[str, Measurement], final: bool) -> None:
     chosen = [place for place in (state.image, state.pin) if place >= 0]
     figure = paired_scatter(found, chosen, scene.classes, HEIGHT)
     alt = f"W with the trigger against W clean for {len(mine.chosen)} images: with the trigger {lower_in_words(mine)}"
-    plot(figure, alt, key="pairs" if final else None, on_select=_select_point if final else None)
+    plot(figure, alt, key=f"pairs{suffix}", on_select=None if suffix else _select_point)
 
 
 def _select_point() -> None:
@@ -90,7 +96,7 @@ def _select_point() -> None:
         adopt(replace(current(ExploreState), image=int(points[0]["customdata"])))
 
 
-def _histograms(scene: Scene, found: Mapping[str, Measurement], final: bool) -> None:
+def _histograms(scene: Scene, found: Mapping[str, Measurement], suffix: str) -> None:
     """Show the histograms of both runs on identical axes."""
     most = max(tallest_bar(measured) for measured in found.values())
     for name, measured in found.items():
@@ -104,7 +110,7 @@ def _histograms(scene: Scene, found: Mapping[str, Measurement], final: bool) -> 
             f"{measured.triggered.mean.mean:.2f} with the trigger"
         )
         figure = smoothness_histogram(measured, most, height=HEIGHT // len(found) - 18)
-        plot(figure, alt, key=f"histogram.{name}" if final else None)
+        plot(figure, alt, key=f"histogram.{name}{suffix}")
 
 
 Curves = dict[str, list[Measurement]]

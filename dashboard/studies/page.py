@@ -15,7 +15,7 @@ from core.datasets import data_folder
 from core.errors import InputError
 from core.figures.studies import gap_against_success, gap_over_epochs, gap_over_sigma
 from core.glossary import explain
-from core.runs.run import run_named, runs_root
+from core.runs.root import run_named, runs_root
 from core.studies.claims import MARKS, SENTENCES, UNADJUSTED, Meaning, Outcome, Verdict
 from core.studies.conduct import start_study
 from core.studies.folder import Study, StudyState, find_study, list_studies, open_study

@@ -232,6 +232,21 @@ def test_filters_leave_the_images_that_they_name(visit, home_with_runs, poisoned
     assert f"of {int((~measured.flipped).sum())} such images" in captions(page)
 
 
+@pytest.mark.parametrize("view", ["pairs", "histograms"])
+@pytest.mark.parametrize("first", ["run", "control"])
+def test_one_run_measured_and_the_other_not(visit, own_runs, poisoned, control, data_root, first, view):
+    shutil.rmtree(own_runs / poisoned.name / "measures", ignore_errors=True)
+    shutil.rmtree(own_runs / control.name / "measures", ignore_errors=True)
+    measured = Run(own_runs / (poisoned if first == "run" else control).name)
+    measure_run(measured, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+    page = visit("explore", sigma="0.5", view=view)
+    assert [error.message for error in page.exception] == []
+    keys = {"pairs"} if view == "pairs" else {"histogram.this run", "histogram.other run"}
+    assert keys <= {chart.key for chart in page.get("plotly_chart")}
+    assert expected_change(poisoned, data_root, 0.5) in finding(page)
+    assert re.search(r"In the control the gap is [+-]0.0\d", finding(page))
+
+
 def test_a_run_without_its_control_says_so(visit, own_runs, poisoned, control):
     shutil.rmtree(own_runs / control.name)
     page = visit("explore")

@@ -18,7 +18,7 @@ from core.instruments.detectors.activation_clustering import activation_clusteri
 from core.instruments.detectors.comparison import ComparisonSpec, compare_detectors
 from core.instruments.detectors.confidence import confidence_scores, margin_scores
 from core.instruments.detectors.dropout_shift import DropoutShift
-from core.instruments.detectors.features import last_features
+from core.instruments.detectors.features import answers_of, last_features
 from core.instruments.detectors.inputs import choose_inputs
 from core.instruments.detectors.neural_cleanse import anomaly_scores, invert_triggers
 from core.instruments.detectors.roc import auc_interval, roc_of, share_flagged, threshold_for
@@ -75,6 +75,21 @@ def test_permuted_images_give_permuted_scores_and_stay_as_they_are(score, images
     np.testing.assert_allclose(score[name](images[order]), scores[order.numpy()], atol=1e-9)
     np.testing.assert_allclose(score[name](images[4:9]), scores[4:9], atol=1e-9)
     assert torch.equal(images, before)
+
+
+def test_a_hooked_network_sees_batches_of_one_shape_however_many_images_there_are(net, images):
+    """Equal shapes are what equal last bits rest on: this holds on every processor, and the test above follows."""
+    seen = set()
+    network = copy.deepcopy(net)
+    network.register_forward_pre_hook(lambda _, inputs: seen.add(inputs[0].shape))
+    for count in (1, 5, 30):
+        shown = images[:count]
+        assert sum(len(part) for part in answers_of(network, shown)) == count
+        torch.testing.assert_close(torch.cat(list(answers_of(network, shown))), net(shown).detach())
+    many = images.repeat(5, 1, 1, 1)
+    assert [len(part) for part in answers_of(network, many)] == [64, 64, 22]
+    assert len(seen) == 1
+    assert last_features(net, many).shape == (150, 16)
 
 
 def test_no_detector_leaves_a_trace_on_the_model(images):

@@ -19,7 +19,7 @@ from core.datasets import load_dataset
 from core.errors import InputError
 from core.runs.measured.spec import make_measure_spec
 from core.runs.measured.w import measure_run
-from core.runs.run import find_run
+from core.runs.root import find_run
 from core.studies.cell import CellResult
 from core.studies.cells import read_cell
 from core.studies.claims import Outcome, as_markdown, judge

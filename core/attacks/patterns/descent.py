@@ -1,4 +1,10 @@
-"""Projected sign descent on a copy of a model: what all optimised patterns share."""
+"""Projected sign descent on a copy of a model: what all optimised patterns share.
+
+Equal seeds give equal patterns to the last bit on one processor with one version of torch. On another processor a
+gradient's last bits differ, and with them the sign of slopes near zero: the pattern may be another one, as good. On a
+GPU gradients may be summed in any order, so there even a repetition may differ. The seed decides the images and noise
+that the model is shown, and those are the same everywhere.
+"""
 
 from __future__ import annotations
 

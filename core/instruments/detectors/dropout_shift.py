@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from core.device import torch_threads
 from core.errors import InputError
-from core.instruments.detectors.features import as_network
+from core.instruments.detectors.features import answers_of, as_network
 
 RATES = tuple(round(0.1 * step, 1) for step in range(1, 10))
 _PASSES = 3
 # The paper takes a dropout rate at which at least this share of clean validation answers shift.
 _SHIFTED = 0.8
-_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,8 @@ class DropoutShift:
         """Return minus the prediction shift uncertainty (PSU) of each image, float64 [N].
 
         PSU is the probability of the image's own class less its mean over passes with dropout. The same values are
-        dropped for every image, so an image scores the same in whatever company it comes.
+        dropped for every image, and the network sees batches of one fixed shape, so an image scores the same in
+        whatever company it comes.
 
         References
         ----------
@@ -96,24 +96,24 @@ class DropoutShift:
 
     def _probabilities(self, images: Tensor, number: int | None) -> Tensor:
         """Return the softmax, float64 [N, K], without dropout or in one of the passes with it."""
-        device = next(self.network.parameters()).device
-        answers = []
-        for part in images.detach().float().split(_BATCH):
-            hooks = [] if number is None else self._hooks(number)
-            with torch.inference_mode(), torch_threads(1):
-                answers.append(
-                    self.network(part.to(device, memory_format=torch.channels_last)).double().softmax(1).cpu()
-                )
+        hooks = [] if number is None else self._hooks(number)
+        try:
+            return torch.cat([logits.double().softmax(1).cpu() for logits in answers_of(self.network, images)])
+        finally:
             for hook in hooks:
                 hook.remove()
-        return torch.cat(answers)
 
-    def _hooks(self, number: int) -> list[torch.utils.hooks.RemovableHandle]:
-        # A generator for each batch: every batch of a pass drops the same values.
-        generator = torch.Generator().manual_seed(1000 * self.seed + number)
+    def _hooks(self, number: int) -> list[RemovableHandle]:
+        generator = torch.Generator()
+
+        def begin(*_: object) -> None:
+            generator.manual_seed(1000 * self.seed + number)  # every batch of a pass drops the same values
 
         def drop(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             kept = torch.rand(inputs[0].shape[1:], generator=generator) >= self.rate
             return (inputs[0] * kept.to(inputs[0].device) / (1 - self.rate), *inputs[1:])
 
-        return [layer.register_forward_pre_hook(drop) for layer in self.layers]
+        return [
+            self.network.register_forward_pre_hook(begin),
+            *(layer.register_forward_pre_hook(drop) for layer in self.layers),
+        ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -13,11 +13,14 @@ from core.errors import InputError
 from core.instruments.predictor import check_images
 from core.models.streamline import streamline
 
-_BATCH = 256
+# Small enough that filling up the last batch costs little.
+_BATCH = 64
 
 
 def last_features(model: Callable[[Tensor], Tensor], images: Tensor) -> np.ndarray:
     """Return what a model's last linear layer reads of each image, float64 [N, D]. The model is copied, never changed.
+
+    An image's features do not depend on the other images; see `answers_of`.
 
     Parameters
     ----------
@@ -42,11 +45,25 @@ def last_features(model: Callable[[Tensor], Tensor], images: Tensor) -> np.ndarr
     read: list[Tensor] = []
     # Hooks and copies are ours alone; the caller's model has neither.
     layer[-1].register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].flatten(1).float().cpu()))
+    for _ in answers_of(network, images):
+        pass
+    return torch.cat(read)[: len(images)].double().numpy()
+
+
+def answers_of(network: nn.Module, images: Tensor) -> Iterator[Tensor]:
+    """Yield a network's logits of the images, float [n, K], one batch after another.
+
+    The network always sees batches of one fixed shape; the last one is filled up with zeros, whose logits are dropped.
+    Matrix libraries choose their kernels by the shape of a batch, and some processors (Intel's with AMX, for one) then
+    add up in another order: an image's last bits would depend on how many others it came with.
+    """
     device = next(network.parameters()).device
-    with torch.inference_mode(), torch_threads(1):
-        for part in images.detach().float().split(_BATCH):
-            network(part.to(device, memory_format=torch.channels_last))
-    return torch.cat(read).double().numpy()
+    for part in images.detach().float().split(_BATCH):
+        batch = torch.zeros(_BATCH, *part.shape[1:])
+        batch[: len(part)] = part
+        with torch.inference_mode(), torch_threads(1):
+            logits = network(batch.to(device, memory_format=torch.channels_last))
+        yield logits[: len(part)]
 
 
 def as_network(model: Callable[[Tensor], Tensor]) -> nn.Module:
