@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -97,20 +98,51 @@ def default_threads() -> int:
     return max(1, cpu_count() - 1)
 
 
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Compute with so many of torch's threads, then put back what was set.
+class _ThreadCount:
+    """torch's thread count. Setting it changes what every new thread of the process begins with, and MKL at once.
 
-    One computes the same bits whatever the number of cores, and waits on no busy one.
+    Several threads may set it at a time, so it is put back when the last of them is done: before that, it would change
+    the bits of what the others are computing.
     """
-    import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    def __init__(self) -> None:
+        self._lock, self._users, self._before = threading.Lock(), 0, 1
+        self._of_thread = threading.local()
+
+    @contextmanager
+    def set_to(self, count: int) -> Iterator[None]:
+        import torch
+
+        depth = getattr(self._of_thread, "depth", 0)
+        with self._lock:
+            before = torch.get_num_threads()
+            if not self._users:
+                self._before = before
+            self._users += 1
+            torch.set_num_threads(count)
+        self._of_thread.depth = depth + 1
+        try:
+            yield
+        finally:
+            self._of_thread.depth = depth
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    torch.set_num_threads(self._before)
+                elif depth:
+                    torch.set_num_threads(before)
+
+
+_THREAD_COUNT = _ThreadCount()
+
+
+def torch_threads(count: int) -> AbstractContextManager[None]:
+    """Compute with this number of torch's threads, then put back what was set.
+
+    One computes the same bits whatever the number of cores, and waits on no busy one. Several threads may do so at a
+    time; the number is put back once the last of them is done.
+    """
+    return _THREAD_COUNT.set_to(count)
 
 
 def available_memory(device: str = "cpu") -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 import resource
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -58,3 +60,22 @@ def test_a_processor_says_what_it_is(tmp_path, monkeypatch):
     assert processor_name.__wrapped__() == "Made Up 9000 @ 2.1GHz"
     cpuinfo.write_text("processor\t: 0\nBogoMIPS\t: 50.00\n")
     assert processor_name.__wrapped__() == platform.machine()
+
+
+def test_threads_are_put_back_when_the_last_of_several_is_done():
+    before = torch.get_num_threads()
+    entered, leave = threading.Event(), threading.Event()
+
+    def compute() -> None:
+        with torch_threads(before + 1):
+            entered.set()
+            leave.wait(10)
+
+    with ThreadPoolExecutor(1) as other, ThreadPoolExecutor(1) as newcomer:
+        with torch_threads(before + 1):
+            computing = other.submit(compute)
+            assert entered.wait(10)
+        leave.set()
+        computing.result()
+        # Each new thread begins with what the process has.
+        assert newcomer.submit(torch.get_num_threads).result() == before

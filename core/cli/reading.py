@@ -22,22 +22,20 @@ def image_shape(dataset: str, data_root: Path | None) -> tuple[int, int, int]:
 
 def read_trigger(name: str, place: str | None, shape: tuple[int, int, int]) -> AnyTrigger:
     """Return the trigger that a person named; a picture without a place lies in the lower right corner."""
-    from core.attacks.triggers import formula_names, from_link, make_formula, make_preset, preset_names
+    from core.attacks.triggers import from_link, make_trigger, trigger_names
     from core.attacks.triggers.pictures import read_picture, trigger_from_picture
 
-    if place is not None and (name in (*preset_names(), *formula_names()) or name.startswith("link:")):
+    if place is not None and (name in trigger_names() or name.startswith("link:")):
         raise InputError(f"--place is for picture files, and {name[:40]!r} brings its own: leave it out.")
-    if name in preset_names():
-        return make_preset(name, shape)
-    if name in formula_names():
-        return make_formula(name, shape)
+    if name in trigger_names():
+        return make_trigger(name, shape)
     if name.startswith("link:"):
         return from_link(name.removeprefix("link:"))
     path = Path(name)
     if not path.is_file():
         raise InputError(
             f"There is no trigger called {name!r} and no such file; choose one of "
-            f"{', '.join([*preset_names(), *formula_names()])}, or name a picture file."
+            f"{', '.join(trigger_names())}, or name a picture file."
         )
     data = path.read_bytes()
     if place is None:

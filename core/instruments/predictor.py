@@ -67,7 +67,9 @@ class Predictor:
         fast = torch.bfloat16 if is_module and native_bfloat16(self.device.type) else torch.float32
         self.dtype = dtype or fast
         self.threads = (threads or cpu_count()) if is_module and self.device.type == "cpu" else 1
-        self._pool = ThreadPoolExecutor(self.threads, "predictor")  # starts a thread only when there is work for it
+        # Starts a thread only when there is work for it. Each sets its own count: what it would begin with is what
+        # whoever computes at the same time has set.
+        self._pool = ThreadPoolExecutor(self.threads, "predictor", torch.set_num_threads, (1,))
         self._network, self._entry = model, torch.float32
         if is_module:
             self._network = _converted(streamline(model, self.device.type), self.device, self.dtype)
@@ -171,7 +173,7 @@ class Predictor:
         if self.threads == 1:
             yield from map(answer, parts)
             return
-        with torch_threads(1):  # what the pool's threads begin with when their first work comes, too
+        with torch_threads(1):
             under_way: deque[Future[Answer]] = deque()
             for part in parts:
                 under_way.append(self._pool.submit(torch.inference_mode(answer), part))

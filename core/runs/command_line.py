@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from core.attacks.triggers import AnyTrigger, formula_names, make_formula, make_preset, preset_names
+from core.attacks.triggers import AnyTrigger, make_trigger, trigger_names
 from core.runs.loaded_spec import LoadedSpec
 from core.training.settings import default_learning_rate, default_weight_decay
 from core.training.spec import RunSpec
@@ -62,8 +62,7 @@ def _known_name(trigger: AnyTrigger, shape: tuple[int, int, int] | None) -> str 
     """Return the name by which the command line makes this very trigger."""
     if shape is None:
         return None
-    names = ((make_preset, preset_names()), (make_formula, formula_names()))
-    made = ((name, make(name, shape)) for make, known in names for name in known)
+    made = ((name, make_trigger(name, shape)) for name in trigger_names())
     return next((name for name, other in made if other.identity == trigger.identity), None)
 
 

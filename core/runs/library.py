@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from core.attacks.triggers import AnyTrigger, formula_names, preset_names
+from core.attacks.triggers import AnyTrigger, trigger_names
 from core.errors import InputError
 from core.files import refusal, write_whole
 from core.instruments.estimators import Interval
@@ -132,7 +132,7 @@ def what_it_is(spec: RunSpec | LoadedSpec | None, result: Result | None, name: s
 
 def trigger_title(trigger: AnyTrigger) -> str:
     """Return what people call a trigger: ready-made ones have a title, others the name that they were given."""
-    return (preset_names() | formula_names()).get(trigger.name, trigger.name)
+    return trigger_names().get(trigger.name, trigger.name)
 
 
 def short_name(dataset: str) -> str:

@@ -19,12 +19,12 @@ from core.attacks.triggers import (
     Sinusoid,
     Trigger,
     Warp,
-    formula_names,
+    formulas,
     from_link,
     make_formula,
     make_preset,
 )
-from core.attacks.triggers.formulas import STEPS
+from core.attacks.triggers.additive import STEPS
 from core.errors import InputError
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 17, 40)]
@@ -35,7 +35,7 @@ def noise(shape, seed=0, size=0.2):
 
 
 def every_formula(shape):
-    return [Additive.from_pattern(noise(shape)), *(make_formula(name, shape) for name in formula_names())]
+    return [Additive.from_pattern(noise(shape)), *(make_formula(name, shape) for name in formulas())]
 
 
 def levels(shape, count=5, seed=0):

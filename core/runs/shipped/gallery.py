@@ -155,15 +155,14 @@ def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
 
 
 def _spec(sketch: Sketch, data_root: Path | None) -> RunSpec:
-    from core.attacks.triggers import formula_names, make_formula, make_preset
+    from core.attacks.triggers import make_trigger
     from core.datasets import fingerprint, load_dataset
     from core.training.spec import make_spec
 
-    make = make_formula if sketch.trigger in formula_names() else make_preset
     return make_spec(
         dataset=sketch.dataset,
         fingerprint=fingerprint(sketch.dataset, data_root),
-        trigger=make(sketch.trigger, load_dataset(sketch.dataset, data_root).shape),
+        trigger=make_trigger(sketch.trigger, load_dataset(sketch.dataset, data_root).shape),
         target=TARGETS[sketch.dataset],
         rate=sketch.rate,
         architecture=ARCHITECTURE,
