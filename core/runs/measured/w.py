@@ -13,7 +13,7 @@ import numpy as np
 
 from core.attacks.attack import Attack
 from core.errors import InputError
-from core.files import whole_file
+from core.files import whole_file, write_json
 from core.identity import content_hash
 from core.instruments.estimators import (
     Interval,
@@ -27,7 +27,7 @@ from core.instruments.estimators import (
 from core.instruments.noise import Noise
 from core.instruments.statistics import Proportion, probability_lower, wilcoxon_paired
 from core.runs.measured.spec import MeasureSpec, measure_spec_under
-from core.runs.run import Run, write_json
+from core.runs.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -185,7 +185,7 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
         return stored
     dataset = _test_images_of(run, data_root)
     spec.attack.check(dataset)
-    measurement = measure_model(run.predictor(), dataset, spec)
+    measurement = measure_model(run.finished().predictor(), dataset, spec)
     store_measurement(run, measurement)
     return measurement
 
@@ -319,8 +319,9 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     """
     from core.instruments.evaluation import Success, attack_success
 
-    result, own = run.result, run.spec.attack
-    if result and result.attack_success_rate and own is not None and own.identity == attack.identity:
+    done, own = run.finished(), run.spec.attack
+    result = done.result
+    if result.attack_success_rate and own is not None and own.identity == attack.identity:
         return Success(result.attack_success_rate, result.attack_success_rate_others)
     path = run.path / "measures" / f"success-{content_hash(attack.identity)}.json"
     with contextlib.suppress(Exception):  # missing, or damaged in whatever way: then it is made again
@@ -328,7 +329,7 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
         return Success(Proportion(**stored["rate"]), Proportion(**stored["others"]) if stored["others"] else None)
     dataset = _test_images_of(run, data_root)
     attack.check(dataset)
-    success = attack_success(run.predictor(), dataset.test, attack, len(dataset.classes))
+    success = attack_success(done.predictor(), dataset.test, attack, len(dataset.classes))
     with contextlib.suppress(OSError):  # a run that is only lent to us
         path.parent.mkdir(exist_ok=True)
         write_json(path, asdict(success))
