@@ -23,6 +23,7 @@ from core.instruments.estimators import (
     mean_interval_monte_carlo,
     mean_interval_sampling,
 )
+from core.instruments.noise import Noise
 from core.instruments.statistics import Proportion, probability_lower, wilcoxon_paired
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
@@ -250,16 +251,7 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
     def more(side: Side, images: Tensor, places: np.ndarray) -> Side:
         if not len(places):
             return side
-        votes = predictor.votes(
-            images,
-            places.tolist(),
-            spec.sigma,
-            spec.draws - first,
-            spec.seed,
-            first=first,
-            clamp=spec.clamp,
-            where=_noisy_pixels(spec, images),
-        )
+        votes = predictor.votes(images, _noise(spec, images, places).part(first, spec.draws))
         return replace(side, votes=side.votes + votes.numpy())
 
     images = to_unit(test.images[before.chosen])
@@ -276,17 +268,18 @@ def _side(predictor: Predictor, images: Tensor, places: np.ndarray, spec: Measur
     if not len(places):
         nothing = np.zeros(0)
         return Side(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing, spec.estimator)
-    votes = predictor.votes(
-        images, places.tolist(), spec.sigma, spec.draws, spec.seed, clamp=spec.clamp, where=_noisy_pixels(spec, images)
-    )
+    votes = predictor.votes(images, _noise(spec, images, places))
     probabilities = predictor.logits(images).double().softmax(1)
     first, second = probabilities.topk(2, dim=1).values.T
     return Side(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy(), spec.estimator)
 
 
-def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> Tensor | None:
-    import torch
+def _noise(spec: MeasureSpec, images: Tensor, places: np.ndarray) -> Noise:
+    where = _noisy_pixels(spec, images)
+    return Noise(spec.sigma, spec.draws, spec.seed, places, clamp=spec.clamp, where=where)
 
+
+def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> np.ndarray | None:
     if spec.noise == "everywhere":
         return None
     if spec.attack.random_place:
@@ -300,7 +293,7 @@ def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> Tensor | None:
             "This trigger covers the whole image, so no pixel is left for noise beside it: measure it with noise "
             "everywhere."
         )
-    return torch.from_numpy(~covered)
+    return ~covered
 
 
 def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> np.ndarray:
