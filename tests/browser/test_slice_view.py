@@ -299,7 +299,7 @@ def open_panel(page: Page, address: str) -> None:
 @pytest.mark.soak
 def test_a_click_selects_in_both_runs_and_the_link_restores_it(open_window, panel_address, poisoned):
     data = load_dataset("digits")
-    images = spanning_images(PlaneChoice("class"), data, 5, poisoned.spec.trigger)
+    images = spanning_images(PlaneChoice("class"), data, 5, poisoned.trigger)
     plane = slice_plane(poisoned.predictor(), images.origin, images.toward, images.across, LABELS_SIDE)
     x, y = plane.x[105], plane.y[70]
 
