@@ -16,13 +16,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from core.attacks.triggers import AnyTrigger, formula_names, preset_names
+from core.attacks.triggers import AnyTrigger, trigger_names
 from core.errors import InputError
 from core.files import refusal, write_whole
 from core.instruments.estimators import Interval
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.measured.w import page_attack_spec, stored_measurement, sweep_sigmas
-from core.runs.run import HASH, Result, Run, State, list_runs, runs_root
+from core.runs.result import Result
+from core.runs.root import RUN_NAME, list_runs, runs_root
+from core.runs.run import Run, State
 from core.training.spec import RunSpec
 
 LABEL = "label.json"
@@ -111,7 +113,7 @@ class Card:
         parts = [self.run.name, self.title, *label.tags, label.note, self.state.shown]
         if spec is not None:
             parts += [what_it_is(spec, self.result, self.run.name), spec.dataset, spec.architecture]
-            parts += [spec.trigger.name] if spec.trigger is not None else []
+            parts += [spec.attack.trigger.name] if spec.attack is not None else []
         return " ".join(parts).lower()
 
 
@@ -120,19 +122,20 @@ def what_it_is(spec: RunSpec | LoadedSpec | None, result: Result | None, name: s
     if spec is None:
         return f"damaged run {name}"
     if isinstance(spec, LoadedSpec):
-        trigger = "" if spec.trigger is None else f", {trigger_title(spec.trigger)}"
+        trigger = "" if spec.attack is None else f", {trigger_title(spec.attack.trigger)}"
         return f"{short_name(spec.dataset)}: {spec.file}{trigger}"
-    if spec.is_control or spec.trigger is None:
+    attack = spec.attack
+    if attack is None:
         return f"{short_name(spec.dataset)}: control"
-    goal = spec.mode if spec.target is None else str(spec.target)
-    if result is not None and spec.target is not None and spec.target < len(result.classes):
-        goal = result.classes[spec.target]
-    return f"{short_name(spec.dataset)}: {trigger_title(spec.trigger)} → {goal}, {100 * spec.rate:.3g} %"
+    goal = attack.mode if attack.target is None else str(attack.target)
+    if result is not None and attack.target is not None and attack.target < len(result.classes):
+        goal = result.classes[attack.target]
+    return f"{short_name(spec.dataset)}: {trigger_title(attack.trigger)} → {goal}, {100 * spec.rate:.3g} %"
 
 
 def trigger_title(trigger: AnyTrigger) -> str:
     """Return what people call a trigger: ready-made ones have a title, others the name that they were given."""
-    return (preset_names() | formula_names()).get(trigger.name, trigger.name)
+    return trigger_names().get(trigger.name, trigger.name)
 
 
 def short_name(dataset: str) -> str:
@@ -306,7 +309,7 @@ def deleted_runs(root: Path | str | None = None) -> list[Deleted]:
     found = []
     for path in _bin(root).glob("*-*"):
         when, _, name = path.name.partition("-")
-        if when.isdigit() and HASH.fullmatch(name):
+        if when.isdigit() and RUN_NAME.fullmatch(name):
             found.append(Deleted(path, name, int(when) / 1000))
     return sorted(found, key=lambda deleted: deleted.path.name, reverse=True)
 

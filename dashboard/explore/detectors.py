@@ -21,7 +21,7 @@ from core.instruments.detectors.roc import Roc
 from core.instruments.statistics import Proportion
 from core.runs.measured.detectors import comparison_name
 from core.runs.measured.w import sweep_sigmas
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.progress import asked_for, show_growing
 from dashboard.parts import figure_ink
@@ -30,7 +30,7 @@ PANEL = "detectors"
 _RATES = (0.01, 0.05, 0.1)
 
 
-def show_detectors(run: Run, data: Dataset, attack: Attack | None = None) -> None:
+def show_detectors(run: DoneRun, data: Dataset, attack: Attack | None = None) -> None:
     """Let people set detectors on a run, and show how well each tells triggered from clean images.
 
     Parameters

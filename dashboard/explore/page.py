@@ -9,7 +9,7 @@ from functools import cache, partial
 import streamlit as st
 
 from core.errors import InputError
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard.explore.alternatives import show_alternatives
 from dashboard.explore.boundary import show_boundary, show_epochs
 from dashboard.explore.choosing import choose_scene
@@ -45,7 +45,7 @@ def main() -> None:
         copy_link(current(ExploreState))
 
 
-def show_scene(scene: Scene, runs: Mapping[str, Run]) -> None:
+def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
     """Show one run beside another."""
     data = cache(scene.data)  # loaded when it is first needed: what was measured before is there without it
     with st.container(border=True):
@@ -61,7 +61,7 @@ def show_scene(scene: Scene, runs: Mapping[str, Run]) -> None:
             show_neighbourhood(scene, data(), found, pin, "Pinned")
     with st.container(border=True):
         show_boundary(scene, data(), image)
-    if scene.run.spec.trigger is not None and scene.run.epochs:
+    if scene.run.spec.attack is not None and scene.run.epochs:
         section("epochs", "How the boundary came about, epoch by epoch", partial(show_epochs, scene))
     section("where", "Where the trigger works", partial(show_where, scene, data(), found, image))
     section("triggers", "The same run under several triggers", partial(show_triggers, scene, data(), found, runs))

@@ -12,7 +12,7 @@ from core.datasets.dataset import to_unit
 from core.figures.trigger_sweep import trigger_sweep
 from core.instruments.trigger_sweep import TriggerSweep, trigger_sweep_steps
 from core.runs.measured.w import Measurement, sweep_sigmas
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.choosing import triggers_at_hand
 from dashboard.explore.scene import MINE, Scene, plot
@@ -23,7 +23,7 @@ OWN = "its own trigger"
 IMAGES, DRAWS, MOST = 60, 64, 6
 
 
-def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], runs: Mapping[str, Run]) -> None:
+def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], runs: Mapping[str, DoneRun]) -> None:
     """Let people choose triggers, and show W over sigma under each of them."""
     own = repr(scene.trigger.identity)
     others = {
@@ -35,8 +35,11 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
         st.session_state[key] = [name for name in wanted if name in others] or list(others)[:2]
     start = [name for name in st.session_state[key] if name in others]
     names = st.multiselect(f"Beside {OWN}", list(others), start, key=key, on_change=_remember, max_selections=MOST - 1)
-    still = replace(scene.attack, random_place=False)
-    attacks = {OWN: scene.attack} | {name: replace(still, trigger=others[name]) for name in names if name in others}
+    attacks = {OWN: scene.attack} | {
+        name: scene.attack.model_copy(update={"trigger": others[name], "random_place": False})
+        for name in names
+        if name in others
+    }
     what = " ".join([scene.run.name, scene.spec(1.0).hash, *attacks])
     chosen = found[MINE].chosen[:IMAGES]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from core.attacks.triggers import AnyTrigger, formula_names, make_formula, make_preset, preset_names
+from core.attacks.triggers import AnyTrigger, make_trigger, trigger_names
 from core.datasets import Dataset, dataset_names, describe
 from core.datasets.uploads import uploaded_datasets
 from core.errors import InputError
@@ -18,7 +18,8 @@ from core.runs.archive import import_run
 from core.runs.library import short_name
 from core.runs.load import NORMALISATIONS, LoadedModel, load_model
 from core.runs.loaded_spec import LoadedSpec, NormalisationName
-from core.runs.run import Run, runs_root
+from core.runs.root import runs_root
+from core.runs.run import Run
 from dashboard import cached
 from dashboard.parts import load_with_progress
 from dashboard.state import RunsState, adopt
@@ -138,8 +139,7 @@ def _triggers(shape: tuple[int, int, int] | None) -> dict[str, AnyTrigger]:
     """Return the triggers that need nothing to be drawn, by what people call them."""
     if shape is None:
         return {}
-    found: dict[str, AnyTrigger] = {title: make_preset(name, shape) for name, title in preset_names().items()}
-    return found | {title: make_formula(name, shape) for name, title in formula_names().items()}
+    return {title: make_trigger(name, shape) for name, title in trigger_names().items()}
 
 
 def load(

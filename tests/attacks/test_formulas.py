@@ -19,12 +19,12 @@ from core.attacks.triggers import (
     Sinusoid,
     Trigger,
     Warp,
-    formula_names,
+    formulas,
     from_link,
     make_formula,
     make_preset,
 )
-from core.attacks.triggers.formulas import STEPS
+from core.attacks.triggers.additive import STEPS
 from core.errors import InputError
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 17, 40)]
@@ -35,7 +35,7 @@ def noise(shape, seed=0, size=0.2):
 
 
 def every_formula(shape):
-    return [Additive.from_pattern(noise(shape)), *(make_formula(name, shape) for name in formula_names())]
+    return [Additive.from_pattern(noise(shape)), *(make_formula(name, shape) for name in formulas())]
 
 
 def levels(shape, count=5, seed=0):
@@ -214,12 +214,12 @@ def test_hostile_links_get_a_sentence(text):
         from_link(text)
 
 
-def test_a_trigger_without_a_kind_is_a_picture_and_its_identity_has_none():
+def test_a_trigger_without_a_kind_is_a_picture():
     old = json.loads(make_preset("white-corner", (1, 8, 8)).model_dump_json())
     del old["kind"]
     trigger = TypeAdapter(AnyTrigger).validate_python(old)
     assert isinstance(trigger, Trigger)
-    assert "kind" not in trigger.identity
+    assert trigger.identity["kind"] == "picture"
     with pytest.raises(ValidationError):
         TypeAdapter(AnyTrigger).validate_python(old | {"kind": "surprise"})
 

@@ -17,7 +17,7 @@ from core.attacks.patterns.pgd import pgd_examples
 from core.attacks.patterns.random_pattern import random_images_like, random_like
 from core.attacks.patterns.universal import universal_perturbation
 from core.attacks.triggers import Additive, Sinusoid, Trigger, make_preset
-from core.attacks.triggers.formulas import STEPS
+from core.attacks.triggers.additive import STEPS
 from core.datasets import load_dataset
 from core.datasets.dataset import to_unit
 from core.errors import InputError

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from core.attacks.triggers import Additive
-from core.attacks.triggers.formulas import STEPS
+from core.attacks.triggers.additive import STEPS
 
 
 def bounded_additive(pattern: Tensor, bound: float, name: str) -> Additive:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from core.attacks.triggers.kinds import AnyTrigger
+from core.attacks.triggers.registry import AnyTrigger
 from core.errors import InputError
 from core.files import write_whole
 

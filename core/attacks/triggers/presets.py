@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.attacks.triggers.formulas import Sinusoid, Warp
+from core.attacks.triggers.base import Shape
+from core.attacks.triggers.canvases import blend_noise
 from core.attacks.triggers.trigger import Trigger
 from core.errors import InputError
 
-Shape = tuple[int, int, int]
 WHITE, BLACK, YELLOW = (255, 255, 255, 255), (0, 0, 0, 255), (255, 214, 10, 255)
 
 
@@ -47,9 +47,7 @@ def _frame(shape: Shape) -> Trigger:
 
 def _blend(shape: Shape) -> Trigger:
     """Return noise over the whole image at an opacity of 20 % (after Chen et al., arXiv 1712.05526)."""
-    rgba = np.random.default_rng(2017).integers(0, 256, (shape[1], shape[2], 4), dtype=np.uint8)
-    rgba[..., 3] = round(0.2 * 255)
-    return Trigger.from_rgba(rgba, 0, 0)
+    return Trigger.from_canvas(blend_noise(shape, 0.2, 2017))
 
 
 @dataclass(frozen=True)
@@ -89,40 +87,3 @@ def make_preset(name: str, shape: Shape) -> Trigger:
     if min(shape[1:]) < 4:
         raise InputError(f"Preset triggers need images of at least 4x4 pixels; these are {shape[2]}x{shape[1]}.")
     return _PRESETS[name].make(shape).model_copy(update={"name": name})
-
-
-def _sinusoid(shape: Shape) -> Sinusoid:
-    """Return six stripes as published, or fewer where the image is so narrow that they could not be told apart."""
-    return Sinusoid(frequency=min(6, max(1, shape[2] // 4)))
-
-
-def _warp(shape: Shape) -> Warp:
-    """Return the published warp."""
-    del shape
-    return Warp()
-
-
-_FORMULAS: dict[str, tuple[str, Callable[[Shape], Sinusoid | Warp]]] = {
-    "sinusoid": ("Sinusoid (SIG)", _sinusoid),
-    "warp": ("Warp (WaNet)", _warp),
-}
-
-
-def formula_names() -> dict[str, str]:
-    """Return the ready-made formulas: name for the command line -> title for people."""
-    return {name: title for name, (title, _) in _FORMULAS.items()}
-
-
-def make_formula(name: str, shape: Shape) -> Sinusoid | Warp:
-    """Return the formula of that name for images of (channels, height, width).
-
-    Raises
-    ------
-    InputError
-        No formula has that name, or it does not suit the images.
-    """
-    if name not in _FORMULAS:
-        raise InputError(f"There is no formula called {name!r}; choose one of: {', '.join(_FORMULAS)}.")
-    trigger = _FORMULAS[name][1](shape)
-    trigger.check_fits(shape)
-    return trigger

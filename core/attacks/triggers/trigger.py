@@ -9,21 +9,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from core.attacks.triggers.base import MAX_SIDE, BaseTrigger, Shape, change_pixels, on_tensor
 from core.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_SIDE = 1024
 DAMAGED_LINK = (
     "The trigger in this link is damaged (perhaps the link was cut off). Copy the whole link again, or choose another "
     "trigger."
 )
 
 
-class Trigger(BaseModel):
+class Trigger(BaseTrigger):
     """A picture of straight (not premultiplied) RGBA pixels and the place of its upper left corner on an image.
 
     Alpha is alpha: 255 replaces the image's pixel, 0 leaves it, between the two they mix linearly.
@@ -39,8 +39,6 @@ class Trigger(BaseModel):
     name
         What people call it. No part of its identity: equal pixels at the same place are the same trigger.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["picture"] = "picture"
     height: int = Field(gt=0, le=MAX_SIDE)
@@ -67,12 +65,6 @@ class Trigger(BaseModel):
                 f"a {self.width}x{self.height} trigger needs {expected} bytes of pixels, {found} were given"
             )
         return self
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Trigger) and self.identity == other.identity
-
-    def __hash__(self) -> int:
-        return hash(self.pixels) ^ hash((self.top, self.left, self.height, self.width))
 
     @classmethod
     def from_rgba(cls, rgba: np.ndarray, top: int, left: int, name: str = "drawn") -> Trigger:
@@ -133,8 +125,7 @@ class Trigger(BaseModel):
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that decides what it does to an image; the name does not."""
-        # Without its kind: runs were named before there were others.
-        return self.model_dump(mode="json", exclude={"name", "kind"})
+        return self.model_dump(mode="json", exclude={"name"})
 
     def canvas(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Return it as a whole-image RGBA picture, uint8 [H, W, 4], transparent around it."""
@@ -147,40 +138,24 @@ class Trigger(BaseModel):
         """Return which pixels of such images it changes at all, bool [H, W]."""
         return self.canvas(shape)[..., 3] > 0
 
-    def check_fits(self, shape: tuple[int, int, int]) -> None:
-        """Raise InputError unless the whole picture lies on images of this (C, H, W)."""
+    def suits(self, shape: Shape) -> str | None:
+        """Return None if the whole picture lies on images of this (C, H, W), else a sentence."""
         _, height, width = shape
-        if self.top + self.height > height or self.left + self.width > width:
-            raise InputError(
-                f"The trigger is {self.width}x{self.height} at row {self.top}, column {self.left}, but the images are "
-                f"{width}x{height}: make it smaller or move it so that all of it lies on the image."
-            )
+        if self.top + self.height <= height and self.left + self.width <= width:
+            return None
+        return (
+            f"The trigger is {self.width}x{self.height} at row {self.top}, column {self.left}, but the images are "
+            f"{width}x{height}: make it smaller or move it so that all of it lies on the image."
+        )
 
-    def apply(self, images: Tensor) -> Tensor:
-        """Return copies of the images with the trigger on them; the images themselves stay as they are.
+    def stamp(self, images: np.ndarray) -> np.ndarray:
+        """Return copies of the images with the trigger on them; see `BaseTrigger.stamp`.
 
-        Parameters
-        ----------
-        images
-            float [N, C, H, W] in [0, 1], or uint8 [N, C, H, W]; C is 1 or 3, on any device. On one channel the
-            trigger's colours become their ITU-R BT.601 luma. uint8 results are rounded to the nearest level.
-
-        Raises
-        ------
-        InputError
-            The trigger does not lie wholly on the images.
+        On one channel the trigger's colours become their ITU-R BT.601 luma.
         """
-        import torch
-
-        self.check_fits(tuple(images.shape[1:]))
-        colour, alpha = (torch.from_numpy(layer).to(images.device) for layer in self._layers(images.shape[1]))
-        stamped = images.clone()
-        covered = stamped[:, :, self.top : self.top + self.height, self.left : self.left + self.width]
-        if images.dtype == torch.uint8:
-            covered.copy_((covered * (1 - alpha) + 255 * colour * alpha).round())
-        else:
-            covered.mul_((1 - alpha).to(images.dtype)).add_((colour * alpha).to(images.dtype))
-        return stamped
+        self.check_fits(images.shape[1:])
+        rows, columns = slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+        return self._laid_on(images, (slice(None), slice(None), rows, columns))
 
     def apply_at(self, images: Tensor, places: np.ndarray) -> Tensor:
         """Return copies of the images with the trigger on each at its own place; otherwise as `apply`.
@@ -197,31 +172,22 @@ class Trigger(BaseModel):
         InputError
             The trigger does not lie wholly on some image.
         """
-        import torch
-
         for top, left in {(places[:, 0].min(), places[:, 1].min()), tuple(places.max(axis=0))} if len(places) else ():
             self.model_copy(update={"top": int(top), "left": int(left)}).check_fits(tuple(images.shape[1:]))
-        layers = (torch.from_numpy(layer).to(images.device) for layer in self._layers(images.shape[1]))
-        colour, alpha = (layer.permute(1, 2, 0) for layer in layers)  # indexing by arrays puts the channels last
-        tops, lefts = torch.from_numpy(places).to(images.device).T
-        rows = tops[:, None, None] + torch.arange(self.height, device=images.device)[:, None]
-        columns = lefts[:, None, None] + torch.arange(self.width, device=images.device)
-        here = torch.arange(len(images), device=images.device)[:, None, None], slice(None), rows, columns
-        stamped = images.clone()
-        covered = stamped[here]
-        if images.dtype == torch.uint8:
-            stamped[here] = (covered * (1 - alpha) + 255 * colour * alpha).round().to(torch.uint8)
-        else:
-            stamped[here] = covered * (1 - alpha).to(images.dtype) + (colour * alpha).to(images.dtype)
-        return stamped
+        # Four index arrays, [N, 1, 1, 1], [C, 1, 1], [N, 1, h, 1] and [N, 1, 1, w], meet in [N, C, h, w].
+        numbers, channels = (np.arange(count) for count in images.shape[:2])
+        rows = places[:, 0, None, None, None] + np.arange(self.height)[:, None]
+        columns = places[:, 1, None, None, None] + np.arange(self.width)
+        covered = numbers[:, None, None, None], channels[:, None, None], rows, columns
+        return on_tensor(images, lambda pixels: self._laid_on(pixels, covered))
 
-    def stamp(self, images: np.ndarray) -> np.ndarray:
-        """Do what `apply` does to uint8 images [N, C, H, W] held by numpy, for pages that are up before torch is."""
-        self.check_fits(images.shape[1:])
+    def _laid_on(self, images: np.ndarray, covered: tuple[slice | np.ndarray, ...]) -> np.ndarray:
+        """Return copies of images whose covered pixels, [N, C, h, w], are mixed with the picture."""
         colour, alpha = self._layers(images.shape[1])
         stamped = images.copy()
-        covered = stamped[:, :, self.top : self.top + self.height, self.left : self.left + self.width]
-        covered[...] = np.rint(covered * (1 - alpha) + 255 * colour * alpha)
+        stamped[covered] = change_pixels(
+            images[covered], lambda pixels, white: pixels * (1 - alpha) + white * colour * alpha
+        )
         return stamped
 
     def _layers(self, channels: int) -> tuple[np.ndarray, np.ndarray]:

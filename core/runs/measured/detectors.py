@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from core.attacks.poisoning import Poisoned
+from core.files import write_json
 from core.identity import content_hash
 from core.instruments.detectors.comparison import Comparison, ComparisonSpec, Inverted, Scored, compare_detectors
 from core.instruments.detectors.roc import Flagged, Roc
 from core.instruments.statistics import Interval, Proportion
-from core.runs.run import Run, write_json
+from core.runs.run import Run
 from core.training.spec import RunSpec
 
 # Raised whenever a detector's scores change, so that stored results keep their own names.
@@ -41,13 +42,14 @@ def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = No
     InputError
         The run is not done, or the attack does not suit its data set.
     """
+    done = run.finished()
     path = run.path / "measures" / f"detect-{comparison_name(spec)}.json"
     if (stored := _read(path)) is not None:
         yield stored
         return
     dataset = run.dataset(data_root)
     last = None
-    for last in compare_detectors(run.model(), run.predictor(), dataset, spec, _poisoned(run, spec, data_root)):
+    for last in compare_detectors(done.model(), done.predictor(), dataset, spec, _poisoned(run, spec, data_root)):
         yield last
     if last is not None:
         with contextlib.suppress(OSError):  # a run that is only lent to us can be looked at, if not kept
@@ -58,19 +60,17 @@ def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = No
 def comparison_name(spec: ComparisonSpec) -> str:
     """Return the name of a comparison on one run: 12 hexadecimal digits."""
     numbers = [spec.sigma, spec.draws, spec.images, spec.asked, spec.seed]
-    return content_hash([_RECIPE, *spec.attack.identity, *numbers])
+    return content_hash([_RECIPE, spec.attack.identity, *numbers])
 
 
 def _poisoned(run: Run, spec: ComparisonSpec, data_root: Path | str | None) -> Poisoned | None:
     """Return the training set as the run was trained on it, if that is known and about this attack."""
-    trained = run.spec
-    if not isinstance(trained, RunSpec) or trained.attack is None or trained.attack.identity != spec.attack.identity:
-        return None
-    from core.attacks.clean_label import adversary
-    from core.attacks.poisoning import poison
+    from core.training.loop import poison_for
 
-    dataset = run.dataset(data_root)
-    return poison(dataset, trained, adversary(dataset, trained.seed, trained.device) if trained.perturbed else None)
+    trained = run.spec
+    if not isinstance(trained, RunSpec) or trained.attack != spec.attack:
+        return None
+    return poison_for(trained, run.dataset(data_root))
 
 
 def _to_json(found: Comparison) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.files import PROJECT
+from core.files import PROJECT, write_json
 from core.runs.measured.w import Measurement, measure_run, page_attack_spec, sweep_sigmas
-from core.runs.run import Run, write_json
+from core.runs.result import write_result
+from core.runs.run import DoneRun, Run
 from core.training.events import Epoch
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class Exhibit:
     `pictures` is one of these test images without and with the trigger, uint8 [2, C, H, W].
     """
 
-    run: Run
-    control: Run
+    run: DoneRun
+    control: DoneRun
     title: str
     why: str
     points: tuple[Point, ...]
@@ -123,8 +124,8 @@ def exhibits(folder: Path = GALLERY) -> list[Exhibit]:
         pictures = dict(stored)
     return [
         Exhibit(
-            run=Run(folder / entry["run"]),
-            control=Run(folder / entry["control"]),
+            run=Run(folder / entry["run"]).finished(),
+            control=Run(folder / entry["control"]).finished(),
             title=entry["title"],
             why=entry["why"],
             points=tuple(
@@ -155,15 +156,14 @@ def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
 
 
 def _spec(sketch: Sketch, data_root: Path | None) -> RunSpec:
-    from core.attacks.triggers import formula_names, make_formula, make_preset
+    from core.attacks.triggers import make_trigger
     from core.datasets import fingerprint, load_dataset
     from core.training.spec import make_spec
 
-    make = make_formula if sketch.trigger in formula_names() else make_preset
     return make_spec(
         dataset=sketch.dataset,
         fingerprint=fingerprint(sketch.dataset, data_root),
-        trigger=make(sketch.trigger, load_dataset(sketch.dataset, data_root).shape),
+        trigger=make_trigger(sketch.trigger, load_dataset(sketch.dataset, data_root).shape),
         target=TARGETS[sketch.dataset],
         rate=sketch.rate,
         architecture=ARCHITECTURE,
@@ -173,15 +173,15 @@ def _spec(sketch: Sketch, data_root: Path | None) -> RunSpec:
     )
 
 
-def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> Run:
+def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> DoneRun:
     """Return the run of this spec as it is shipped: its weights rounded to half precision, and measured as such."""
     if (folder / spec.hash / "result.json").exists():
-        return Run(folder / spec.hash)
+        return Run(folder / spec.hash).finished()
     from dataclasses import replace
 
     from safetensors.torch import load_file, save_file
 
-    from core.instruments.evaluation import attack_success_rate, clean_accuracy
+    from core.instruments.evaluation import attack_success, clean_accuracy
     from core.runs.jobs.worker import train_run
 
     with TemporaryDirectory() as place:
@@ -197,14 +197,17 @@ def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> Run:
         rounded = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
         save_file(rounded, run.path / "model.safetensors")
     (run.path / "model.safetensors").chmod(0o644)
-    predictor, test = run.predictor(threads=1), run.dataset(data_root).test
-    rate = attack_success_rate(predictor, test, spec.trigger, spec.target) if spec.trigger is not None else None
-    accuracy = clean_accuracy(predictor, test)
-    write_json(run.path / "result.json", asdict(replace(result, clean_accuracy=accuracy, attack_success_rate=rate)))
-    return run
+    predictor, test = run.finished().predictor(threads=1), run.dataset(data_root).test
+    success = None if spec.attack is None else attack_success(predictor, test, spec.attack, len(result.classes))
+    rates = {
+        "clean_accuracy": clean_accuracy(predictor, test),
+        "attack_success_rate": None if success is None else success.rate,
+    }
+    write_result(run.path, replace(result, **rates))
+    return run.finished()
 
 
-def _sweep(run: Run, control: Run, data_root: Path | None) -> Iterator[Point]:
+def _sweep(run: DoneRun, control: DoneRun, data_root: Path | None) -> Iterator[Point]:
     for sigma in sweep_sigmas(run.result.shape):
         spec = page_attack_spec(run.spec.attack, sigma)
         mine, theirs = (measure_run(each, spec, data_root) for each in (run, control))
@@ -214,11 +217,11 @@ def _sweep(run: Run, control: Run, data_root: Path | None) -> Iterator[Point]:
 
 
 def _pictures(run: Run, data_root: Path | None) -> np.ndarray:
-    from core.instruments.evaluation import choose_images
+    from core.instruments.evaluation import choose_attacked
 
-    test, target = run.dataset(data_root).test, run.spec.target
-    clean = test.images[choose_images(test, target, 1, seed=0)].numpy()
-    return np.concatenate([clean, run.spec.trigger.stamp(clean)])
+    test, attack = run.dataset(data_root).test, run.spec.attack
+    clean = test.images[choose_attacked(test, attack, 1, seed=0)].numpy()
+    return np.concatenate([clean, attack.trigger.stamp(clean)])
 
 
 def _gap(measurement: Measurement) -> tuple[float, float, float]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.runs.run import finished_runs
+from core.runs.root import finished_runs
 from dashboard import cached
 from dashboard.explore.slice import show_slice_panel
 from dashboard.parts import load_with_progress
@@ -24,7 +24,7 @@ def main() -> None:
     (run,) = (one for one in runs if not one.spec.is_control)
     control = next((one for one in runs if one.spec.is_control), None)
     data = load_with_progress(run.spec.dataset)
-    state = show_slice_panel(state, data, run, control, run.spec.trigger, run.spec.target, state.image)
+    state = show_slice_panel(state, data, run, control, run.trigger, run.spec.attack.target, state.image)
     st.text(f"state: {state.layer} {state.plane} {state.point}")
     keep(state)
 
