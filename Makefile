@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell $(name) -c 'import sys; (3,11) <= sys.version_info[:2] <= (3,13) and print("$(name)")' 2>/dev/null)))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-.PHONY: run test soak timings screenshots lint clean
+.PHONY: run test soak timings screenshots lint lint-scripts clean
 
 run: $(VENV)/.installed
 	@echo "Triggerscope: http://127.0.0.1:8501  (Ctrl-C stops it)"
@@ -13,10 +13,18 @@ test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/browser
 	$(BIN)/python -m pytest tests/browser
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev lint-scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+# The types of the components' scripts.
+lint-scripts:
+	@if command -v npx >/dev/null; then \
+	  npx --yes --package typescript@5.9.3 tsc --project jsconfig.json; \
+	else \
+	  echo "The scripts in dashboard/components were not checked, because npx is not on the PATH. Install Node.js to check them."; \
+	fi
 
 # What takes longer than `make test` may.
 soak: $(VENV)/.installed-dev

@@ -15,7 +15,7 @@ _HOMES = {
     "RunSpec": "core.training.spec",
     "MeasureSpec": "core.training.spec",
     "train_run": "core.runs.jobs.worker",
-    "load_run": "core.runs.run",
+    "load_run": "core.runs.root",
     "measure_run": "core.runs.measured.w",
     "measure_smoothness": "core.instruments.smoothness",
     "sweep_sigma": "core.instruments.smoothness",

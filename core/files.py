@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.errors import InputError
 
@@ -48,6 +49,11 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is at hand in one piece; see `whole_file`."""
     with whole_file(path) as file:
         file.write(content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file in one piece; see `whole_file`."""
+    write_whole(path, json.dumps(content, indent=1).encode())
 
 
 def newest_first(paths: Iterable[Path]) -> list[Path]:

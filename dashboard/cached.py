@@ -16,7 +16,8 @@ from core.instruments.poster import COPIES, DRAWS, RESOLUTION
 from core.runs.jobs.queue import Jobs
 from core.runs.measured.spec import MeasureSpec
 from core.runs.measured.w import Measurement, measure_model, measure_run, store_measurement, stored_measurement
-from core.runs.run import Run, runs_root
+from core.runs.root import runs_root
+from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLE_NAMES, Example, load_example
 from dashboard.growing import Growing
 
@@ -118,7 +119,7 @@ def data_to_look_at(name: str, fingerprint: str, progress: Report | None = None)
 def predictor(path: Path) -> Predictor:
     """Return a done run's predictor; a run's path names its content."""
     warm_torch().join()
-    return Run(path).predictor()
+    return Run(path).finished().predictor()
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -14,7 +14,8 @@ import streamlit as st
 from core.datasets import Dataset, fingerprint
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, class_colour
 from core.runs.library import read_label, what_it_is
-from core.runs.run import Run, finished_runs
+from core.runs.root import finished_runs
+from core.runs.run import DoneRun, Run
 from core.runs.shipped.examples import EXAMPLES
 from core.runs.shipped.gallery import GALLERY
 from core.training.events import Epoch
@@ -189,7 +190,7 @@ def _css_dash(curve: Curve) -> str:
     return {1: "solid", 6: "dashed", 2: "dotted"}[curve.dash[0]]
 
 
-def runs_to_look_at() -> list[Run]:
+def runs_to_look_at() -> list[DoneRun]:
     """Return the finished runs of this machine, newest first, and the shipped examples after them."""
     return [*finished_runs(cached.jobs().root), *finished_runs(EXAMPLES), *finished_runs(GALLERY)]
 

@@ -16,7 +16,8 @@ from core.attacks.triggers.library import TriggerLibrary
 from core.files import newest_first, refusal, whole_file, write_whole
 from core.runs.measured.patterns import PatternFinding, _write
 from core.runs.measured.w import page_measure_spec, store_measurement, stored_measurement
-from core.runs.run import Run, root_refusal
+from core.runs.root import root_refusal
+from core.runs.run import Run
 from core.studies.tables import write_tables
 from tests.runs.test_measured_w import made_up
 from tests.studies.test_claims import table

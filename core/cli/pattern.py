@@ -10,7 +10,7 @@ import typer
 
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
 from core.cli.output import say, say_json, share_bar
-from core.cli.reading import read_trigger, result_or_fail
+from core.cli.reading import read_trigger
 
 if TYPE_CHECKING:
     from core.instruments.pattern_effect import Effect
@@ -36,10 +36,10 @@ def pattern_command(
     from core.attacks.patterns import PatternSpec
     from core.instruments.smoothness import suggested_sigma
     from core.runs.measured.patterns import EffectSpec, measure_pattern
-    from core.runs.run import load_run
+    from core.runs.root import load_run
 
-    found = load_run(run, runs)
-    result = result_or_fail(found)
+    found = load_run(run, runs).finished()
+    result = found.result
     attack = read_trigger(trigger, place, result.shape) if trigger else found.spec.trigger
     noise = suggested_sigma(result.shape) if sigma is None else sigma
     spec = EffectSpec(PatternSpec(kind, bound, noise, target, attack, seed), noise, draws, images)

@@ -10,7 +10,7 @@ from core.errors import InputError
 if TYPE_CHECKING:
     from core.attacks.attack import Attack
     from core.attacks.triggers import AnyTrigger
-    from core.runs.run import Result, Run
+    from core.runs.run import DoneRun
 
 
 def image_shape(dataset: str, data_root: Path | None) -> tuple[int, int, int]:
@@ -56,32 +56,19 @@ def _row_and_column(place: str) -> tuple[int, int]:
 
 def run_and_attack(
     run: str, trigger: str | None, place: str | None, target: int | None, root: Path | None
-) -> tuple[Run, Attack]:
+) -> tuple[DoneRun, Attack]:
     """Return the run and the attack to measure it with: its own, or another trigger or target, all to one."""
     from core.attacks.attack import Attack
-    from core.runs.run import load_run
+    from core.runs.root import load_run
 
-    found = load_run(run, root)
-    result = result_or_fail(found)
+    found = load_run(run, root).finished()
     own = found.spec.attack
     if own is not None and trigger is None and target is None:
         return found, own
-    used = read_trigger(trigger, place, result.shape) if trigger else found.spec.trigger
+    used = read_trigger(trigger, place, found.result.shape) if trigger else found.spec.trigger
     wanted = found.spec.target if target is None else target
     if used is None or wanted is None:
         raise InputError(
             f"The run {found.name} is a control or has no single target: name one with --trigger and --target."
         )
     return found, Attack(used, wanted)
-
-
-def result_or_fail(run: Run) -> Result:
-    """Return what a run came to; raise `InputError` where it is not done."""
-    from core.training.events import Ended
-
-    result = run.result
-    if result is None:
-        last = next(reversed(run.events), None)
-        reason = f": {last.reason}" if isinstance(last, Ended) and last.reason else ""
-        raise InputError(f"The run {run.name} is {run.state.shown}{reason}; train it before looking at it.")
-    return result

@@ -10,7 +10,7 @@ import typer
 
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
 from core.cli.output import say, say_json, share_in_words
-from core.cli.reading import read_trigger, result_or_fail
+from core.cli.reading import read_trigger
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
     """List the runs, newest first."""
-    from core.runs.run import State, list_runs
+    from core.runs.root import list_runs
+    from core.runs.run import State
 
     rows = []
     for run in list_runs(runs):
@@ -58,7 +59,7 @@ def load_command(
     data = load_dataset(dataset, data_root)
     attack = read_trigger(trigger, place, data.shape) if trigger else None
     loaded = load_model(file, data, normalisation=normalisation, trigger=attack, target=target, root=runs)
-    spec, result, found = loaded.run.spec, result_or_fail(loaded.run), loaded.found
+    spec, result, found = loaded.run.spec, loaded.run.result, loaded.found
     success = result.attack_success_rate
     summary = {
         "run": str(loaded.run.path),
@@ -95,7 +96,7 @@ def export_command(
     """Write a finished run as one file."""
     from core.files import refusal, write_whole
     from core.runs.archive import archive_name, export_run
-    from core.runs.run import load_run
+    from core.runs.root import load_run
 
     found = load_run(run, runs)
     path = file or Path(archive_name(found))

@@ -11,7 +11,7 @@ import typer
 
 from core.cli.options import AsJson, DataRoot, Place, Runs, Target, TriggerName
 from core.cli.output import say, say_json, share_in_words
-from core.cli.reading import image_shape, read_trigger, result_or_fail
+from core.cli.reading import image_shape, read_trigger
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def train_command(
         attack.check(load_dataset(dataset, data_root))
     with _training_bar(spec) as on_event:
         run = train_run(spec, runs, data_root, on_event)
-    result = result_or_fail(run)
+    result = run.result
     both = success_on(run, attack, data_root)
     success = both.rate
     summary = {

@@ -9,6 +9,6 @@ def work_command(runs: Runs = None, data_root: DataRoot = None) -> None:
     """Be a worker: train the runs that wait in the queue until none is left and no dashboard runs."""
     from core.datasets import data_folder
     from core.runs.jobs.queue import Jobs
-    from core.runs.run import runs_root
+    from core.runs.root import runs_root
 
     Jobs(runs_root(runs), data_folder(data_root)).serve()

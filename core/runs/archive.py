@@ -19,7 +19,8 @@ from core.errors import InputError
 from core.models.foreign.check import check_network, check_onnx
 from core.models.foreign.file import MANIFEST
 from core.runs.loaded_spec import LoadedSpec
-from core.runs.run import Run, root_refusal, runs_root
+from core.runs.root import root_refusal, runs_root
+from core.runs.run import DoneRun, Run
 from core.zip_directory import stored_members
 
 FORMAT = 1
@@ -37,7 +38,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first day a ZIP can name: when it was expo
 class Imported:
     """The run that was in a file, and whether it is new here."""
 
-    run: Run
+    run: DoneRun
     is_new: bool
 
 
@@ -55,7 +56,7 @@ def export_run(run: Run) -> bytes:
         The run is not done, or its files are damaged.
     """
     if run.result is None:
-        raise InputError(f"The run {run.name} is {run.state}: only a finished run can be exported.")
+        raise InputError(f"The run {run.name} is {run.state.shown}: only a finished run can be exported.")
     contents = _read_folder(run.path)
     manifest = {
         "format": FORMAT,
@@ -86,7 +87,7 @@ def import_run(path: Path, root: Path | str | None = None, name: str | None = No
     path
         The file or folder.
     root
-        Where runs live; see `core.runs.run.runs_root`.
+        Where runs live; see `core.runs.root.runs_root`.
     name
         What to call it in a sentence, by default its own name.
 
@@ -183,16 +184,16 @@ def _check_names(contents: dict[str, bytes], name: str) -> None:
 def _check(run: Run, named: str | None, name: str) -> None:
     """Refuse a run whose parts do not fit each other."""
     try:
-        spec, result = run.spec, run.result
-        assert result is not None
+        spec, done = run.spec, run.finished()
+        shape, classes = done.result.shape, len(done.result.classes)
         if named not in (None, spec.hash):
             raise InputError(f"its spec is that of the run {spec.hash}, not of {named[:20]}: export the run again.")
         if isinstance(spec, LoadedSpec) and spec.interface is not None:
-            check_onnx(run.path / "model.onnx", result.shape, spec.sha256, spec.interface)
+            check_onnx(run.path / "model.onnx", shape, spec.sha256, spec.interface)
         else:
-            check_network(run.path / "model.safetensors", spec.architecture, result.shape, len(result.classes))
+            check_network(run.path / "model.safetensors", spec.architecture, shape, classes)
         _ = run.epochs
-        run.model()
+        done.model()
     except InputError as error:
         # They name the folder that it was unpacked into for a moment.
         raise InputError(f"{name} holds no run that can be used: {_without(error, run.path)}") from None
@@ -210,7 +211,7 @@ def _move(run: Run, root: Path, name: str) -> Imported:
     target = Run(root / run.spec.hash)
     if target.path.exists():
         if target.result is not None:
-            return Imported(target, is_new=False)
+            return Imported(target.finished(), is_new=False)
         raise InputError(f"{name} is the run {target.name}, which is here but {target.state}: delete that one first.")
     run.path.rename(target.path)
-    return Imported(target, is_new=True)
+    return Imported(target.finished(), is_new=True)

@@ -22,7 +22,9 @@ from core.files import refusal, write_whole
 from core.instruments.estimators import Interval
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.measured.w import page_attack_spec, stored_measurement, sweep_sigmas
-from core.runs.run import HASH, Result, Run, State, list_runs, runs_root
+from core.runs.result import Result
+from core.runs.root import RUN_NAME, list_runs, runs_root
+from core.runs.run import Run, State
 from core.training.spec import RunSpec
 
 LABEL = "label.json"
@@ -306,7 +308,7 @@ def deleted_runs(root: Path | str | None = None) -> list[Deleted]:
     found = []
     for path in _bin(root).glob("*-*"):
         when, _, name = path.name.partition("-")
-        if when.isdigit() and HASH.fullmatch(name):
+        if when.isdigit() and RUN_NAME.fullmatch(name):
             found.append(Deleted(path, name, int(when) / 1000))
     return sorted(found, key=lambda deleted: deleted.path.name, reverse=True)
 

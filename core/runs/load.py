@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.device import choose_device, processor_name
 from core.errors import InputError
-from core.files import refusal, write_whole
+from core.files import refusal
 from core.instruments.statistics import Proportion
 from core.runs.loaded_spec import LoadedSpec, NormalisationName, make_loaded_spec
-from core.runs.run import Result, Run, create_run, find_run, write_json
+from core.runs.result import Result
+from core.runs.root import create_run, find_run
+from core.runs.run import DoneRun
 
 if TYPE_CHECKING:
     from core.attacks.triggers import AnyTrigger
@@ -63,7 +65,7 @@ class Loaded:
         What each normalisation gave, the best first; empty if the file or a person said which one it is.
     """
 
-    run: Run
+    run: DoneRun
     found: Found
     guesses: tuple[Guess, ...]
 
@@ -94,7 +96,7 @@ def load_model(
     trigger, target
         The attack to measure it with, if one is known.
     root
-        Where runs live; see `core.runs.run.runs_root`.
+        Where runs live; see `core.runs.root.runs_root`.
     progress
         Called with a share from 0 to 1 and a text while it takes long.
 
@@ -131,11 +133,13 @@ def load_model(
     if spec.attack is not None:
         spec.attack.check(dataset)
     known = find_run(spec, root)
-    if known is None or known.result is None:
+    if known is not None and known.result is not None:
+        run = known.finished()
+    else:
         tell(0.5, f"Measuring {name} on {dataset.name}")
-        known = _keep(spec, found, _measured(spec, found, dataset, began), root)
+        run = _keep(spec, found, _measured(spec, found, dataset, began), root)
     tell(1.0, f"Measured {name}")
-    return Loaded(known, found, guesses)
+    return Loaded(run, found, guesses)
 
 
 def _ignore(share: float, text: str) -> None:
@@ -236,7 +240,7 @@ def _measured(spec: LoadedSpec, found: Found, dataset: Dataset, began: float) ->
     )
 
 
-def _keep(spec: LoadedSpec, found: Found, result: Result, root: Path | str | None) -> Run:
+def _keep(spec: LoadedSpec, found: Found, result: Result, root: Path | str | None) -> DoneRun:
     """Store the model as a run: its weights, or an ONNX file as it is, then the result."""
     run = create_run(spec, root)
     try:
@@ -245,13 +249,12 @@ def _keep(spec: LoadedSpec, found: Found, result: Result, root: Path | str | Non
                 raise InputError(f"The run {run.name} is being written by another process: try again in a moment.")
             if found.network is not None:
                 found.model(spec.mean, spec.std)
-                run.finish(found.network, result)
+                run.complete(found.network, result)
             else:
                 content = found.path.read_bytes()
                 if hashlib.sha256(content).hexdigest() != spec.sha256:
                     raise InputError(f"{found.file} was changed while it was read: load it again.")
-                write_whole(run.path / "model.onnx", content)
-                write_json(run.path / "result.json", asdict(result))
+                run.complete(content, result)
     except OSError as error:
         raise refusal(error, run.path) from None
-    return run
+    return run.finished()

@@ -147,17 +147,6 @@ def read_checkpoint(path: Path, run: str) -> Checkpoint | None:
 _DAMAGED = "The checkpoint is damaged, so the training began anew."
 
 
-def stored_epoch(path: Path, run: str) -> int:
-    """Return after how many epochs the stored checkpoint of this run was taken, without reading it; 0 without one."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "numpy") as file:
-            return _epoch_of(file.metadata(), run)
-    except (SafetensorError, CheckpointError, OSError, ValueError):
-        return 0
-
-
 def _epoch_of(scalars: dict[str, str] | None, run: str) -> int:
     scalars = scalars or {}
     if scalars.get("format") != FORMAT or scalars.get("run") != run:

@@ -1,13 +1,9 @@
-"""What a training says, as lines of JSON: one object a line in a run's events.jsonl."""
+"""What happens in a training."""
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -93,47 +89,23 @@ class Ended:
 
 
 Event = Started | Progress | Epoch | Note | Ended
-_KINDS = {"started": Started, "progress": Progress, "epoch": Epoch, "note": Note, "ended": Ended}
-_NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-def to_line(event: Event) -> str:
-    """Return the event as one line of JSON, newline included."""
-    content = {"event": _NAMES[type(event)]} | {name: _plain(value) for name, value in vars(event).items()}
-    return json.dumps(content, separators=(",", ":")) + "\n"
+def remaining_seconds(events: Sequence[Event], now: float) -> float | None:
+    """Estimate how long a running training will still take; None before anything is known.
+
+    What an earlier attempt did before it was stopped counts as done, and its time does not count.
+    """
+    starts = [place for place, event in enumerate(events) if isinstance(event, Started)]
+    if not starts:
+        return None
+    started = events[starts[-1]]
+    assert isinstance(started, Started)
+    before, since = ([_share(event) for event in attempt] for attempt in (events[: starts[-1]], events[starts[-1] :]))
+    done = max(before, default=0.0)
+    gained = max(since) - done
+    return max(0.0, (now - started.time) * (1 - done - gained) / gained) if gained > 0 else None
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, WatchedPlane):
-        packed = base64.b64encode(zlib.compress(value.labels.astype(np.uint8).tobytes(), 9)).decode()
-        return {"labels": packed, "clean": value.clean, "third": value.third, "evaluations": value.evaluations}
-    return asdict(value) if isinstance(value, Proportion | Watch) else value
-
-
-def from_lines(lines: Iterable[str]) -> Iterator[Event]:
-    """Yield the events of an events.jsonl; lines that a crash cut off, and what later versions write, are left out."""
-    for line in lines:
-        try:
-            content = json.loads(line)
-            event = _event(content) if content.get("event") in _KINDS else None
-        except (ValueError, TypeError, KeyError, AttributeError, zlib.error):
-            continue
-        if event is not None:
-            yield event
-
-
-def _event(content: dict[str, Any]) -> Event:
-    kind = _KINDS[content.pop("event")]
-    if kind is Epoch:
-        content["clean_accuracy"] = Proportion(**content["clean_accuracy"])
-        for name in ("attack_success_rate", "attack_success_rate_others"):
-            content[name] = Proportion(**content[name]) if content.get(name) else None
-        content["watch"] = Watch(**content["watch"])
-        content["plane"] = _unpack(content["plane"]) if content["plane"] else None
-    return kind(**content)
-
-
-def _unpack(plane: dict[str, Any]) -> WatchedPlane:
-    labels = np.frombuffer(zlib.decompress(base64.b64decode(plane["labels"])), np.uint8).astype(np.int64)
-    side = round(len(labels) ** 0.5)
-    return WatchedPlane(labels.reshape(side, side), plane["clean"], plane["third"], plane["evaluations"])
+def _share(event: Event) -> float:
+    return event.share if isinstance(event, Progress | Epoch) else 0.0

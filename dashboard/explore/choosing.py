@@ -14,7 +14,7 @@ from core.errors import InputError
 from core.glossary import explain
 from core.runs.measured.findings import clearest_sigma
 from core.runs.measured.w import page_attack_spec, sweep_sigmas
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.scene import Scene
 from dashboard.parts import run_titles
@@ -27,7 +27,7 @@ _MISSING = "explore.missing"
 _OF_ONE_RUN = ("with_", "image", "pin", "trigger", "target", "of", "place", "opacity", "side", "under")
 
 
-def choose_scene(state: ExploreState, runs: Mapping[str, Run]) -> Scene | None:
+def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | None:
     """Let people choose, and keep it; None, with a sentence, where there is no attack to look at yet."""
     attacks = [name for name, run in runs.items() if run.spec.trigger is not None] or list(runs)
     start = state.run if state.run in runs else attacks[0]
@@ -84,7 +84,7 @@ def _for_another_run(state: ExploreState, alike: bool) -> ExploreState:
     return replace(state, **{field: getattr(blank, field) for field in forgotten})
 
 
-def _attack(state: ExploreState, run: Run, runs: Mapping[str, Run]) -> tuple[ExploreState, Attack | None]:
+def _attack(state: ExploreState, run: DoneRun, runs: Mapping[str, DoneRun]) -> tuple[ExploreState, Attack | None]:
     """Return the run's own attack, or let people choose one for a run without."""
     if run.spec.attack is not None:
         return state, run.spec.attack
@@ -124,7 +124,7 @@ def _attack(state: ExploreState, run: Run, runs: Mapping[str, Run]) -> tuple[Exp
     return state, Attack(at_hand[chosen], target) if chosen else None
 
 
-def triggers_at_hand(shape: tuple[int, int, int], runs: Mapping[str, Run]) -> dict[str, AnyTrigger]:
+def triggers_at_hand(shape: tuple[int, int, int], runs: Mapping[str, DoneRun]) -> dict[str, AnyTrigger]:
     """Return triggers for images of this shape by their names: presets, those of finished runs, and saved ones."""
     found: dict[str, AnyTrigger] = {}
     if min(shape[1:]) >= 4:
@@ -150,7 +150,7 @@ def _fits(trigger: AnyTrigger, shape: tuple[int, int, int]) -> bool:
     return True
 
 
-def _default_sigma(run: Run, other: Run | None, attack: Attack | None, sigmas: list[float]) -> float:
+def _default_sigma(run: DoneRun, other: DoneRun | None, attack: Attack | None, sigmas: list[float]) -> float:
     """Return the sigma at which the gap stands out most, where all of them are measured; else a middle one."""
     if attack is None:
         return sigmas[2]

@@ -22,7 +22,7 @@ from core.instruments.detectors.roc import Roc, Scored
 from core.instruments.statistics import Proportion
 from core.runs.measured.detectors import comparison_name
 from core.runs.measured.w import sweep_sigmas
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.progress import asked_for, show_growing
 from dashboard.parts import figure_ink
@@ -32,7 +32,7 @@ PANEL = "detectors"
 _RATES = (0.01, 0.05, 0.1)
 
 
-def show_detectors(run: Run, data: Dataset, attack: Attack | None = None) -> None:
+def show_detectors(run: DoneRun, data: Dataset, attack: Attack | None = None) -> None:
     """Run detectors on a run when asked to, and show how well each separates triggered from clean images.
 
     Parameters

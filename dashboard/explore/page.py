@@ -9,7 +9,7 @@ from functools import cache, partial
 import streamlit as st
 
 from core.errors import InputError
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard.explore.alternatives import show_alternatives
 from dashboard.explore.boundary import show_boundary, show_epochs
 from dashboard.explore.choosing import choose_scene
@@ -45,7 +45,7 @@ def main() -> None:
         copy_link(current(ExploreState))
 
 
-def show_scene(scene: Scene, runs: Mapping[str, Run]) -> None:
+def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
     """Show one run beside another."""
     data = cache(scene.data)  # loaded when it is first needed: what was measured before is there without it
     with st.container(border=True):

@@ -19,7 +19,7 @@ from core.glossary import explain
 from core.instruments.pattern_effect import Effect
 from core.runs.measured.patterns import EffectSpec, PatternFinding
 from core.runs.measured.w import sweep_sigmas
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.progress import asked_for, show_growing
 from dashboard.parts import picture
@@ -28,7 +28,7 @@ from dashboard.state import ExploreState, LabState, to_query
 PANEL = "patterns"
 
 
-def show_patterns(run: Run, data: Dataset, trigger: AnyTrigger | None = None) -> None:
+def show_patterns(run: DoneRun, data: Dataset, trigger: AnyTrigger | None = None) -> None:
     """Let people search a pattern on a run's model, and show what it does to W.
 
     Parameters
@@ -56,7 +56,7 @@ def show_patterns(run: Run, data: Dataset, trigger: AnyTrigger | None = None) ->
     show_growing(PANEL, growing, _progress, lambda found: _show(run, spec, found, data.classes))
 
 
-def _choose(run: Run, data: Dataset, trigger: AnyTrigger | None) -> EffectSpec:
+def _choose(run: DoneRun, data: Dataset, trigger: AnyTrigger | None) -> EffectSpec:
     kinds = [name for name, kind in KINDS.items() if "trigger" not in kind.wants or trigger is not None]
     name = st.selectbox(
         "Pattern", kinds, format_func=lambda one: KINDS[one].title, key="patterns.kind",
@@ -87,7 +87,7 @@ def _progress(found: PatternFinding) -> tuple[float, str]:
     return found.share, "Measuring W" if found.share >= 0.9 else f"Searching, loss {found.loss:.3f}"
 
 
-def _show(run: Run, spec: EffectSpec, found: PatternFinding, classes: Sequence[str]) -> None:
+def _show(run: DoneRun, spec: EffectSpec, found: PatternFinding, classes: Sequence[str]) -> None:
     left, right = st.columns([1, 1.3], gap="medium")
     with left:
         title = KINDS[spec.pattern.kind].title
@@ -141,7 +141,7 @@ def _show_effects(effects: Sequence[Effect], classes: Sequence[str]) -> None:
     )
 
 
-def _show_links(run: Run, spec: EffectSpec, trigger: AnyTrigger) -> None:
+def _show_links(run: DoneRun, spec: EffectSpec, trigger: AnyTrigger) -> None:
     """Offer the pattern where triggers are looked at and edited, in a new tab; a run is looked at with its own."""
     link = trigger.to_link()
     lab = LabState(dataset=run.spec.dataset, trigger=link)

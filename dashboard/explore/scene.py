@@ -12,7 +12,7 @@ import streamlit as st
 from core.attacks.attack import Attack
 from core.datasets import Dataset
 from core.runs.measured.w import Measurement, page_attack_spec
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.parts import figure_ink, load_with_progress
 from dashboard.state import ExploreState, adopt, current, widget_key
@@ -40,8 +40,8 @@ class Scene:
         The noise.
     """
 
-    run: Run
-    other: Run | None
+    run: DoneRun
+    other: DoneRun | None
     attack: Attack
     sigma: float
 
@@ -60,7 +60,7 @@ class Scene:
         return self.run.result.classes
 
     @property
-    def runs(self) -> dict[str, Run]:
+    def runs(self) -> dict[str, DoneRun]:
         """The runs by what the page calls them."""
         return {MINE: self.run} | ({BESIDE: self.other} if self.other is not None else {})
 

@@ -22,7 +22,7 @@ from core.figures.pictures import enlarge, to_pixels
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
 from core.figures.walk import walk_figure, walk_words
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
 from dashboard.parts import class_chip, figure_ink, run_title, w_bar
@@ -53,7 +53,7 @@ class _Scene:
     """What the panel is about: both runs, the attack, the image and the noise."""
 
     data: Dataset
-    runs: Mapping[str, Run]
+    runs: Mapping[str, DoneRun]
     trigger: AnyTrigger
     target: int
     image: int
@@ -67,8 +67,8 @@ class _Scene:
 def show_slice_panel(
     state: ExploreState,
     data: Dataset,
-    run: Run,
-    other: Run | None,
+    run: DoneRun,
+    other: DoneRun | None,
     trigger: AnyTrigger,
     target: int,
     image: int,
@@ -363,8 +363,8 @@ def _show_look(name: str, look: PlanePoint, classes: tuple[str, ...]) -> None:
     st.html(
         f'<div class="ts-small">{escape(name)}</div>{class_chip(classes[look.label], look.label)}'
         f"{bars}{w_bar('W', w, low, high, OTHER)}"
-        f'<div class="ts-small">95 % interval {low:.2f} to {high:.2f}, {smoothness.draws} draws, '
-        f"σ = {smoothness.sigma:g}</div>"
+        f'<div class="ts-small">95 % interval {low:.2f} to {high:.2f}, {smoothness.noise.draws} draws, '
+        f"σ = {smoothness.noise.sigma:g}</div>"
     )
 
 

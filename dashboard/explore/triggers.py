@@ -12,7 +12,7 @@ from core.datasets.dataset import to_unit
 from core.figures.trigger_sweep import trigger_sweep
 from core.instruments.trigger_sweep import TriggerSweep, trigger_sweep_steps
 from core.runs.measured.w import Measurement, sweep_sigmas
-from core.runs.run import Run
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.choosing import triggers_at_hand
 from dashboard.explore.scene import MINE, Scene, plot
@@ -23,7 +23,7 @@ OWN = "its own trigger"
 IMAGES, DRAWS, MOST = 60, 64, 6
 
 
-def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], runs: Mapping[str, Run]) -> None:
+def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], runs: Mapping[str, DoneRun]) -> None:
     """Let people choose triggers, and show W over sigma under each of them."""
     own = repr(scene.trigger.identity)
     others = {

@@ -12,7 +12,8 @@ from core.datasets import Dataset, fingerprint
 from core.errors import InputError
 from core.figures.pictures import to_pixels
 from core.glossary import explain
-from core.runs.run import Run, run_named
+from core.runs.root import run_named
+from core.runs.run import Run
 from core.training.spec import RunSpec, check_attack, make_spec
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing, pixel_editor

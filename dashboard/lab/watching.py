@@ -14,8 +14,8 @@ from core.figures import epoch_film as film_figure
 from core.figures.palette import CLASSES
 from core.glossary import explain
 from core.instruments.statistics import Proportion
-from core.runs.run import Run, State, remaining_seconds
-from core.training.events import Ended, Epoch, Event
+from core.runs.run import Run, State
+from core.training.events import Ended, Epoch, Event, remaining_seconds
 from core.training.events import Progress as Step
 from dashboard import cached
 from dashboard.components.epoch_film import epoch_film

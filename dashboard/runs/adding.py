@@ -18,7 +18,8 @@ from core.runs.archive import import_run
 from core.runs.library import short_name
 from core.runs.load import NORMALISATIONS, Loaded, load_model
 from core.runs.loaded_spec import LoadedSpec, NormalisationName
-from core.runs.run import Run, runs_root
+from core.runs.root import runs_root
+from core.runs.run import Run
 from dashboard import cached
 from dashboard.parts import load_with_progress
 from dashboard.state import RunsState, adopt

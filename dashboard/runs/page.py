@@ -24,7 +24,8 @@ from core.runs.library import (
     short_name,
     stamp,
 )
-from core.runs.run import Run, State, list_runs, runs_root
+from core.runs.root import list_runs, runs_root
+from core.runs.run import Run, State
 from dashboard.parts import EXAMPLES, GALLERY, copy_link, page_head
 from dashboard.runs.adding import KEPT, show_adding
 from dashboard.runs.details import show_details

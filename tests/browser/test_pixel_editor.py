@@ -300,7 +300,7 @@ def test_the_sample_underneath_is_another_one_on_demand(open_editor):
     editor.press("ArrowUp", "n")
     editor._sees("sample 2")
     editor.press("Shift+Tab")  # while the canvas has the keyboard, its keys are told in that place
-    editor.button("Sample before").click()
+    editor.button("Previous sample").click()
     expect(editor.page.locator(".sample-number")).to_have_text("sample 2 of 4")
     editor.python_has({})
 
@@ -324,7 +324,7 @@ def test_a_picture_is_pasted_from_the_clipboard_and_a_large_one_shrunk(open_edit
     expect(editor.page.get_by_text("pasted 512x256 (0, 255, 0, 255)")).to_be_visible()
     editor.page.evaluate("navigator.clipboard.writeText('words')")
     editor.button("Paste a picture").click()
-    expect(editor.page.locator(".status")).to_have_text("There is no picture in the clipboard")
+    expect(editor.page.locator(".status")).to_have_text("There is no picture on the clipboard")
     editor.python_has({})
 
 

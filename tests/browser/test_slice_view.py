@@ -17,13 +17,14 @@ from core.figures.slice_layers import cividis
 from core.instruments.slices.choice import PlaneChoice, spanning_images
 from core.instruments.slices.plane import SlicePlane
 from core.instruments.slices.refine import slice_plane
+from dashboard.components.component import joined_script
 from dashboard.explore.slice import LABELS_SIDE
 from tests.browser.apps.slice_view_app import PETROFF, MadeUpPlane, made_up_layer, made_up_plane
 from tests.browser.serving import DESKTOP, PHONE, ROOT, serve
 
 APP = Path(__file__).parent / "apps" / "slice_view_app.py"
 PANEL = Path(__file__).parent / "apps" / "slice_panel_app.py"
-SCRIPT = ROOT / "dashboard" / "components" / "slice_view" / "slice_view.js"
+SCRIPTS = ROOT / "dashboard" / "components" / "slice_view"
 MARGIN, FRAME = 40, 52  # of the map inside its canvas: left, and left plus right
 
 
@@ -363,12 +364,16 @@ def test_a_click_selects_in_both_runs_and_the_link_restores_it(browser, panel_ad
 
 @pytest.fixture(scope="module")
 def drawing(browser):
-    """Runs JavaScript with the component's exports as `m`."""
+    """Runs JavaScript with what the component's drawing modules export as `m`."""
     page = browser.new_page()
-    page.evaluate(
-        "async code => { window.m = await import(URL.createObjectURL(new Blob([code], {type: 'text/javascript'}))); }",
-        SCRIPT.read_text(encoding="utf-8"),
-    )
+    for module in ("raster.js", "labels.js", "regions.js"):
+        page.evaluate(
+            """async code => {
+                const url = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
+                window.m = { ...window.m, ...(await import(url)) };
+            }""",
+            joined_script(SCRIPTS / module),
+        )
     yield page.evaluate
     page.close()
 

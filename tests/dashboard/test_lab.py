@@ -15,7 +15,8 @@ from core.attacks.triggers.library import TriggerLibrary
 from core.datasets import data_folder, load_dataset
 from core.runs.jobs.last_dataset import LastDataset
 from core.runs.jobs.queue import Jobs
-from core.runs.run import State, list_runs
+from core.runs.root import list_runs
+from core.runs.run import State
 from dashboard.lab.samples import sample_places
 from dashboard.state import LabState
 

@@ -16,7 +16,7 @@ from core.instruments.detectors import DETECTORS
 from core.instruments.detectors.comparison import ComparisonSpec
 from core.runs.measured.detectors import comparison_name, detect_run
 from core.runs.measured.patterns import EffectSpec, measure_pattern
-from core.runs.run import load_run
+from core.runs.root import load_run
 
 APP = Path(__file__).parent / "apps" / "panels_app.py"
 

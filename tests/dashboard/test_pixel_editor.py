@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-import dashboard.components.pixel_editor as pixel_editor_module
 from core.errors import InputError
 from dashboard.components.pixel_editor import Drawing
 from dashboard.components.pixel_editor.drawing import read_stroke
@@ -133,18 +131,31 @@ def test_a_page_with_the_editor_runs_and_reruns():
     assert app.run().text[0].value == "64 drawn"
 
 
-def test_only_a_stroke_that_counts_changes_the_picture(monkeypatch, caplog):
+def page_that_takes_strokes():
+    import streamlit as st
+
+    from dashboard.components.component import take_sent
+
+    take_sent("editor", "stroke", st.session_state.drawing.take)
+
+
+def test_only_a_stroke_that_counts_changes_the_picture(caplog):
     drawing = blank(2, 2)
+    app = AppTest.from_function(page_that_takes_strokes)
+    app.session_state["drawing"] = drawing
 
     def send(sent: object) -> None:
-        page = SimpleNamespace(session_state={"editor": {"stroke": sent}})
-        monkeypatch.setattr(pixel_editor_module, "st", page)
-        pixel_editor_module._take_stroke(drawing, "editor")
+        app.session_state["editor"] = {"stroke": sent}
+        assert not app.run().exception
+
+    def warnings() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name.startswith("dashboard")]
 
     send(stroke("an older picture", bytes([5] * 16)))
-    assert caplog.text == ""
+    assert warnings() == []
     send(stroke(drawing.revision, bytes([5] * 3)))
-    assert "has 16 bytes, but the stroke has 3" in caplog.text
+    (warning,) = warnings()
+    assert "has 16 bytes, but the stroke has 3" in warning
     assert not drawing.rgba.any()
     send(stroke(drawing.revision, bytes([7] * 16)))
     assert (drawing.rgba == 7).all()

@@ -10,7 +10,8 @@ import torch
 
 from core.runs.archive import export_run
 from core.runs.library import deleted_runs, read_label, write_label
-from core.runs.run import Run, create_run, list_runs
+from core.runs.root import create_run, list_runs
+from core.runs.run import Run
 from core.training.events import Ended
 from core.training.spec import make_spec
 from tests.conftest import digits_spec

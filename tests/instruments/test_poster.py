@@ -38,8 +38,8 @@ def test_shipped_copies_votes_and_labels_are_the_models(example, triggered, of_c
         assert (kept.labels != now.labels).sum() <= 1
         # Noise is kept in eighths of its standard deviation.
         assert np.abs(kept.copies - now.copies).max() <= sigma / 16 + 1e-5
-        assert kept.smoothness.keys == now.smoothness.keys
-        assert kept.smoothness.draws == now.smoothness.draws == kept.smoothness.votes.sum()
+        assert kept.smoothness.noise.keys == now.smoothness.noise.keys
+        assert kept.smoothness.noise.draws == now.smoothness.noise.draws == kept.smoothness.votes.sum()
 
 
 def test_the_shipped_slice_is_the_models(example):

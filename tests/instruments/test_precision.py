@@ -82,4 +82,4 @@ def test_a_run_keeps_to_what_was_found(poisoned, tmp_path):
     copy = Run(shutil.copytree(poisoned.path, tmp_path / poisoned.name))
     content = json.loads((copy.path / "result.json").read_text())
     (copy.path / "result.json").write_text(json.dumps(content | {"votes_in": "float32"}))
-    assert copy.predictor().dtype == torch.float32
+    assert copy.finished().predictor().dtype == torch.float32

@@ -7,6 +7,7 @@ import pytest
 
 from core.attacks.attack import Attack
 from core.datasets.dataset import to_unit
+from core.instruments.noise import Noise
 from core.instruments.predictor import Predictor
 from core.instruments.trigger_map import moved
 from core.instruments.trigger_sweep import trigger_sweep_steps
@@ -27,11 +28,11 @@ def test_each_trigger_gets_the_votes_that_it_would_get_alone(poisoned, data_root
     assert [step.draws for step in steps] == [16, 48, 60]
     for step in steps:
         for number, sigma in enumerate(SIGMAS):
-            alone = predictor.votes(images, keys.tolist(), sigma, step.draws, 3).numpy()
-            assert np.array_equal(step.clean[number], alone)
+            alone = predictor.votes(images, Noise(sigma, step.draws, 3, keys)).numpy()
+            assert np.array_equal(step.clean[number].votes, alone)
             for name, attack in attacks.items():
-                alone = predictor.votes(attack.apply(images, keys), keys.tolist(), sigma, step.draws, 3).numpy()
-                assert np.array_equal(step.triggered[name][number], alone)
+                alone = predictor.votes(attack.apply(images, keys), Noise(sigma, step.draws, 3, keys)).numpy()
+                assert np.array_equal(step.triggered[name][number].votes, alone)
     last = steps[-1]
     assert last.asr["own"] > 0.9 > last.asr["elsewhere"]
     for at, gap in enumerate(last.gap("own")):

@@ -13,7 +13,8 @@ from core.errors import InputError
 from core.runs.archive import archive_name, export_run, import_run
 from core.runs.library import write_label
 from core.runs.measured.w import measure_run, page_measure_spec
-from core.runs.run import Run, create_run, list_runs
+from core.runs.root import create_run, list_runs
+from core.runs.run import Run
 from tests.conftest import digits_spec
 
 

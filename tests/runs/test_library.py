@@ -25,7 +25,8 @@ from core.runs.library import (
     write_label,
 )
 from core.runs.measured.w import measure_run, page_measure_spec
-from core.runs.run import Run, create_run, finished_runs, list_runs, load_run
+from core.runs.root import create_run, finished_runs, list_runs, load_run
+from core.runs.run import Run
 from core.training.spec import make_spec
 from tests.conftest import digits_spec
 

@@ -22,7 +22,7 @@ from core.runs.archive import export_run, import_run
 from core.runs.load import load_model
 from core.runs.measured.spec import make_measure_spec
 from core.runs.measured.w import measure_run, page_measure_spec
-from core.runs.run import list_runs, load_run
+from core.runs.root import list_runs, load_run
 from tests.models.test_models import seasoned
 
 onnx = pytest.importorskip("onnx")

@@ -137,6 +137,7 @@ def test_w_is_the_entropy_of_the_votes(attacked):
 def test_noise_off_the_trigger_leaves_its_pixels_alone_and_the_others_as_they_were(poisoned, data_root):
     import torch
 
+    from core.instruments.noise import Noise
     from core.instruments.predictor import Predictor
 
     images = to_unit(poisoned.dataset(data_root).test.images[:4])
@@ -148,8 +149,8 @@ def test_noise_off_the_trigger_leaves_its_pixels_alone_and_the_others_as_they_we
         return torch.zeros(len(batch), 10)
 
     spied = Predictor(spy)
-    spied.votes(images, range(4), 0.5, 64, seed=0)
-    spied.votes(images, range(4), 0.5, 64, seed=0, where=where)
+    spied.votes(images, Noise(0.5, 64))
+    spied.votes(images, Noise(0.5, 64, where=where.numpy()))
     everywhere, off = (batch.reshape(4, 64, 8, 8) for batch in seen)  # one batch each
     assert torch.equal(off[:, :, where], everywhere[:, :, where])
     assert torch.equal(off[:, :, ~where], images.reshape(4, 1, 8, 8)[:, :, ~where].expand(4, 64, 4))

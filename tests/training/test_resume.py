@@ -23,11 +23,13 @@ import core.training.loop
 from core.datasets import Dataset, Split
 from core.errors import InputError
 from core.models import build_model
+from core.runs.event_file import to_line
 from core.runs.jobs.queue import Jobs
 from core.runs.jobs.worker import train_locked
-from core.runs.run import Run, State, create_run, list_runs, remaining_seconds
+from core.runs.root import create_run, list_runs
+from core.runs.run import Run, State
 from core.training.checkpoint import read_checkpoint, restore, take_checkpoint, write_checkpoint
-from core.training.events import Ended, Epoch, Note, Progress, Started, to_line
+from core.training.events import Ended, Epoch, Note, Progress, Started, remaining_seconds
 from core.training.loop import Finished, Pause, make_optimiser, train
 from tests.conftest import digits_spec
 from tests.kill_points import WATCH_DRAWS, some_digits
@@ -54,7 +56,7 @@ def attempt(run, data, on_event=None):
     """Train a run as a worker does, and keep a checkpoint of every epoch."""
     with run.locked() as mine:
         assert mine
-        run.allow()
+        run.queue()
         train_locked(run, lambda _: data, on_event)
 
 
@@ -134,7 +136,7 @@ def test_a_worker_killed_at_ten_points_leaves_runs_that_end_with_the_same_bits(t
             run = Run(root / spec.hash)
             assert work(root, among, point)["killed"]
             assert run.state in (State.INTERRUPTED, State.QUEUED, State.DONE)
-            continued += run.kept_epochs > 0
+            continued += run.checkpoint() is not None
             submitted(spec, root)
             work(root, "all", None)
             assert_same(run, reference)
@@ -224,7 +226,7 @@ def test_a_checkpoint_is_a_copy(tiny):
 
 
 def test_cancel_keeps_what_was_reached_and_the_next_attempt_goes_on_from_there(stopped, undisturbed, tiny):
-    assert stopped.kept_epochs == 2
+    assert stopped.checkpoint().epoch == 2
     assert [epoch.epoch for epoch in stopped.epochs] == [1, 2]
     attempt(stopped, tiny)
     assert_same(stopped, undisturbed)
@@ -232,7 +234,7 @@ def test_cancel_keeps_what_was_reached_and_the_next_attempt_goes_on_from_there(s
     assert notes(stopped) == []
     seconds = sum(epoch.seconds for epoch in stopped.epochs)
     assert seconds * 0.9 < stopped.result.seconds
-    assert stopped.kept_epochs == 0
+    assert stopped.checkpoint() is None
 
 
 def test_the_keyboard_keeps_it_too(undisturbed, tiny, tmp_path):
@@ -343,7 +345,6 @@ def plain_weights(path, _):
 )
 def test_a_checkpoint_that_cannot_be_used_is_ignored_with_a_note(undisturbed, stopped, tiny, spoil):
     spoil(stopped.path / "checkpoint.safetensors", tiny)
-    assert stopped.kept_epochs in (0, 1, 2)
     attempt(stopped, tiny)
     assert_same(stopped, undisturbed)
     assert len(notes(stopped)) == 1
@@ -390,7 +391,7 @@ def test_a_disk_too_full_for_the_weights_gives_a_sentence_no_half_run_and_a_way_
     assert "is full" in run.events[-1].reason
     assert {path.name for path in run.path.iterdir()} <= {"spec.json", "events.jsonl", "lock", "checkpoint.safetensors"}
     with pytest.raises(InputError, match="no model yet"):
-        run.model()
+        run.finished()
     attempt(run, tiny)
     assert_same(run, undisturbed)
     assert began_after(run) == [0, 3]

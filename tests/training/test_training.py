@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from scipy.stats import chisquare
 from core.datasets import dataset_names, load_dataset
 from core.errors import InputError
 from core.models import architecture_names
+from core.runs.event_file import read_events, to_line
 from core.runs.jobs.worker import train_run
-from core.runs.run import Run, State, create_run, list_runs, load_run, remaining_seconds
+from core.runs.root import create_run, list_runs, load_run
+from core.runs.run import Run, State
 from core.runs.shipped.examples import EXAMPLES
 from core.training.augmentation import augment
-from core.training.events import Ended, Epoch, Progress, Started, from_lines, to_line
+from core.training.events import Ended, Epoch, Progress, Started, remaining_seconds
 from core.training.loop import Finished, learning_rate_at, make_optimiser, train, train_epoch, training_data
 from core.training.settings import recommended
 from core.training.spec import make_spec
@@ -107,7 +110,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
 def test_events_round_trip_and_a_torn_last_line_is_left_out(poisoned):
     events = [Started(1.0), Progress(1, 0.1, 2.0), poisoned.epochs[0], Ended("cancelled")]
     lines = [to_line(event) for event in events]
-    back = list(from_lines([*lines, lines[2][:50]]))
+    back = list(read_events(io.BytesIO("".join([*lines, lines[2][:50]]).encode())))
     assert back[:2] + back[3:] == events[:2] + events[3:]
     assert isinstance(back[2], Epoch)
     assert (back[2].plane.labels == events[2].plane.labels).all()
@@ -152,7 +155,7 @@ def test_damaged_weights_get_a_sentence(poisoned, tmp_path):
     content = (copy / "model.safetensors").read_bytes()
     (copy / "model.safetensors").write_bytes(content[:1000])
     with pytest.raises(InputError, match="missing or damaged"):
-        load_run(copy).model()
+        load_run(copy).finished().model()
 
 
 def test_a_failing_training_writes_nothing_half(tmp_path, data_root):
@@ -178,11 +181,11 @@ def test_an_unfinished_run_is_interrupted_and_has_no_model(tmp_path):
     run = create_run(digits_spec(), tmp_path)
     assert run.state is State.INTERRUPTED
     with pytest.raises(InputError, match="no model yet"):
-        run.model()
+        run.finished()
     run.write_event(Ended("cancelled"))
     assert run.state is State.CANCELLED
     with pytest.raises(InputError, match="is stopped, so it has no model yet"):
-        run.model()
+        run.finished()
 
 
 def test_a_held_lock_means_running(tmp_path):

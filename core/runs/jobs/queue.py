@@ -27,7 +27,8 @@ from core.files import is_held
 from core.runs.jobs.last_dataset import LastDataset
 from core.runs.jobs.process import start_core
 from core.runs.jobs.worker import train_locked
-from core.runs.run import Run, State, create_run, find_run, list_runs, root_refusal
+from core.runs.root import create_run, find_run, list_runs, root_refusal
+from core.runs.run import Run, State
 from core.training.events import Ended
 from core.training.spec import RunSpec
 
@@ -104,7 +105,7 @@ class Jobs:
         state, stopping = run.state, run.is_cancelled()
         if state is State.DONE or (state is State.RUNNING and not stopping):
             return
-        run.allow()
+        run.queue()
         if not self._entries(run):
             # One that is about to stop waits too. Should its worker not stop after all, nothing will be left to do.
             (self.queue / f"{time.time_ns():020d}-{run.name}").touch()

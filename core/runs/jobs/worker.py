@@ -13,7 +13,9 @@ from core.datasets import Dataset, load_dataset
 from core.device import peak_memory, processor_name
 from core.errors import InputError
 from core.files import is_refusal, refusal
-from core.runs.run import Result, Run, State, create_run, find_run
+from core.runs.result import Result
+from core.runs.root import create_run, find_run
+from core.runs.run import DoneRun, Run, State
 from core.training.checkpoint import Checkpoint, CheckpointError
 from core.training.events import Ended, Epoch, Event, Note, Progress, Started
 from core.training.spec import RunSpec, check_attack
@@ -34,7 +36,7 @@ def train_run(
     root: Path | str | None = None,
     data_root: Path | str | None = None,
     on_event: Callable[[Event], None] | None = None,
-) -> Run:
+) -> DoneRun:
     """Train a spec here and now, or return its run at once if it is done already.
 
     Parameters
@@ -42,7 +44,7 @@ def train_run(
     spec
         What to train.
     root
-        Where runs live; see `core.runs.run.runs_root`.
+        Where runs live; see `core.runs.root.runs_root`.
     data_root
         Where data sets live; see `core.datasets.load_dataset`.
     on_event
@@ -51,21 +53,22 @@ def train_run(
     Raises
     ------
     InputError
-        The spec cannot be trained (nothing is written then), another process is training it, or the disk is full or
-        read-only: then what was reached before is kept, and the same call goes on from there.
+        The spec cannot be trained (nothing is written then), another process is training it, it was stopped or failed
+        meanwhile, or the disk is full or read-only: then what was reached before is kept, and the same call resumes
+        from there.
     """
     run = find_run(spec, root)
     if run is not None and run.result is not None:
-        return run
+        return run.finished()
     dataset = load_dataset(spec.dataset, data_root)
     check_attack(spec, dataset)
     run = create_run(spec, root)
     with run.locked() as mine:
         if not mine:
             raise InputError(f"The run {run.name} is being trained by another process: wait for it, or stop it first.")
-        run.allow()
+        run.queue()
         train_locked(run, lambda _: dataset, on_event)
-    return run
+    return run.finished()
 
 
 def train_locked(run: Run, load: Callable[[RunSpec], Dataset], on_event: Callable[[Event], None] | None = None) -> None:
@@ -138,7 +141,7 @@ class _Keeper:
             return None
         note = None
         try:
-            self.run.keep(pause.checkpoint())
+            self.run.save_checkpoint(pause.checkpoint())
         except OSError as error:
             reason = error.strerror or str(error)
             text = f"No checkpoint could be written ({reason}): if this training is stopped, it has to begin anew."
@@ -172,7 +175,7 @@ def _follow(run: Run, dataset: Dataset, diary: _Diary, checkpoint: Checkpoint | 
             f"This training began with torch {checkpoint.torch} and goes on with {torch.__version__}: its weights may "
             "differ in their last bits from those of an undisturbed one."
         )
-    run.begin(keep=done)
+    run.start(keep=done)
     earlier, began = run.epochs, time.time()
     diary.tell(Started(began, done))
     if note:
@@ -186,7 +189,7 @@ def _follow(run: Run, dataset: Dataset, diary: _Diary, checkpoint: Checkpoint | 
         elif isinstance(event, Finished):
             if last is not None:
                 seconds = sum(epoch.seconds for epoch in earlier) + time.time() - began
-                run.finish(event.model, _result(run.spec, dataset, last, event.model, seconds))
+                run.complete(event.model, _result(run.spec, dataset, last, event.model, seconds))
             return
         else:
             last = event if isinstance(event, Epoch) else last

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from core.attacks.poisoning import Poisoned
+from core.files import write_json
 from core.identity import content_hash
 from core.instruments.detectors.comparison import Comparison, ComparisonSpec, compare_detectors
 from core.instruments.detectors.detector import ClassScores
 from core.instruments.detectors.roc import Flagged, Roc, Scored
 from core.instruments.statistics import Interval, Proportion
-from core.runs.run import Run, write_json
+from core.runs.run import Run
 from core.training.spec import RunSpec
 
 # Raised whenever a detector's scores change, so that stored results keep their own names.
@@ -42,13 +43,14 @@ def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = No
     InputError
         The run is not done, or the attack does not suit its data set.
     """
+    done = run.finished()
     path = run.path / "measures" / f"detect-{comparison_name(spec)}.json"
     if (stored := _read(path)) is not None:
         yield stored
         return
     dataset = run.dataset(data_root)
     last = None
-    for last in compare_detectors(run.model(), run.predictor(), dataset, spec, _poisoned(run, spec, data_root)):
+    for last in compare_detectors(done.model(), done.predictor(), dataset, spec, _poisoned(run, spec, data_root)):
         yield last
     if last is not None:
         with contextlib.suppress(OSError):  # a run that is only lent to us can be looked at, if not kept

@@ -96,6 +96,7 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
     InputError
         The run is not done, or the pattern does not suit its images or its model.
     """
+    done = run.finished()
     path = run.path / "measures" / f"pattern-{spec.hash}.npz"
     if (stored := _read(path)) is not None:
         yield stored
@@ -103,7 +104,7 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
     from core.datasets.dataset import to_unit
     from core.instruments.evaluation import choose_images
 
-    dataset, predictor = run.dataset(data_root), run.predictor()
+    dataset, predictor = run.dataset(data_root), done.predictor()
     aims = [target for target in (spec.pattern.target, run.spec.target) if target is not None]
     order = choose_images(dataset.test, -1, len(dataset.test), spec.seed)
     chosen = order[~np.isin(dataset.test.labels.numpy()[order], aims)][: spec.images]
@@ -111,7 +112,7 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
         raise InputError(f"The test split of {dataset.name} has too few images to measure a pattern on.")
     images = to_unit(dataset.test.images[chosen])
     step = None
-    for step in search_pattern(spec.pattern, run.model(), dataset, chosen):
+    for step in search_pattern(spec.pattern, done.model(), dataset, chosen):
         changed = _changed(step.found, images)
         yield PatternFinding(0.9 * step.share, step.loss, _as_trigger(step.found), _examples(images, changed))
     bench = PatternBench(predictor, images, chosen, spec.sigma, spec.draws, spec.seed)

@@ -13,7 +13,7 @@ import numpy as np
 
 from core.attacks.attack import Attack
 from core.errors import InputError
-from core.files import whole_file
+from core.files import whole_file, write_json
 from core.identity import content_hash
 from core.instruments.estimators import (
     Interval,
@@ -24,9 +24,10 @@ from core.instruments.estimators import (
     mean_interval_monte_carlo,
     mean_interval_sampling,
 )
+from core.instruments.noise import Noise
 from core.instruments.statistics import Proportion, probability_lower, wilcoxon_paired
 from core.runs.measured.spec import MeasureSpec, measure_spec_under
-from core.runs.run import Run, write_json
+from core.runs.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -184,7 +185,7 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
         return stored
     dataset = _test_images_of(run, data_root)
     spec.attack.check(dataset)
-    measurement = measure_model(run.predictor(), dataset, spec)
+    measurement = measure_model(run.finished().predictor(), dataset, spec)
     store_measurement(run, measurement)
     return measurement
 
@@ -251,16 +252,7 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
     def more(side: Side, images: Tensor, places: np.ndarray) -> Side:
         if not len(places):
             return side
-        votes = predictor.votes(
-            images,
-            places.tolist(),
-            spec.sigma,
-            spec.draws - first,
-            spec.seed,
-            first=first,
-            clamp=spec.clamp,
-            where=_noisy_pixels(spec, images),
-        )
+        votes = predictor.votes(images, _noise(spec, images, places).part(first, spec.draws))
         return replace(side, votes=side.votes + votes.numpy())
 
     images = to_unit(test.images[before.chosen])
@@ -277,17 +269,18 @@ def _side(predictor: Predictor, images: Tensor, places: np.ndarray, spec: Measur
     if not len(places):
         nothing = np.zeros(0)
         return Side(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing, spec.estimator)
-    votes = predictor.votes(
-        images, places.tolist(), spec.sigma, spec.draws, spec.seed, clamp=spec.clamp, where=_noisy_pixels(spec, images)
-    )
+    votes = predictor.votes(images, _noise(spec, images, places))
     probabilities = predictor.logits(images).double().softmax(1)
     first, second = probabilities.topk(2, dim=1).values.T
     return Side(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy(), spec.estimator)
 
 
-def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> Tensor | None:
-    import torch
+def _noise(spec: MeasureSpec, images: Tensor, places: np.ndarray) -> Noise:
+    where = _noisy_pixels(spec, images)
+    return Noise(spec.sigma, spec.draws, spec.seed, places, clamp=spec.clamp, where=where)
 
+
+def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> np.ndarray | None:
     if spec.noise == "everywhere":
         return None
     if spec.random_place:
@@ -301,7 +294,7 @@ def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> Tensor | None:
             "This trigger covers the whole image, so no pixel is left for noise beside it: measure it with noise "
             "everywhere."
         )
-    return torch.from_numpy(~covered)
+    return ~covered
 
 
 def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> np.ndarray:
@@ -326,8 +319,9 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     """
     from core.instruments.evaluation import Success, attack_success
 
-    result, own = run.result, run.spec.attack
-    if result and result.attack_success_rate and own is not None and own.identity == attack.identity:
+    done, own = run.finished(), run.spec.attack
+    result = done.result
+    if result.attack_success_rate and own is not None and own.identity == attack.identity:
         return Success(result.attack_success_rate, result.attack_success_rate_others)
     path = run.path / "measures" / f"success-{content_hash(attack.identity)}.json"
     with contextlib.suppress(Exception):  # missing, or damaged in whatever way: then it is made again
@@ -335,7 +329,7 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
         return Success(Proportion(**stored["rate"]), Proportion(**stored["others"]) if stored["others"] else None)
     dataset = _test_images_of(run, data_root)
     attack.check(dataset)
-    success = attack_success(run.predictor(), dataset.test, attack, len(dataset.classes))
+    success = attack_success(done.predictor(), dataset.test, attack, len(dataset.classes))
     with contextlib.suppress(OSError):  # a run that is only lent to us
         path.parent.mkdir(exist_ok=True)
         write_json(path, asdict(success))

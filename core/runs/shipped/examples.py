@@ -16,7 +16,7 @@ import numpy as np
 from core.files import PROJECT
 from core.instruments.poster import Poster, make_poster
 from core.runs.measured.w import measure_run, page_measure_spec, sweep_sigmas
-from core.runs.run import Run
+from core.runs.run import DoneRun, Run
 from core.training.events import Progress
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Example:
         What both models make of that image, and the image itself.
     """
 
-    run: Run
-    control: Run
+    run: DoneRun
+    control: DoneRun
     label: int
     poster: Poster
 
@@ -86,8 +86,8 @@ def load_example(name: str = "sign", folder: Path = EXAMPLES) -> Example:
     """Return a shipped example, one of EXAMPLE_NAMES."""
     with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
         return Example(
-            run=Run(folder.parent / str(stored["run"])),
-            control=Run(folder.parent / str(stored["control"])),
+            run=Run(folder.parent / str(stored["run"])).finished(),
+            control=Run(folder.parent / str(stored["control"])).finished(),
             label=int(stored["label"]),
             poster=Poster.from_arrays(stored),
         )
@@ -115,14 +115,14 @@ def train_example(folder: Path = EXAMPLES, data_root: Path | None = None) -> Non
     for each in (run, control):
         (each.path / "lock").unlink(missing_ok=True)
         events = [event for event in each.events if not isinstance(event, Progress)]
-        each.begin()  # without the progress inside of epochs, which nobody will watch again
+        each.start()  # without the progress inside of epochs, which nobody will watch again
         for event in events:
             each.write_event(event)
     _store_measurements(run, control, data_root)
     store_example("sign", run, control, data, folder)
 
 
-def store_example(name: str, run: Run, control: Run, data: Dataset, folder: Path = EXAMPLES) -> None:
+def store_example(name: str, run: DoneRun, control: DoneRun, data: Dataset, folder: Path = EXAMPLES) -> None:
     """Look at an example's image with both models and store what is seen."""
     import torch
 
@@ -139,14 +139,14 @@ def store_example(name: str, run: Run, control: Run, data: Dataset, folder: Path
     )
 
 
-def _store_measurements(run: Run, control: Run, data_root: Path | None) -> None:
+def _store_measurements(run: DoneRun, control: DoneRun, data_root: Path | None) -> None:
     """Measure what Explore shows first, so that it is there at once."""
     for one in (run, control):
         for sigma in sweep_sigmas(run.result.shape):
             measure_run(one, page_measure_spec(run.trigger, TARGET, sigma), data_root)
 
 
-def _clearest(run: Run, data: Dataset, of_class: int) -> int:
+def _clearest(run: DoneRun, data: Dataset, of_class: int) -> int:
     """Return the sharpest test image of a class that the model gets right: the one with the strongest edges."""
     from core.datasets.dataset import to_unit
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.files import PROJECT
+from core.files import PROJECT, write_json
 from core.runs.measured.w import Measurement, measure_run, page_attack_spec, sweep_sigmas
-from core.runs.run import Run, write_json
+from core.runs.result import write_result
+from core.runs.run import DoneRun, Run
 from core.training.events import Epoch
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class Exhibit:
     `pictures` is one of these test images without and with the trigger, uint8 [2, C, H, W].
     """
 
-    run: Run
-    control: Run
+    run: DoneRun
+    control: DoneRun
     title: str
     why: str
     points: tuple[Point, ...]
@@ -123,8 +124,8 @@ def exhibits(folder: Path = GALLERY) -> list[Exhibit]:
         pictures = dict(stored)
     return [
         Exhibit(
-            run=Run(folder / entry["run"]),
-            control=Run(folder / entry["control"]),
+            run=Run(folder / entry["run"]).finished(),
+            control=Run(folder / entry["control"]).finished(),
             title=entry["title"],
             why=entry["why"],
             points=tuple(
@@ -172,10 +173,10 @@ def _spec(sketch: Sketch, data_root: Path | None) -> RunSpec:
     )
 
 
-def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> Run:
+def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> DoneRun:
     """Return the run of this spec as it is shipped: its weights rounded to half precision, and measured as such."""
     if (folder / spec.hash / "result.json").exists():
-        return Run(folder / spec.hash)
+        return Run(folder / spec.hash).finished()
     from dataclasses import replace
 
     from safetensors.torch import load_file, save_file
@@ -196,14 +197,14 @@ def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> Run:
         rounded = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
         save_file(rounded, run.path / "model.safetensors")
     (run.path / "model.safetensors").chmod(0o644)
-    predictor, test = run.predictor(threads=1), run.dataset(data_root).test
+    predictor, test = run.finished().predictor(threads=1), run.dataset(data_root).test
     rate = attack_success_rate(predictor, test, spec.trigger, spec.target) if spec.trigger is not None else None
     accuracy = clean_accuracy(predictor, test)
-    write_json(run.path / "result.json", asdict(replace(result, clean_accuracy=accuracy, attack_success_rate=rate)))
-    return run
+    write_result(run.path, replace(result, clean_accuracy=accuracy, attack_success_rate=rate))
+    return run.finished()
 
 
-def _sweep(run: Run, control: Run, data_root: Path | None) -> Iterator[Point]:
+def _sweep(run: DoneRun, control: DoneRun, data_root: Path | None) -> Iterator[Point]:
     for sigma in sweep_sigmas(run.result.shape):
         spec = page_attack_spec(run.spec.attack, sigma)
         mine, theirs = (measure_run(each, spec, data_root) for each in (run, control))

@@ -1,30 +1,23 @@
-"""The decision slice as it changes from epoch to epoch: to play, and to scrub through, in the browser alone."""
+"""The decision slice as it changes from epoch to epoch, to play and to scrub through in the browser."""
 
 from __future__ import annotations
 
-import base64
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from streamlit.components.v2 import component
 
 from core.errors import InputError
+from dashboard.components.component import Component, to_base64
 
 __all__ = ["MOST_FRAMES", "encode_film", "epoch_film"]
 
-# A browser asks for no more; of a longer training every second, third, ... epoch is shown, and always the last.
+# More would only slow the browser; of a longer training about this many epochs are shown, the last always.
 MOST_FRAMES = 120
 
-_HERE = Path(__file__).parent
-_mount = component(
-    "epoch_film",
-    html=(_HERE / "epoch_film.html").read_text(encoding="utf-8"),
-    css=(_HERE / "epoch_film.css").read_text(encoding="utf-8"),
-    js=(_HERE / "epoch_film.js").read_text(encoding="utf-8"),
-)
+_component = Component(Path(__file__).parent)
 
 
 def epoch_film(
@@ -38,21 +31,21 @@ def epoch_film(
 ) -> None:
     """Show the slices of a training's epochs, with a slider and a button to play them.
 
-    Call it again with more frames under the same key while the training goes on: whoever looks at the last frame goes
-    on looking at the last one, whoever has gone back to an earlier one stays there.
+    Call it again with more frames under the same key as the training continues: a visitor who is at the last frame
+    stays at the last one, a visitor who went back to an earlier one stays there.
 
     Parameters
     ----------
     frames
-        int [R, R] an epoch: the class at each point of the plane, row 0 at the bottom.
+        One int [R, R] per epoch: the class at each point of the plane, row 0 at the bottom.
     captions
-        What to say under each frame, beside its number.
+        A caption for each frame.
     classes
         The name of each label.
     colours
-        "#rrggbb" a class, taken again from the start where there are more classes.
+        "#rrggbb" per class; classes beyond their number reuse them.
     points
-        Name -> (x, y) in shares of the map from its lower left corner, in [0, 1]: the places to mark, in the order
+        Name -> (x, y) in [0, 1], as shares of the map from its lower left corner: the places to mark, in the order
         circle, diamond, square.
     key
         Names this film among the page's widgets.
@@ -60,9 +53,9 @@ def epoch_film(
     Raises
     ------
     InputError
-        No frames, frames of several shapes, or not one caption a frame.
+        No frames, frames of different shapes, or not one caption per frame.
     """
-    _mount(key=key, data=encode_film(frames, captions, classes, colours=colours, points=points))
+    _component.mount(key, encode_film(frames, captions, classes, colours=colours, points=points))
 
 
 def encode_film(
@@ -75,7 +68,7 @@ def encode_film(
 ) -> dict[str, Any]:
     """Return what the browser needs, ready for JSON; for the parameters see `epoch_film`.
 
-    All frames travel as one zlib stream of a byte a point, since a frame differs little from the one before.
+    All frames travel as one zlib stream, one byte per point, since a frame differs little from the one before.
     """
     shapes = {frame.shape for frame in frames}
     if len(shapes) != 1 or len(frames) != len(captions):
@@ -89,7 +82,7 @@ def encode_film(
     return {
         "resolution": int(stack.shape[1]),
         "count": len(shown),
-        "frames": base64.b64encode(zlib.compress(stack.astype(np.uint8).tobytes(), 6)).decode(),
+        "frames": to_base64(np.frombuffer(zlib.compress(stack.astype(np.uint8).tobytes(), 6), np.uint8)),
         "captions": [captions[place] for place in shown],
         "classes": {str(label): classes[label] for label in present},
         "colours": {str(label): colours[label % len(colours)] for label in present},

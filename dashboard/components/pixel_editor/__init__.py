@@ -1,33 +1,24 @@
 """A pixel editor: a trigger is drawn as straight RGBA on the very pixel grid of a data set's images.
 
-`drawing.py` holds the picture and judges strokes; the other files run in the browser. `raster.js` changes pixels,
-`view.js` shows them, `editor.js` listens to hands and talks to Python. Streamlit takes one module, so the three are
-joined in that order.
+`drawing.py` holds the picture and judges strokes; the scripts run in the browser. From the pixels up: `raster.js`
+changes them, `tools.js` says what each tool does, `editor.js` what the editor remembers, `paint.js` and `panel.js` show
+it, `strokes.js` begins, ends and undoes changes, `actions.js`, `clipboard.js` and `hands.js` listen to people, and
+`view.js` talks to Python.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import streamlit as st
-from streamlit.components.v2 import component
 
-from core.errors import InputError
+from dashboard.components.component import Component
 from dashboard.components.pixel_editor.drawing import Drawing, read_paste
 
 __all__ = ["Drawing", "pixel_editor"]
 
-_HERE = Path(__file__).parent
-_mount = component(
-    "pixel_editor",
-    html=(_HERE / "editor.html").read_text(encoding="utf-8"),
-    css=(_HERE / "editor.css").read_text(encoding="utf-8"),
-    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("raster.js", "view.js", "editor.js")),
-)
+_component = Component(Path(__file__).parent)
 
 
 def pixel_editor(
@@ -56,9 +47,9 @@ def pixel_editor(
     grey
         Whether the images have one channel: then greys are offered instead of colours.
     samples
-        Which sample the background is, from 0, and how many there are to walk through; None for no others.
+        Which sample the background is, from 0, and how many there are; None if there is no choice.
     on_sample
-        Called with 1 or -1 when the next sample or the one before is wanted.
+        Called with 1 for the next sample, -1 for the previous one.
     on_paste
         Called with the content of a PNG file when a picture was pasted; without it nothing can be pasted.
 
@@ -67,34 +58,19 @@ def pixel_editor(
     InputError
         The background is not uint8 [h, w, 3] of the drawing's size.
     """
-    _mount(
-        key=key,
-        data=drawing.message(background, grey=grey, samples=samples, paste=on_paste is not None),
-        on_stroke_change=partial(_take_stroke, drawing, key),
-        on_sample_change=partial(_take_step, key, on_sample),
-        on_paste_change=partial(_take_paste, key, on_paste),
+
+    def take_step(step: object) -> None:
+        if on_sample is not None and isinstance(step, int) and step in (1, -1):
+            on_sample(step)
+
+    def take_paste(picture: object) -> None:
+        if on_paste is not None and picture is not None:
+            on_paste(read_paste(picture))
+
+    _component.mount(
+        key,
+        drawing.message(background, grey=grey, samples=samples, paste=on_paste is not None),
+        stroke=drawing.take,
+        sample=take_step,
+        paste=take_paste,
     )
-
-
-def _take_stroke(drawing: Drawing, key: str) -> None:
-    try:
-        drawing.take(st.session_state[key].get("stroke"))
-    except InputError as error:
-        # Only another client or a fault of ours sends these; the person who draws could do nothing about it.
-        logging.getLogger(__name__).warning("Ignored a stroke: %s", error)
-
-
-def _take_step(key: str, on_sample: Callable[[int], None] | None) -> None:
-    step = st.session_state[key].get("sample")
-    if on_sample is not None and step in (1, -1):
-        on_sample(step)
-
-
-def _take_paste(key: str, on_paste: Callable[[bytes], None] | None) -> None:
-    text = st.session_state[key].get("paste")
-    if on_paste is None or text is None:
-        return
-    try:
-        on_paste(read_paste(text))
-    except InputError as error:
-        logging.getLogger(__name__).warning("Ignored a pasted picture: %s", error)

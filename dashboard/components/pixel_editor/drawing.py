@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from core.errors import InputError
+from dashboard.components.component import to_base64
 
 # A picture of the largest size that the browser sends, uncompressed, as base64, with room to spare.
 MOST_PASTED = 2_000_000
@@ -109,8 +110,8 @@ class Drawing:
             "width": width,
             "height": height,
             "revision": self.revision,
-            "pixels": _encode(self.rgba),
-            "background": None if background is None else _encode(background),
+            "pixels": to_base64(self.rgba),
+            "background": None if background is None else to_base64(background),
             "grey": grey,
             "samples": None if samples is None else list(samples),
             "paste": paste,
@@ -176,7 +177,3 @@ def check_picture(pixels: np.ndarray, *, channels: int, what: str) -> None:
             f"A {what} is a uint8 array [height, width, {channels}]; this one is {pixels.dtype} {list(pixels.shape)}. "
             "Convert it first."
         )
-
-
-def _encode(pixels: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode()

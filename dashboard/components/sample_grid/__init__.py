@@ -1,36 +1,28 @@
-"""A grid of small pictures to choose one from, and to pin another: by mouse, finger or keyboard."""
+"""A grid of small images: one is selected, another pinned, by mouse, finger or keyboard."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import streamlit as st
-from streamlit.components.v2 import component
+
+from dashboard.components.component import Component, to_base64
 
 __all__ = ["Tile", "sample_grid"]
 
-_HERE = Path(__file__).parent
-_mount = component(
-    "sample_grid",
-    html=(_HERE / "sample_grid.html").read_text(encoding="utf-8"),
-    css=(_HERE / "sample_grid.css").read_text(encoding="utf-8"),
-    js=(_HERE / "sample_grid.js").read_text(encoding="utf-8"),
-)
+_component = Component(Path(__file__).parent)
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One picture of the grid.
+    """One image of the grid.
 
     Attributes
     ----------
     place
-        What it is called when it is chosen: its place in the test split.
+        Its place in the test split, which names it when it is chosen.
     picture
         uint8 [H, W, 3].
     colour
@@ -38,7 +30,7 @@ class Tile:
     note
         A few letters under it.
     title
-        All that is to be said of it, for screen readers and on hover.
+        Its full description, for screen readers and on hover.
     """
 
     place: int
@@ -57,9 +49,9 @@ def sample_grid(
     on_choose: Callable[[int], None],
     on_pin: Callable[[int], None],
 ) -> None:
-    """Show the pictures; the page owns what is selected and what is pinned (-1: nothing).
+    """Show the images; the page owns what is selected and what is pinned (-1: nothing).
 
-    Arrow keys walk through the grid, Enter or a click chooses, P or the pin on a picture pins or lets go.
+    Arrow keys move through the grid, Enter or a click selects, P or the pin on an image pins or unpins it.
 
     Parameters
     ----------
@@ -70,15 +62,13 @@ def sample_grid(
     key
         Names this instance among the page's widgets.
     on_choose, on_pin
-        Called with a place that is in the grid, before the script runs again; `on_pin` with -1 to let go.
+        Called with a place that is in the grid, before the script runs again; `on_pin` with -1 to unpin.
     """
     places = {tile.place for tile in tiles}
 
-    def tell_page() -> None:
-        state: Any = st.session_state.get(key)
-        choice = state.get("choice") if isinstance(state, Mapping) else None
+    def tell_page(choice: object) -> None:
         place = choice.get("place") if isinstance(choice, Mapping) else None
-        if type(place) is not int or place not in places:
+        if not isinstance(choice, Mapping) or type(place) is not int or place not in places:
             return
         if choice.get("pin"):
             on_pin(-1 if place == pinned else place)
@@ -86,23 +76,22 @@ def sample_grid(
             on_choose(place)
 
     height, width = tiles[0].picture.shape[:2] if tiles else (1, 1)
-    _mount(
-        key=key,
-        data={
+    _component.mount(
+        key,
+        {
             "size": [height, width],
             "tiles": [_message(tile) for tile in tiles],
             "selected": selected,
             "pinned": pinned,
         },
-        on_choice_change=tell_page,
+        choice=tell_page,
     )
 
 
 def _message(tile: Tile) -> dict[str, object]:
-    pixels = base64.b64encode(np.ascontiguousarray(tile.picture, np.uint8).tobytes()).decode()
     return {
         "place": tile.place,
-        "pixels": pixels,
+        "pixels": to_base64(tile.picture.astype(np.uint8)),
         "colour": tile.colour,
         "note": tile.note,
         "title": tile.title,

@@ -1,16 +1,16 @@
-"""A slice of the decision function to look at and to touch: hover shows the image, click or Enter selects it."""
+"""An interactive slice of the decision function: hovering shows the image, a click or Enter selects it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit.components.v2 import component
 
-from .encoding import encode_slice
+from dashboard.components.component import Component, sent
+from dashboard.components.slice_view.encoding import encode_slice
 
 if TYPE_CHECKING:
     from core.figures.slice_layers import SliceLayer
@@ -20,13 +20,7 @@ __all__ = ["Point", "slice_view"]
 
 Point = tuple[float, float]
 
-_HERE = Path(__file__).parent
-_mount = component(
-    "slice_view",
-    html=(_HERE / "slice_view.html").read_text(encoding="utf-8"),
-    css=(_HERE / "slice_view.css").read_text(encoding="utf-8"),
-    js=(_HERE / "slice_view.js").read_text(encoding="utf-8"),
-)
+_component = Component(Path(__file__).parent)
 
 
 def slice_view(
@@ -109,68 +103,64 @@ def slice_view(
         layer=layer,
         triggered=triggered,
     )
-    pick, point = _latest_pick(key, encoded["extent"])
+    extent = encoded["extent"]
+    pick, point = _read_pick(sent(key, "selection"), extent)
     if on_select is None:
         selected = _newest(key, selected, pick, point)
 
-    def tell_page() -> None:
+    def tell_page(selection: object) -> None:
         if on_select is not None:
-            on_select(_latest_pick(key, encoded["extent"])[1])
+            on_select(_read_pick(selection, extent)[1])
 
-    _mount(
-        key=key,
-        # In a list Streamlit looks for no data frames; for looking it imports pandas, and keeps the first page waiting.
-        data=[
-            {
-                "slice": encoded,
-                "height": height_px,
-                "compact": compact,
-                "selected": selected and list(selected),
-                "pick": pick,
-                "growing": growing,
-                "group": group,
-            }
-        ],
-        on_selection_change=tell_page,
-        on_drawn_change=_go_on,
+    _component.mount(
+        key,
+        {
+            "slice": encoded,
+            "height": height_px,
+            "compact": compact,
+            "selected": selected and list(selected),
+            "pick": pick,
+            "growing": growing,
+            "group": group,
+        },
+        selection=tell_page,
+        drawn=_ignore,
     )
     return selected
 
 
-def _go_on() -> None:
+def _ignore(share: object) -> None:
     """Do nothing: the rerun that follows is what the browser asked for."""
 
 
 def _newest(key: str, passed: Point | None, pick: int, picked: Point | None) -> Point | None:
     """What came last: the point that the page passes, from when it changed, or a point that people selected."""
-    name = f"{key}.passed"
-    before, picks = st.session_state.get(name, (passed, 0))
+    memory = f"{key}.passed"
+    before, picks = st.session_state.get(memory, (passed, 0))
     if before != passed:
         picks = pick
-    elif pick < picks:  # the map was away in between, and counts from nothing again
+    elif pick < picks:  # the map was away in between, and counts from zero again
         picks = 0
-    st.session_state[name] = passed, picks
+    st.session_state[memory] = passed, picks
     return picked if pick > picks else passed
 
 
-def _latest_pick(key: str, extent: Sequence[float]) -> tuple[int, Point | None]:
+def _read_pick(selection: object, extent: Sequence[float]) -> tuple[int, Point | None]:
     """How often the browser has selected so far, and what it selected last.
 
     The number goes back with the data: until it catches up with the browser's own, the browser keeps showing its newer
     selection instead of what Python still believes.
     """
-    state: Any = st.session_state.get(key)
-    selection = state.get("selection") if isinstance(state, Mapping) else None
     if not isinstance(selection, Mapping) or not isinstance(selection.get("pick"), int):
         return 0, None
     return selection["pick"], _point(selection.get("point"), extent)
 
 
 def _point(value: object, extent: Sequence[float]) -> Point | None:
-    """A point that came from a browser, or None where it is none or lies off the map."""
+    """A point that the browser sent; None unless it is two finite numbers on the map."""
     if not isinstance(value, Sequence) or len(value) != 2:
         return None
-    if not all(isinstance(part, int | float) and math.isfinite(part) for part in value):
+    if not all(isinstance(number, int | float) and math.isfinite(number) for number in value):
         return None
     x, y = float(value[0]), float(value[1])
     slack = 1e-6 * (extent[1] - extent[0])

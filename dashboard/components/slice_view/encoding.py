@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from core.errors import InputError
 from core.figures.slice_layers import cividis
 from core.figures.slice_words import POINT_KEYS, describe_slice, label_shares, ring_caption
+from dashboard.components.component import to_base64
 
 if TYPE_CHECKING:
     from core.figures.slice_layers import SliceLayer
@@ -71,7 +71,7 @@ def encode_slice(
     return {
         "resolution": int(labels.shape[0]),
         "extent": [*_span(plane.x, "x", len(labels)), *_span(plane.y, "y", len(labels))],
-        "labels": _base64(labels.astype(np.uint8)),
+        "labels": to_base64(labels.astype(np.uint8)),
         "classes": list(classes),
         "colours": list(colours),
         "shares": [[label, share] for label, share in shares],
@@ -118,9 +118,9 @@ def _layer(layer: SliceLayer) -> dict[str, Any]:
         "low": layer.low,
         "high": layer.high,
         "resolution": len(values),
-        "shares": _base64(np.rint(255 * shares).astype(np.uint8)),
-        "values": _base64(values.astype("<f4")),
-        "colours": _base64(cividis()),
+        "shares": to_base64(np.rint(255 * shares).astype(np.uint8)),
+        "values": to_base64(values.astype("<f4")),
+        "colours": to_base64(cividis()),
     }
 
 
@@ -174,8 +174,4 @@ def _quantised(image: np.ndarray) -> dict[str, Any]:
     offset = float(image.min())
     scale = float(np.ptp(image)) / 65535 or 1.0
     steps = np.rint((image - offset) / scale).astype("<u2")
-    return {"offset": offset, "scale": scale, "steps": _base64(steps)}
-
-
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
+    return {"offset": offset, "scale": scale, "steps": to_base64(steps)}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.runs.run import finished_runs
+from core.runs.root import finished_runs
 from dashboard import cached
 from dashboard.explore.slice import show_slice_panel
 from dashboard.parts import load_with_progress

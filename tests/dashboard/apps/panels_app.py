@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.datasets import load_dataset
-from core.runs.run import load_run
+from core.runs.root import load_run
 from dashboard.explore.detectors import show_detectors
 from dashboard.explore.patterns import show_patterns
 from dashboard.style import inject_style

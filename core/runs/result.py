@@ -1,0 +1,90 @@
+"""A run's result.json: what a finished training reached."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PositiveInt, TypeAdapter, ValidationError
+
+from core.device import Precision
+from core.errors import InputError
+from core.files import write_json
+from core.instruments.statistics import Proportion
+
+NAME = "result.json"
+
+
+def _check_share(share: Proportion) -> Proportion:
+    """Refuse a share that no count can have."""
+    if share.n == 0 and share.value is None:
+        return share
+    low, value, high = share.low, share.value, share.high
+    if low is None or value is None or high is None:
+        raise ValueError("a share has its interval")
+    if not (0 <= share.successes <= share.n and 0 <= low <= value <= high <= 1):
+        raise ValueError("a share lies in its interval")
+    return share
+
+
+StoredShare = Annotated[Proportion, AfterValidator(_check_share)]
+"""A share with its interval, checked when it is read from a file."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished training reached, on the whole test split, and on what it was computed.
+
+    Attributes
+    ----------
+    clean_accuracy
+        Correctly classified test images.
+    attack_success_rate
+        See `core.instruments.evaluation`; None for a control, which has no trigger of its own.
+    shape, classes
+        (channels, height, width) of its images; the names of the classes.
+    seconds, peak_memory
+        The training's wall time with looking at each epoch; the process's largest resident size in bytes, 0 if unknown.
+    torch, processor
+        What computed it.
+    votes_in
+        The fastest precision whose votes can be trusted, see `core.instruments.precision`.
+    attack_success_rate_others
+        `core.instruments.evaluation.Success.others`: None but for source-specific attacks.
+    """
+
+    clean_accuracy: StoredShare
+    attack_success_rate: StoredShare | None
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    classes: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=2)]
+    seconds: float
+    peak_memory: int
+    torch: str
+    processor: str
+    votes_in: Precision | None = None
+    attack_success_rate_others: StoredShare | None = None
+
+
+_RESULT = TypeAdapter(Result)
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Store a result in a run's folder: from then on the run is done. OSError if the disk refuses."""
+    write_json(folder / NAME, asdict(result))
+
+
+def read_result(folder: Path) -> Result | None:
+    """Return the result in a run's folder, or None where there is none yet.
+
+    Raises
+    ------
+    InputError
+        It is damaged.
+    """
+    try:
+        return _RESULT.validate_json((folder / NAME).read_bytes(), strict=True)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError):
+        raise InputError(f"The result of run {folder.name} is damaged: delete its folder and train it again.") from None
