@@ -85,7 +85,7 @@ class ComparisonSpec:
         """The JSON content that names it."""
         settings = {name: detector.model_dump(mode="json") for name, detector in self.detectors.items()}
         numbers = [self.sigma, self.draws, self.images, self.asked, self.seed]
-        return [*self.attack.identity, *numbers, settings]
+        return [self.attack.identity, *numbers, settings]
 
 
 def configured(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Detector]:
