@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.attacks.attack import Attack
 from core.datasets import Dataset
+from core.errors import InputError
 from core.figures.roc import roc_curves
 from core.glossary import explain
 from core.instruments.detectors import DETECTORS
