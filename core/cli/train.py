@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.options import AsJson, DataRoot, Place, Runs, Target, TriggerName
-from core.cli.output import say, say_json, share_in_words
+from core.cli.output import say, say_json, share_as_json, share_in_words
 from core.cli.reading import image_shape, read_trigger
 from core.errors import InputError
 
@@ -95,10 +95,10 @@ def train_command(
         "seed": seed,
         "clean_accuracy": result.clean_accuracy.value,
         "clean_accuracy_interval": [result.clean_accuracy.low, result.clean_accuracy.high],
-        "attack_success_rate": success.value,
-        "attack_success_rate_interval": [success.low, success.high],
-        "asr_denominator": success.n,
-        "others_taken_for_target": None if both.others is None else vars(both.others),
+        "attack_success_rate": success and success.value,
+        "attack_success_rate_interval": success and [success.low, success.high],
+        "asr_denominator": success.n if success else 0,
+        "others_taken_for_target": share_as_json(both.others),
         "seconds": result.seconds,
         "peak_memory": result.peak_memory,
         "device": spec.device,

@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.errors import InputError
-from core.instruments.statistics import Interval, bounded_mean_interval, check_pairs
+from core.instruments.statistics import Estimate, bounded_mean_interval, check_pairs
 
 __all__ = [
-    "Interval",
     "check_votes",
     "draws_for_width",
     "entropy",
@@ -95,7 +94,7 @@ def entropy_interval(votes: ArrayLike, confidence: float = 0.95) -> tuple[np.nda
     return low / scale, high / scale
 
 
-def mean_interval_monte_carlo(votes: ArrayLike, confidence: float = 0.95) -> Interval:
+def mean_interval_monte_carlo(votes: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Mean W of these very images, and where it would settle with ever more draws of them (normalised by log K).
 
     The images' own intervals are combined as variances are, since images have independent noise (Zou and Donner's
@@ -117,7 +116,7 @@ def mean_interval_monte_carlo(votes: ArrayLike, confidence: float = 0.95) -> Int
     return _Spread.of(check_votes(votes), confidence).mean(lowest=0.0)
 
 
-def mean_interval_sampling(w: ArrayLike, confidence: float = 0.95) -> Interval:
+def mean_interval_sampling(w: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Mean W of a random sample of images, and where it would settle with ever more images.
 
     `core.instruments.statistics.bounded_mean_interval` on [0, 1]: honest for small sets and where most W are 0.
@@ -132,7 +131,7 @@ def mean_interval_sampling(w: ArrayLike, confidence: float = 0.95) -> Interval:
     return bounded_mean_interval(w, 0, 1, confidence)
 
 
-def gap_interval_monte_carlo(votes_clean: ArrayLike, votes_triggered: ArrayLike, confidence: float = 0.95) -> Interval:
+def gap_interval_monte_carlo(votes_clean: ArrayLike, votes_triggered: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Mean of W clean minus W triggered over these very images, and where it would settle with ever more draws.
 
     An image and its triggered version share their noise, and how that ties their votes together is not in the
@@ -143,7 +142,7 @@ def gap_interval_monte_carlo(votes_clean: ArrayLike, votes_triggered: ArrayLike,
     return _paired(votes_clean, votes_triggered, confidence).mean(lowest=-1.0)
 
 
-def gap_interval_sampling(w_clean: ArrayLike, w_triggered: ArrayLike, confidence: float = 0.95) -> Interval:
+def gap_interval_sampling(w_clean: ArrayLike, w_triggered: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Mean of W clean minus W triggered, and where it would settle with ever more images: pairs in [-1, 1]."""
     clean, triggered = check_pairs(w_clean, w_triggered)
     return bounded_mean_interval(clean - triggered, -1, 1, confidence)
@@ -424,7 +423,7 @@ class _Spread(NamedTuple):
             self.more + other.less,
         )
 
-    def mean(self, lowest: float) -> Interval:
+    def mean(self, lowest: float) -> Estimate:
         """Mean of independent images within [lowest, 1]."""
         n = len(self.centre)
         if n == 0:
@@ -433,7 +432,7 @@ class _Spread(NamedTuple):
         # So that the interval also holds the mean of the clipped W, which is what is listed.
         low = min(mean, float(self.centre.clip(lowest, 1).mean())) - self.less - float(np.linalg.norm(self.below)) / n
         high = mean + self.more + float(np.linalg.norm(self.above)) / n
-        return Interval(*(min(max(end, lowest), 1.0) for end in (mean, low, high)))
+        return Estimate(*(min(max(end, lowest), 1.0) for end in (mean, low, high)))
 
 
 def _paired(votes_clean: ArrayLike, votes_triggered: ArrayLike, confidence: float) -> _Spread:

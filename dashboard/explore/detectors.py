@@ -18,7 +18,7 @@ from core.glossary import explain
 from core.instruments.detectors import DETECTORS
 from core.instruments.detectors.comparison import Comparison, ComparisonSpec, Inverted, Scored
 from core.instruments.detectors.roc import Roc
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 from core.runs.measured.detectors import comparison_name
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
@@ -113,7 +113,7 @@ def _show_curves(scored: Sequence[Scored], spec: ComparisonSpec, classes: Sequen
                 key=f"roc.{key}",
                 config={"displayModeBar": False},
                 alt=f"{title.replace('*', '')}: area under the ROC curve "
-                + ", ".join(f"{name} {roc.auc.mean:.2f}" for name, roc in named.items()),
+                + ", ".join(f"{name} {roc.auc.value:.2f}" for name, roc in named.items()),
             )
 
 
@@ -150,11 +150,11 @@ def _show_words(scored: Sequence[Scored]) -> None:
 
 
 def _auc(roc: Roc | None) -> str:
-    return "–" if roc is None else f"{roc.auc.mean:.2f} [{roc.auc.low:.2f}, {roc.auc.high:.2f}]"
+    return "–" if roc is None else f"{roc.auc.value:.2f} [{roc.auc.low:.2f}, {roc.auc.high:.2f}]"
 
 
-def _percent(share: Proportion) -> str:
-    return "–" if share.value is None else f"{share.value:.0%} of {share.n}"
+def _percent(share: Estimate | None) -> str:
+    return "–" if share is None else f"{share.value:.0%} of {share.n}"
 
 
 def _show_inverted(inverted: Inverted, classes: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from core.files import write_json
 from core.identity import content_hash
 from core.instruments.detectors.comparison import Comparison, ComparisonSpec, Inverted, Scored, compare_detectors
 from core.instruments.detectors.roc import Flagged, Roc
-from core.instruments.statistics import Interval, Proportion
+from core.instruments.statistics import Estimate
 from core.runs.run import Run
 from core.training.spec import RunSpec
 
@@ -108,7 +108,8 @@ def _from_json(content: dict[str, Any]) -> Comparison:
 
 def _scored(content: dict[str, Any]) -> Scored:
     flagged = content["flagged"]
-    shares = {name: Proportion(**value) for name, value in flagged.items() if isinstance(value, dict)}
+    names = ("false_positive_other", "false_positive_target", "detected")
+    shares = {name: flagged[name] and Estimate(**flagged[name]) for name in names}
     threshold = float("inf") if flagged["threshold"] is None else flagged["threshold"]
     return Scored(
         detector=content["detector"],
@@ -123,7 +124,7 @@ def _roc(content: dict[str, Any]) -> Roc:
     return Roc(
         np.array(content["false_positive"]),
         np.array(content["true_positive"]),
-        Interval(*content["auc"]),
+        Estimate(**content["auc"]),
         content["positives"],
         content["negatives"],
     )

@@ -19,7 +19,7 @@ from core.errors import InputError
 from core.files import whole_file
 from core.identity import content_hash
 from core.instruments.pattern_effect import Effect, PatternBench
-from core.instruments.statistics import EffectSize, Interval, Proportion
+from core.instruments.statistics import Estimate
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -181,6 +181,5 @@ def _read(path: Path) -> PatternFinding | None:
 
 
 def _effect(content: dict[str, Any]) -> Effect:
-    intervals = {name: Interval(*content[name]) for name in ("w_clean", "w_with", "gap", "gap_monte_carlo")}
-    rates = {"p_lower": EffectSize(**content["p_lower"]), "changed": Proportion(**content["changed"])}
-    return Effect(**content | intervals | rates)
+    names = ("w_clean", "w_with", "gap", "gap_monte_carlo", "p_lower", "changed")
+    return Effect(**content | {name: Estimate(**content[name]) for name in names})

@@ -208,7 +208,7 @@ def _sweep(run: DoneRun, control: DoneRun, data_root: Path | None) -> Iterator[P
     for sigma in sweep_sigmas(run.result.shape):
         spec = page_attack_spec(run.spec.attack, sigma)
         mine, theirs = (measure_run(each, spec, data_root) for each in (run, control))
-        yield Point(sigma, _round(mine.clean.mean.mean), _round(mine.triggered.mean.mean), _gap(mine), _gap(theirs))
+        yield Point(sigma, _round(mine.clean.mean.value), _round(mine.triggered.mean.value), _gap(mine), _gap(theirs))
     for each in (run, control):
         shutil.rmtree(each.path / "measures")
 
@@ -223,7 +223,7 @@ def _pictures(run: Run, data_root: Path | None) -> np.ndarray:
 
 def _gap(measurement: Measurement) -> tuple[float, float, float]:
     gap = measurement.gap
-    return _round(gap.mean), _round(gap.low), _round(gap.high)
+    return _round(gap.value), _round(gap.low), _round(gap.high)
 
 
 def _round(value: float) -> float:
