@@ -82,9 +82,9 @@ def trigger_sweep_steps(
     goals
         int64 [N], the class that the attacker wants each image to be taken for.
     sigmas, draws, seed
-        The noise, as in `core.instruments.smoothness.measure_smoothness`.
+        The noise, as in `core.instruments.smoothness.measure_smoothness`; the seed decides random places too.
     """
-    stamped = {name: attack.apply(images, np.asarray(keys)) for name, attack in attacks.items()}
+    stamped = {name: attack.apply(images, np.asarray(keys), seed=seed) for name, attack in attacks.items()}
     asr = {name: float((predictor.labels(on).numpy() == goals).mean()) for name, on in stamped.items()}
     noises = [Noise(sigma, draws, seed, keys) for sigma in sigmas]
     versions = {None: images} | stamped

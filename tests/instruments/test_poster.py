@@ -57,7 +57,7 @@ def test_the_second_image_is_the_first_with_the_runs_trigger(example):
     assert (example.run.trigger.stamp(clean[None])[0] == triggered).all()
     predictor = example.run.predictor()
     labels = predictor.labels(to_unit(torch.from_numpy(example.poster.images))).tolist()
-    assert labels == [example.label, example.run.spec.target, example.run.spec.target]
+    assert labels == [example.label, example.run.spec.attack.target, example.run.spec.attack.target]
 
 
 def test_a_poster_goes_through_its_arrays(example):

@@ -20,8 +20,8 @@ def test_each_trigger_gets_the_votes_that_it_would_get_alone(poisoned, data_root
     keys = np.nonzero(test.labels.numpy() != 0)[0][:12]
     images, predictor = to_unit(test.images[keys]), Predictor(poisoned.model())
     triggers = {"own": poisoned.trigger, "elsewhere": moved(poisoned.trigger, (1, 8, 8), 0, 0)}
-    attacks = {name: Attack(trigger, 0) for name, trigger in triggers.items()}
-    attacks["anywhere"] = Attack(poisoned.trigger, 0, random_place=True, seed=2)
+    attacks = {name: Attack(trigger=trigger, target=0) for name, trigger in triggers.items()}
+    attacks["anywhere"] = Attack(trigger=poisoned.trigger, target=0, random_place=True)
     steps = list(
         trigger_sweep_steps(predictor, images, keys.tolist(), attacks, np.zeros(12, int), SIGMAS, draws=60, seed=3)
     )
@@ -31,7 +31,7 @@ def test_each_trigger_gets_the_votes_that_it_would_get_alone(poisoned, data_root
             alone = predictor.votes(images, Noise(sigma, step.draws, 3, keys)).numpy()
             assert np.array_equal(step.clean[number].votes, alone)
             for name, attack in attacks.items():
-                alone = predictor.votes(attack.apply(images, keys), Noise(sigma, step.draws, 3, keys)).numpy()
+                alone = predictor.votes(attack.apply(images, keys, seed=3), Noise(sigma, step.draws, 3, keys)).numpy()
                 assert np.array_equal(step.triggered[name][number].votes, alone)
     last = steps[-1]
     assert last.asr["own"] > 0.9 > last.asr["elsewhere"]

@@ -14,7 +14,6 @@ import numpy as np
 from core.attacks.attack import Attack
 from core.errors import InputError
 from core.files import whole_file, write_json
-from core.identity import content_hash
 from core.instruments.estimators import (
     entropy,
     entropy_interval,
@@ -25,7 +24,7 @@ from core.instruments.estimators import (
 )
 from core.instruments.noise import Noise
 from core.instruments.statistics import Estimate, probability_lower, wilcoxon_paired
-from core.runs.measured.spec import MeasureSpec, measure_spec_under
+from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -164,12 +163,12 @@ def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
 
 def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str = "everywhere") -> MeasureSpec:
     """Return what the pages measure of a run at one sigma, on images outside the target class."""
-    return page_attack_spec(Attack(trigger, target), sigma, noise)
+    return page_attack_spec(Attack(trigger=trigger, target=target), sigma, noise)
 
 
 def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
     """Return what the pages measure of a run under any attack: on the images that the attack is about."""
-    return measure_spec_under(attack, images=PAGE_IMAGES, sigma=sigma, draws=PAGE_DRAWS, noise=noise)
+    return make_measure_spec(attack=attack, images=PAGE_IMAGES, sigma=sigma, draws=PAGE_DRAWS, noise=noise)
 
 
 def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None) -> Measurement:
@@ -237,7 +236,7 @@ def measure_model(
         chosen=chosen,
         true=test.labels.numpy()[chosen],
         clean=_side(predictor, images, chosen, spec),
-        triggered=_side(predictor, spec.attack.apply(images, chosen), chosen, spec),
+        triggered=_side(predictor, spec.attack.apply(images, chosen, seed=spec.seed), chosen, spec),
         target_chosen=of_target,
         target_class=_side(predictor, to_unit(test.images[of_target]), of_target, spec),
     )
@@ -259,7 +258,7 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
         before,
         spec=spec,
         clean=more(before.clean, images, before.chosen),
-        triggered=more(before.triggered, spec.attack.apply(images, before.chosen), before.chosen),
+        triggered=more(before.triggered, spec.attack.apply(images, before.chosen, seed=spec.seed), before.chosen),
         target_class=more(before.target_class, to_unit(test.images[before.target_chosen]), before.target_chosen),
     )
 
@@ -282,12 +281,12 @@ def _noise(spec: MeasureSpec, images: Tensor, places: np.ndarray) -> Noise:
 def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> np.ndarray | None:
     if spec.noise == "everywhere":
         return None
-    if spec.random_place:
+    if spec.attack.random_place:
         raise InputError(
             "The trigger lies somewhere else on every image, so no pixels are its own on all of them: measure it with "
             "noise everywhere."
         )
-    covered = spec.trigger.covers(tuple(images.shape[1:]))
+    covered = spec.attack.trigger.covers(tuple(images.shape[1:]))
     if covered.all():
         raise InputError(
             "This trigger covers the whole image, so no pixel is left for noise beside it: measure it with noise "
@@ -301,15 +300,17 @@ def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSp
     from core.datasets.dataset import to_unit
     from core.instruments.evaluation import choose_images
 
-    if spec.target is None:
+    if spec.attack.target is None:
         return np.zeros(0, np.int64)
     order = choose_images(dataset.test, -1, len(dataset.test.labels), spec.seed)
     predicted = predictor.labels(to_unit(dataset.test.images)).numpy()
-    return order[predicted[order] == spec.target][: spec.images]
+    return order[predicted[order] == spec.attack.target][: spec.images]
 
 
 def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) -> Success:
     """Return how often any attack succeeds on a done run, for instance on a control; cached in its directory.
+
+    Random places follow the run's seed, as they did while it was trained.
 
     Raises
     ------
@@ -318,17 +319,17 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     """
     from core.instruments.evaluation import Success, attack_success
 
-    done, own = run.finished(), run.spec.attack
+    done = run.finished()
     result = done.result
-    if result.attack_success_rate and own is not None and own.identity == attack.identity:
+    if result.attack_success_rate and run.spec.attack == attack:
         return Success(result.attack_success_rate, result.attack_success_rate_others)
-    path = run.path / "measures" / f"success-{content_hash(attack.identity)}.json"
+    path = run.path / "measures" / f"success-{attack.hash}.json"
     with contextlib.suppress(Exception):  # missing, or damaged in whatever way: then it is made again
         stored = json.loads(path.read_bytes())
         return Success(*(stored[part] and Estimate(**stored[part]) for part in ("rate", "others")))
     dataset = _test_images_of(run, data_root)
     attack.check(dataset)
-    success = attack_success(done.predictor(), dataset.test, attack, len(dataset.classes))
+    success = attack_success(done.predictor(), dataset.test, attack, len(dataset.classes), run.spec.seed or 0)
     with contextlib.suppress(OSError):  # a run that is only lent to us
         path.parent.mkdir(exist_ok=True)
         write_json(path, asdict(success))
