@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.instruments.estimators import (
-    draws_for_width,
+from core.instruments.adaptive import draws_for_width
+from core.instruments.intervals import (
     entropy_interval,
     gap_interval_monte_carlo,
     mean_interval_monte_carlo,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from core.errors import InputError
-from core.instruments.estimators import (
-    entropy,
+from core.instruments.estimators import entropy
+from core.instruments.intervals import (
     entropy_interval,
     gap_interval_monte_carlo,
     gap_interval_sampling,

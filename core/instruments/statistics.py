@@ -49,15 +49,34 @@ def binomial_interval(successes: int, n: int, confidence: float = 0.95) -> Estim
     Biometrika 26 (1934).
     """
     if not (0 <= successes <= n and n):
-        raise InputError(f"{successes} of {n} is no share; give 0 <= successes <= n, and n of at least 1.")
+        raise InputError(f"{successes} successes of {n} is no share; give 0 <= successes <= n, and n of at least 1.")
     check_confidence(confidence)
+    low, high = clopper_pearson(successes, n, (1 - confidence) / 2)
+    return Estimate(successes / n, float(low), float(high), int(n))
+
+
+def clopper_pearson(successes: ArrayLike, n: ArrayLike, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return both one-sided bounds of each share: its probability lies beyond either with a chance of `tail` at most.
+
+    Parameters
+    ----------
+    successes, n
+        int[...], of one shape; ``0 <= successes <= n`` and ``n >= 1``.
+    tail
+        In (0, 1).
+
+    Returns
+    -------
+    low, high
+        float64[...] each.
+    """
     # betaincinv is beta.ppf without scipy.stats, whose import takes half a second.
     from scipy.special import betaincinv
 
-    tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
-    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
-    return Estimate(successes / n, low, high, int(n))
+    hits, misses = np.asarray(successes), np.asarray(n) - np.asarray(successes)
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1), 1 - tail), 1.0)
+    return low, high
 
 
 def bounded_mean_interval(values: ArrayLike, lowest: float, highest: float, confidence: float = 0.95) -> Estimate:
@@ -131,6 +150,13 @@ def wilcoxon_paired(w_clean: ArrayLike, w_triggered: ArrayLike) -> float:
     from scipy.stats import wilcoxon
 
     return float(np.asarray(wilcoxon(clean, triggered, zero_method="zsplit"))[1])
+
+
+def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
+    """Return Spearman's rank correlation, float[N] each; ties share their mean rank, nan where either is constant."""
+    from scipy.stats import spearmanr
+
+    return float(np.asarray(spearmanr(x, y).statistic))
 
 
 def roc_auc(scores_positive: ArrayLike, scores_negative: ArrayLike) -> float:

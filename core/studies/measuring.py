@@ -170,18 +170,11 @@ def entropy_and_mistakes(
         The correlation, None where either is the same for all images; the AUC, None where no image or every image is
         misclassified.
     """
-    from core.instruments.statistics import roc_auc
+    from core.instruments.statistics import rank_correlation, roc_auc
 
     varies = len(w) > 1 and (w != w[0]).any() and (softmax_entropy != softmax_entropy[0]).any()
     mixed = wrong.any() and not wrong.all()
     return rank_correlation(w, softmax_entropy) if varies else None, roc_auc(w[wrong], w[~wrong]) if mixed else None
-
-
-def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Spearman's rank correlation; ties share their mean rank."""
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(x, y).statistic)
 
 
 def _target_share(side: Side, target: int | None) -> float | None:

@@ -10,10 +10,10 @@ from scipy.stats import binom
 
 from core.benchmarks import coverage
 from core.errors import InputError
-from core.instruments import estimators
-from core.instruments.estimators import (
-    draws_for_width,
-    entropy,
+from core.instruments import intervals, simulated_votes
+from core.instruments.adaptive import draws_for_width
+from core.instruments.estimators import entropy
+from core.instruments.intervals import (
     entropy_interval,
     gap_interval_monte_carlo,
     gap_interval_sampling,
@@ -146,8 +146,8 @@ def test_interval_holds_the_estimate_and_grows_with_confidence():
 def test_interval_is_the_same_in_many_threads():
     votes = random_votes(7, 60, 10, 120)
     expected = np.array(entropy_interval(votes))
-    estimators._read.cache_clear()
-    estimators._vote_table.cache_clear()
+    intervals._read.cache_clear()
+    simulated_votes._vote_table.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(lambda _: np.array(entropy_interval(votes)), range(8)):
             assert (found == expected).all()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, wilcoxon
+from scipy.stats import binomtest, rankdata, wilcoxon
 from sklearn.metrics import roc_auc_score
 
 from core.errors import InputError
@@ -11,6 +11,7 @@ from core.instruments.statistics import (
     binomial_interval,
     bounded_mean_interval,
     probability_lower,
+    rank_correlation,
     roc_auc,
     wilcoxon_paired,
 )
@@ -130,3 +131,10 @@ def test_auc_is_one_where_positives_score_higher():
 def test_bad_input_is_told_in_one_sentence(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_rank_correlation_is_the_correlation_of_the_ranks():
+    x, y = np.array([3.0, 1, 2, 2, 5]), np.array([10.0, 20, 5, 6, 1])
+    assert rank_correlation(x, y) == pytest.approx(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    assert rank_correlation(x, np.exp(x)) == pytest.approx(1)
+    assert np.isnan(rank_correlation(x, np.ones(5)))

@@ -9,8 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from core.instruments.certificate import ABSTAIN, Certificate
-from core.instruments.estimators import Estimate, entropy, entropy_interval
-from core.instruments.statistics import bounded_mean_interval
+from core.instruments.estimators import entropy
+from core.instruments.intervals import entropy_interval
+from core.instruments.statistics import Estimate, bounded_mean_interval
 from core.runs.measured.w import Measurement
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from core.attacks.attack import Attack
 from core.errors import InputError
 from core.files import whole_file, write_json
-from core.instruments.estimators import (
-    entropy,
+from core.instruments.estimators import entropy
+from core.instruments.intervals import (
     entropy_interval,
     gap_interval_monte_carlo,
     gap_interval_sampling,
