@@ -25,7 +25,7 @@ def test_proportion_is_clopper_and_pearson(successes, n):
 
 
 def test_there_is_no_share_of_nothing():
-    with pytest.raises(InputError, match="0 of 0"):
+    with pytest.raises(InputError, match="0 successes of 0"):
         binomial_interval(0, 0)
     with pytest.raises(InputError, match="denominator"):
         _ = Estimate(0.5, 0.4, 0.6).count
