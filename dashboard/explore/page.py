@@ -50,6 +50,8 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
     data = cache(scene.data)  # loaded when it is first needed: what was measured before is there without it
     with st.container(border=True):
         found, sweep = show_smoothness(scene, data)
+    if sweep is None:
+        return  # what follows is about all draws: the page runs again when they are there
     with st.container(border=True):
         st.subheader("Test images", anchor=False)
         image = choose_image(scene, data(), found[MINE])
