@@ -91,7 +91,7 @@ def _train(
     with _computing(spec):
         images, labels = training_data(spec, dataset)
         torch.manual_seed(spec.seed)
-        model = model_for(spec.architecture, dataset).to(spec.device, memory_format=torch.channels_last)
+        model = model_for(spec.architecture, dataset).to(spec.device).to(memory_format=torch.channels_last)
         optimiser = make_optimiser(spec, model)
         if checkpoint is not None:
             restore(checkpoint, model, optimiser)
@@ -108,10 +108,10 @@ def _train(
 def make_optimiser(spec: RunSpec, model: nn.Module) -> torch.optim.Optimizer:
     """Return the spec's optimiser of a model's weights: one kernel for all of them, where the device has it."""
     weights, fused = model.parameters(), spec.device != "mps"
-    rates = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+    rate, decay = spec.learning_rate, spec.weight_decay
     if spec.optimiser == "sgd":
-        return torch.optim.SGD(weights, momentum=MOMENTUM, nesterov=True, fused=fused, **rates)
-    return torch.optim.AdamW(weights, fused=fused, **rates)
+        return torch.optim.SGD(weights, rate, MOMENTUM, weight_decay=decay, nesterov=True, fused=fused)
+    return torch.optim.AdamW(weights, rate, weight_decay=decay, fused=fused)
 
 
 def poison_for(spec: RunSpec, dataset: Dataset) -> Poisoned | None:
