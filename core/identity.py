@@ -65,6 +65,7 @@ _EXPECTED = {
     "optimiser": "the optimiser is adamw or sgd",
     "augmentation": "the augmentation is none, shift or shift-flip",
     "precision": "the precision is float32 or bfloat16",
+    "pace": "the pace is fast or careful",
 }
 
 

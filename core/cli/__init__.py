@@ -20,6 +20,7 @@ from core.cli.train import train_command
 from core.cli.work import work_command
 from core.errors import InputError
 from core.instruments.detectors import DETECTORS
+from core.training.choices import Choices
 
 
 def make_app() -> typer.Typer:
@@ -32,7 +33,7 @@ def make_app() -> typer.Typer:
     )
     commands = {
         "datasets": datasets_command,
-        "train": train_command,
+        "train": with_settings(train_command, {"training": Choices}, prefixed=False),
         "smoothness": smoothness_command,
         "slice": slice_command,
         "detect": with_settings(detect_command, DETECTORS, prefixed=True),
