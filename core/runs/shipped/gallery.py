@@ -156,21 +156,16 @@ def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
 
 
 def _spec(sketch: Sketch, data_root: Path | None) -> RunSpec:
+    from core.attacks.attack import Attack
     from core.attacks.triggers import make_trigger
-    from core.datasets import fingerprint, load_dataset
-    from core.training.spec import make_spec
+    from core.datasets import load_dataset
+    from core.training.choices import Choices
 
-    return make_spec(
-        dataset=sketch.dataset,
-        fingerprint=fingerprint(sketch.dataset, data_root),
-        trigger=make_trigger(sketch.trigger, load_dataset(sketch.dataset, data_root).shape),
-        target=TARGETS[sketch.dataset],
-        rate=sketch.rate,
-        architecture=ARCHITECTURE,
-        epochs=EPOCHS,
-        seed=SEED,
-        threads=1,
+    trigger = make_trigger(sketch.trigger, load_dataset(sketch.dataset, data_root).shape)
+    training = Choices(
+        dataset=sketch.dataset, rate=sketch.rate, architecture=ARCHITECTURE, epochs=EPOCHS, seed=SEED, threads=1
     )
+    return training.spec(Attack(trigger=trigger, target=TARGETS[sketch.dataset]), data_root)
 
 
 def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> DoneRun:
