@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.glossary import explain
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 from core.runs.run import Run, State
 from core.training.events import Ended, Epoch, Event, remaining_seconds
 from core.training.events import Progress as Step
@@ -104,11 +104,11 @@ def stop(run: Run) -> None:
     cached.jobs().cancel_with_control(run)
 
 
-def show_share(name: str, share: Proportion) -> None:
+def show_share(name: str, share: Estimate) -> None:
     """Show one of the two rates with what it was counted from."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.metric(name, f"{share.value:.1%}", help=explain(name.lower()), width="content")
-        st.caption(f"{share.successes} of {share.n}", width="content")
+        st.caption(f"{share.count} of {share.n}", width="content")
 
 
 def show_outcome(run: Run) -> None:
@@ -118,7 +118,7 @@ def show_outcome(run: Run) -> None:
         return
     accuracy, success = result.clean_accuracy, result.attack_success_rate
     show_share("Clean accuracy", accuracy)
-    if success is not None and success.value is not None:
+    if success is not None:
         show_share("Attack success rate", success)
     with st.container(key="link-explore"):
         st.page_link("explore/page.py", label="Explore this run →", query_params=to_query(ExploreState(run=run.name)))

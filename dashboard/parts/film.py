@@ -55,4 +55,4 @@ def caption(epoch: Epoch, epochs: int) -> str:
     """Return what a frame of the film says below."""
     success = epoch.attack_success_rate
     text = f"Epoch {epoch.epoch} of {epochs}"
-    return f"{text} · attack success {success.value:.0%}" if success and success.value is not None else text
+    return f"{text} · attack success {success.value:.0%}" if success else text
