@@ -7,18 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from core.studies.claims import (
-    RANK_MARGIN,
-    W_MARGIN,
-    Outcome,
-    decide,
-    holm,
-    judge,
-    mean_estimate,
-    partial_rank_correlation,
-    rank_estimate,
-    to_json,
-)
+from core.studies.claims import Outcome, judge, to_json
+from core.studies.claims.estimates import holm, mean_estimate, partial_rank_correlation, rank_estimate
+from core.studies.claims.verdict import RANK_MARGIN, W_MARGIN, decide
 from core.studies.rows import EpochRow, Row
 
 SIGMAS = (0.1, 0.3, 0.5, 1.0)
