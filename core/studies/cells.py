@@ -168,9 +168,9 @@ def _labels(cell: Cell, condition: TestCondition) -> Labels:
         kind=condition.kind,
         size=condition.size,
         opacity=condition.opacity,
-        trigger=measure.trigger.name,
-        mode=measure.mode,
-        target=measure.target,
+        trigger=measure.attack.trigger.name,
+        mode=measure.attack.mode,
+        target=measure.attack.target,
         rate=cell.spec.rate,
     )
 

@@ -52,7 +52,7 @@ class CellMeter:
     def pattern_rows(self, labels: Labels, pattern: PatternSearch) -> Iterator[Row]:
         """Search for a pattern on the model; yield its row at each sigma, compared with random patterns."""
         bound, found, randoms = self._search(pattern)
-        success = self._success(Attack(found, pattern.target))
+        success = self._success(Attack(trigger=found, target=pattern.target))
         for sigma in pattern.sigmas:
             row = self._row(labels, self._measure_pattern(pattern, found, sigma), success)
             gaps = [self._measure_pattern(pattern, random, sigma).gap.mean for random in randoms]
@@ -120,8 +120,8 @@ class CellMeter:
             w_triggered_flipped=_rounded(w_triggered_flipped),
             w_clean_not_flipped=_rounded(w_clean_not_flipped),
             w_triggered_not_flipped=_rounded(w_triggered_not_flipped),
-            target_share_clean=_target_share(clean, spec.target),
-            target_share_triggered=_target_share(triggered, spec.target),
+            target_share_clean=_target_share(clean, spec.attack.target),
+            target_share_triggered=_target_share(triggered, spec.attack.target),
             modal_class_clean=clean.modal_class,
             modal_share_clean=_rounded(clean.modal_share),
             modal_class_triggered=triggered.modal_class,

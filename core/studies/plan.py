@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.attacks.attack import Attack
+from core.attacks.attack import Attack, make_attack
 from core.datasets import describe, fingerprint, load_dataset
 from core.errors import InputError
-from core.runs.measured.spec import MeasureSpec, measure_spec_under
+from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.studies.cell import Cell, PatternSearch, TestCondition
 from core.studies.grid import Measures, StudySpec
 from core.training.spec import RunSpec, make_spec
@@ -76,18 +76,11 @@ def _plan(spec: StudySpec, look_up: Callable[[str], tuple[Shape, str]], machine:
 def _cells_of(spec: StudySpec, control: RunSpec, conditions: Sequence[TestCondition]) -> Iterator[Cell]:
     """Yield the control's cell, then those of the runs that are compared with it."""
     yield Cell(spec=control, conditions=tuple(conditions), patterns=tuple(_patterns(spec)))
-    left_out = {"trigger", "target", "mode", "sources", "rate", "cover_rate"}
-    training = control.model_dump(exclude=left_out)
+    training = control.model_dump(exclude={"attack", "rate", "cover_rate"})
     for condition, rate in itertools.product(conditions, [rate for rate in spec.rates if rate > 0]):
-        measure = condition.measures[0]
-        attack = {
-            "trigger": measure.trigger,
-            "target": measure.target,
-            "mode": measure.mode,
-            "sources": measure.sources,
-        }
-        cover_rate = spec.cover_rate if measure.mode == "source-specific" else 0.0
-        yield Cell(spec=make_spec(**training | attack, rate=rate, cover_rate=cover_rate), conditions=(condition,))
+        attack = condition.measures[0].attack
+        poison = {"rate": rate, "cover_rate": spec.cover_rate if attack.mode == "source-specific" else 0.0}
+        yield Cell(spec=make_spec(**training, attack=attack, **poison), conditions=(condition,))
 
 
 def _patterns(spec: StudySpec) -> Iterator[PatternSearch]:
@@ -108,7 +101,8 @@ def _conditions(spec: StudySpec, shape: Shape) -> Iterator[TestCondition]:
     for grid, mode, target in itertools.product(spec.triggers, spec.modes, spec.targets):
         for size, opacity, trigger in grid.triggers(shape):
             trigger.check_fits(shape)
-            attack = Attack(trigger, target, mode, spec.sources if mode == "source-specific" else ())
+            sources = spec.sources if mode == "source-specific" else ()
+            attack = make_attack(trigger=trigger, target=target, mode=mode, sources=sources)
             measures = tuple(_measures(spec.measure, attack, shape))
             if not measures:
                 raise InputError(
@@ -122,4 +116,4 @@ def _measures(measure: Measures, attack: Attack, shape: Shape) -> Iterator[Measu
     covers_all = attack.trigger.covers(shape).all()
     for noise, sigma in itertools.product(measure.noise, measure.sigmas):
         if noise == "everywhere" or not covers_all:
-            yield measure_spec_under(attack, images=measure.images, draws=measure.draws, sigma=sigma, noise=noise)
+            yield make_measure_spec(attack=attack, images=measure.images, draws=measure.draws, sigma=sigma, noise=noise)

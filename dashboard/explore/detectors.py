@@ -12,7 +12,6 @@ import streamlit as st
 
 from core.attacks.attack import Attack
 from core.datasets import Dataset
-from core.errors import InputError
 from core.figures.roc import roc_curves
 from core.glossary import explain
 from core.instruments.detectors import DETECTORS
@@ -23,8 +22,8 @@ from core.runs.measured.detectors import comparison_name
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.explore.progress import asked_for, show_growing
 from dashboard.parts import figure_ink
+from dashboard.progressive import asked_for, show_progressive
 
 PANEL = "detectors"
 _RATES = (0.01, 0.05, 0.1)
@@ -67,13 +66,11 @@ def show_detectors(run: DoneRun, data: Dataset, attack: Attack | None = None) ->
         )
     if not asked_now:
         return
-    try:
-        growing = cached.comparison(run.path, name, spec)
-    except InputError as error:
-        st.error(str(error))
-        return
-    show_growing(
-        PANEL, growing, lambda found: (found.share, found.doing), lambda found: _show(found, spec, data.classes)
+    show_progressive(
+        PANEL,
+        cached.comparison(run.path, name, spec),
+        lambda comparison: (comparison.share, comparison.doing),
+        lambda comparison: _show(comparison, spec, data.classes),
     )
 
 

@@ -6,8 +6,9 @@ back: its fields `layer`, `plane` and `point` belong to this panel. The page own
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,14 @@ from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
 from dashboard.parts import class_chip, figure_ink, run_title, w_bar
+from dashboard.progressive import is_moving, progress_line
 from dashboard.state import ExploreState, adopt, current, keep, seed_default, widget_key
 
 if TYPE_CHECKING:
     from core.attacks.triggers import AnyTrigger
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.refine import PlanePoint
-    from dashboard.growing import Growing
+    from dashboard.progressive import Progressive
 
 LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
 KINDS = {
@@ -120,19 +122,29 @@ def _panel(scene: _Scene) -> None:
             layer_name = _choose_layer()
             _choose_plane(scene, choice)
         images = spanning_images(choice, scene.data, scene.image, scene.trigger)
-        growing = _planes(scene, choice, images)
     except InputError as error:
         st.error(str(error))
         return
-    planes = {name: one.newest for name, one in growing.items()}
-    unfinished = {name: float(one.newest.evaluated.mean()) for name, one in growing.items() if not one.done}
+    results = _planes(scene, choice, images)
+    if problem := next((result.problem for result in results.values() if result.problem), ""):
+        st.error(problem)
+        return
+    planes = {name: result.newest for name, result in results.items() if result.newest is not None}
+    unfinished = {
+        name: float(planes[name].evaluated.mean())
+        for name, result in results.items()
+        if is_moving(f"slice.{name}", result)
+    }
     layers: dict[str, SliceLayer] = {}
+    lines: dict[str, Callable[[], None]] = {}
     if not unfinished:
-        layers, unfinished = _layers(scene, choice, planes, layer_name)
+        layers, unfinished, lines = _layers(scene, choice, planes, layer_name)
     selected = _selected(planes, choice)
     for place, (name, plane) in zip(st.columns(2, gap="medium"), planes.items(), strict=False):
         with place:
             st.caption(f"**{name}**: {run_title(scene.runs[name])}")
+            if name in lines:
+                lines[name]()
             slice_view(
                 plane,
                 scene.data.classes,
@@ -276,44 +288,49 @@ def _selected(planes: Mapping[str, SlicePlane], choice: PlaneChoice) -> Point:
 # --- The maps --------------------------------------------------------------------------------------------------------
 
 
-def _planes(scene: _Scene, choice: PlaneChoice, images: SpanningImages) -> dict[str, Growing[SlicePlane]]:
+def _planes(scene: _Scene, choice: PlaneChoice, images: SpanningImages) -> dict[str, Progressive[SlicePlane]]:
     """The runs' slices: a glimpse that is drawn at once, and finer ones when the browser has drawn that."""
     key = scene.plane_key(choice)
-    growing = {name: cached.growing_plane(one.path, key, LABELS_SIDE, images) for name, one in scene.runs.items()}
-    _advance(f"{key}|{[one.name for one in scene.runs.values()]}", growing)
-    return growing
+    results = {name: cached.plane(run.path, key, LABELS_SIDE, images) for name, run in scene.runs.items()}
+    _advance(results)
+    return results
 
 
-def _advance(what: str, growing: Mapping[str, Growing]) -> None:
-    """Go on with what people have seen the beginning of."""
-    if st.session_state.get("slice.seen") == what:
-        for one in growing.values():
-            one.advance(BREATH / len(growing))
-    elif not all(one.done for one in growing.values()):
-        st.session_state["slice.seen"] = what
+def _advance(results: Mapping[str, Progressive]) -> None:
+    """Make better maps, one beside the other: the browser asks for this as soon as it has drawn the last ones."""
+    for name, result in results.items():
+        if is_moving(f"slice.{name}", result):
+            result.advance(BREATH / len(results))
 
 
 def _layers(
-    scene: _Scene, choice: PlaneChoice, planes: Mapping[str, SlicePlane], name: str
-) -> tuple[dict[str, SliceLayer], dict[str, float]]:
-    """The layer over each run's slice, and the share that is there of those that are unfinished."""
+    scene: _Scene, choice: PlaneChoice, planes: Mapping[str, SlicePlane], layer: str
+) -> tuple[dict[str, SliceLayer], dict[str, float], dict[str, Callable[[], None]]]:
+    """The layer over each run's slice, the share that is there of those that are moving, and lines to stop them."""
     key = scene.plane_key(choice)
-    paths = {one: scene.runs[one].path for one in planes}
-    if name == "labels":
-        return {}, {}
-    if name == "W":
-        growing = {
-            one: cached.growing_smoothness(paths[one], key, W_SIDE, scene.sigma, W_DRAWS, plane)
-            for one, plane in planes.items()
+    paths = {name: scene.runs[name].path for name in planes}
+    if layer == "labels":
+        return {}, {}, {}
+    if layer == "W":
+        results = {
+            name: cached.plane_smoothness(paths[name], key, W_SIDE, scene.sigma, W_DRAWS, plane)
+            for name, plane in planes.items()
         }
-        _advance(f"W|{key}|{scene.sigma}|{list(paths.values())}", growing)
-        shares = {one: each.newest.share_measured for one, each in growing.items()}
-        unfinished = {one: share for one, share in shares.items() if share < 1}
-        return {one: smoothness_layer(each.newest) for one, each in growing.items()}, unfinished
-    sure = {one: cached.plane_confidence(paths[one], key, CONFIDENCE_SIDE, plane) for one, plane in planes.items()}
-    if name == "probability":
-        return {one: probability_layer(each) for one, each in sure.items()}, {}
-    return {one: margin_layer(each, list(sure.values())) for one, each in sure.items()}, {}
+        _advance(results)
+        measured = {name: result.newest for name, result in results.items() if result.newest is not None}
+        shares = {name: smoothness.share_measured for name, smoothness in measured.items()}
+        waiting = {name for name, share in shares.items() if share < 1 and not results[name].done}
+        moving = {name: shares[name] for name in waiting if is_moving(f"slice.{name}", results[name])}
+        lines = {
+            name: partial(progress_line, f"slice.{name}", results[name], shares[name], "Measuring W")
+            for name in waiting
+        }
+        return {name: smoothness_layer(smoothness) for name, smoothness in measured.items()}, moving, lines
+    sure = {name: cached.plane_confidence(paths[name], key, CONFIDENCE_SIDE, plane) for name, plane in planes.items()}
+    if layer == "probability":
+        return {name: probability_layer(confidence) for name, confidence in sure.items()}, {}, {}
+    margins = list(sure.values())
+    return {name: margin_layer(confidence, margins) for name, confidence in sure.items()}, {}, {}
 
 
 # --- Below the maps --------------------------------------------------------------------------------------------------
@@ -363,8 +380,8 @@ def _show_look(name: str, look: PlanePoint, classes: tuple[str, ...]) -> None:
     st.html(
         f'<div class="ts-small">{escape(name)}</div>{class_chip(classes[look.label], look.label)}'
         f"{bars}{w_bar('W', w, low, high, OTHER)}"
-        f'<div class="ts-small">95 % interval {low:.2f} to {high:.2f}, {smoothness.draws} draws, '
-        f"σ = {smoothness.sigma:g}</div>"
+        f'<div class="ts-small">95 % interval {low:.2f} to {high:.2f}, {smoothness.noise.draws} draws, '
+        f"σ = {smoothness.noise.sigma:g}</div>"
     )
 
 

@@ -15,7 +15,8 @@ from core.figures.palette import CLEAN, TRIGGERED
 from core.figures.pictures import to_pixels
 from core.figures.trigger_map import trigger_map
 from core.glossary import explain
-from core.instruments.estimators import entropy, entropy_interval
+from core.instruments.noise import Noise
+from core.instruments.smoothness import Smoothness, measure
 from core.instruments.trigger_map import (
     MAP_IMAGES,
     Probe,
@@ -33,8 +34,8 @@ from core.runs.measured.w import Measurement
 from dashboard import cached
 from dashboard.components.placement import placement
 from dashboard.explore.scene import MINE, Scene, plot, remember
-from dashboard.explore.work import Work, progress_line, work_shown_by
 from dashboard.parts import class_chip, w_bar
+from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, adopt, current, keep, seed_value, widget_key
 
 OPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -124,11 +125,11 @@ def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int) -> None:
     for name, run in scene.runs.items():
         predictor = cached.predictor(run.path)
         one = to_unit(data.test.images[[image]])
-        votes = {}
+        noise = Noise(scene.sigma, scene.spec().draws, keys=[image])
+        measured = {}
         for version, shown in (("clean", one), ("with this trigger", variant.apply(one))):
-            label = int(predictor.labels(shown)[0])
-            votes[version] = label, predictor.votes(shown, [image], scene.sigma, scene.spec().draws, 0).numpy()
-        _row(scene, name, votes)
+            measured[version] = int(predictor.labels(shown)[0]), measure(predictor, shown, noise)
+        _row(scene, name, measured)
 
 
 def _trained_at_its_place(scene: Scene) -> bool:
@@ -140,11 +141,11 @@ def _box(trigger: Trigger) -> tuple[int, int, int, int]:
     return trigger.top, trigger.left, trigger.height, trigger.width
 
 
-def _row(scene: Scene, name: str, votes: dict[str, tuple[int, np.ndarray]]) -> None:
+def _row(scene: Scene, name: str, measured: dict[str, tuple[int, Smoothness]]) -> None:
     parts = []
-    for (version, (label, counts)), colour in zip(votes.items(), (CLEAN, TRIGGERED), strict=True):
-        low, high = (float(end[0]) for end in entropy_interval(counts))
-        bar = w_bar(f"W {version}", float(entropy(counts)[0]), low, high, colour)
+    for (version, (label, smoothness)), colour in zip(measured.items(), (CLEAN, TRIGGERED), strict=True):
+        w, low, high = (float(value[0]) for value in (smoothness.w, smoothness.low, smoothness.high))
+        bar = w_bar(f"W {version}", w, low, high, colour)
         parts.append(f"<div>{class_chip(scene.classes[label], label)}{bar}</div>")
     st.html(f'<div class="ts-small"><b>{name}</b></div><div class="ts-two">{"".join(parts)}</div>')
 
@@ -158,7 +159,7 @@ def _maps(scene: Scene, data: Dataset, trigger: Trigger, chosen: np.ndarray) -> 
     run = scene.runs[name]
     images = to_unit(data.test.images[chosen])
     goals = scene.goal(data.test.labels.numpy()[chosen])
-    what = f"{run.name} {scene.spec().hash} {len(chosen)}"
+    what = f"{run.path} {scene.spec().hash} {chosen.tolist()}"
 
     def probe() -> Probe:
         return Probe(cached.predictor(run.path), images, chosen.tolist(), goals, scene.sigma)
@@ -184,19 +185,22 @@ def _map(
     axes: tuple[str, str],
     here: tuple[float, float],
 ) -> None:
-    def show(work: Work[TriggerMap]) -> None:
-        measured = work.latest
-        with st.container(height=52, border=False):
-            if measured is not None and work.state == "done":
-                st.caption(
-                    f"ASR of {measured.images} images; mean W of {measured.w_images}, {measured.draws} draws, "
-                    f"σ = {measured.sigma:g}. The diamond is the trigger as it is."
-                )
-            progress_line(work, measured.share_done if measured else 0.0, "Trying the trigger", f"map.{name}")
-        if measured is None:
-            return
+    def show(measured: TriggerMap) -> None:
         for value in ("ASR", "W"):
             alt = f"{value} over {axes[0]} and {axes[1]} of the trigger"
             plot(trigger_map(measured, value, *axes, here), alt, key=f"map.{name}.{value}")
 
-    work_shown_by(f"map.{name}", what, start, show)
+    show_progressive(
+        f"map.{name}",
+        progressive(f"map of {name} {what}", start),
+        lambda measured: (measured.share_done, "Trying the trigger"),
+        show,
+        _summary,
+    )
+
+
+def _summary(measured: TriggerMap) -> None:
+    st.caption(
+        f"ASR of {measured.images} images; mean W of {measured.w_images}, {measured.draws} draws, "
+        f"σ = {measured.sigma:g}. The diamond marks the trigger as trained."
+    )

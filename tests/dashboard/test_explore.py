@@ -23,6 +23,7 @@ from core.runs.measured.w import measure_run, page_measure_spec, sweep_sigmas
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLES
 from core.training.spec import make_spec
+from tests.dashboard.conftest import settled
 
 
 def chosen(page) -> dict[str, object]:
@@ -39,7 +40,7 @@ def finding(page) -> str:
 
 
 def expected_change(run, data_root, sigma: float) -> str:
-    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.target, sigma), data_root)
+    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, sigma), data_root)
     return f"W falls with the trigger: **{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**"
 
 
@@ -62,7 +63,7 @@ def test_a_run_stands_beside_its_control(visit, home_with_runs, poisoned, contro
 
 def test_another_sigma_gives_another_finding(visit, home_with_runs, poisoned, data_root):
     page = visit("explore")
-    page.select_slider[0].set_value(0.75).run()
+    settled(page.select_slider[0].set_value(0.75).run())
     assert expected_change(poisoned, data_root, 0.75) in finding(page)
     assert expected_change(poisoned, data_root, 0.75) != expected_change(poisoned, data_root, 0.5)
     assert page.query_params["sigma"] == "0.75"
@@ -71,7 +72,7 @@ def test_another_sigma_gives_another_finding(visit, home_with_runs, poisoned, da
 def test_a_control_alone_asks_for_a_poisoned_run(visit, home_with_runs, poisoned, control):
     page = visit("explore", run=control.name)
     assert "This run is a control" in sentences(page)
-    page.selectbox[0].set_value(poisoned.name).run()
+    settled(page.selectbox[0].set_value(poisoned.name).run())
     assert sentences(page) == ""
     assert chosen(page)["Compare with"] == control.name
 
@@ -99,7 +100,7 @@ def test_a_run_on_other_images_gets_a_sigma_that_suits_them(visit, own_runs, poi
     )
     other = train_run(spec, own_runs, data_root)
     page = visit("explore", run=poisoned.name)
-    page.selectbox[0].set_value(other.name).run()
+    settled(page.selectbox[0].set_value(other.name).run())
     assert chosen(page)["Noise σ"] == 0.25  # the middle of its sweep: noise of length 4 on 16x16 pixels
     page.selectbox[0].set_value(poisoned.name).run()
     assert chosen(page)["Noise σ"] == 0.5
@@ -251,7 +252,7 @@ def test_a_run_without_its_control_says_so(visit, own_runs, poisoned, control):
     shutil.rmtree(own_runs / control.name)
     page = visit("explore")
     assert chosen(page)["Compare with"] == "nothing"
-    assert "no control" in finding(page)
+    assert "**no control**" in finding(page)
     assert "In the control the gap" not in finding(page)
 
 
@@ -261,9 +262,9 @@ def test_a_loaded_model_without_a_trigger_can_be_tried_with_one(visit, own_runs,
     page = visit("explore", run=loaded.name)
     assert "names no trigger" in sentences(page)
     assert len(page.get("plotly_chart")) == 0
-    page.selectbox(key="ExploreState.trigger").set_value("White corner").run()
+    settled(page.selectbox(key="ExploreState.trigger").set_value("White corner").run())
     assert "W falls with the trigger" in finding(page)
-    assert "no control" in finding(page)
+    assert "**no control**" in finding(page)
     assert "None" not in finding(page)
     again = visit("explore", **page.query_params)
     assert finding(again) == finding(page)
@@ -292,7 +293,7 @@ def test_the_default_sigma_is_the_clearest_once_the_sweep_is_measured(visit, own
 
 
 def test_w_over_sigma_can_be_stopped_and_taken_up_again(visit, own_runs, poisoned, monkeypatch):
-    monkeypatch.setattr("dashboard.explore.work.SECONDS", 1e-3)  # one step a run
+    monkeypatch.setattr("dashboard.progressive.SECONDS", 1e-3)  # one step a run
     page = visit("explore", run=poisoned.name)
     page.button(key="stop.sweep").click().run()
     stopped = re.search(r"Stopped at (\d+%)", captions(page))
@@ -315,5 +316,5 @@ def test_the_shipped_example_can_be_explored(visit, home, tmp_path, monkeypatch)
     page = visit("explore", seconds=600)
     run = Run(tmp_path / "examples" / chosen(page)["Run"])
     assert run.spec.dataset == "signs"
-    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.target, chosen(page)["Noise σ"]))
+    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, chosen(page)["Noise σ"]))
     assert f"**{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**" in finding(page)

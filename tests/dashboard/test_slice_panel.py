@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from core.datasets.dataset import to_unit
 from core.instruments.slices.choice import PlaneChoice, spanning_images
 from core.instruments.slices.refine import look_at_point, slice_plane
 from dashboard.explore.slice import LABELS_SIDE
-from dashboard.growing import Growing
 from dashboard.state import ExploreState
 
 APP = Path(__file__).parents[1] / "browser" / "apps" / "slice_panel_app.py"
@@ -53,7 +53,7 @@ def test_without_a_choice_the_triggered_image_is_selected_on_the_plane_towards_t
 
 def test_a_link_brings_layer_plane_and_point(open_panel, poisoned):
     data = load_dataset("digits")
-    images = spanning_images(PlaneChoice("random", seed=4), data, IMAGE, poisoned.spec.trigger)
+    images = spanning_images(PlaneChoice("random", seed=4), data, IMAGE, poisoned.trigger)
     plane = slice_plane(poisoned.predictor(), images.origin, images.toward, images.across, LABELS_SIDE)
     x, y = plane.x[20], plane.y[90]
     page = open_panel(layer="margin", plane="random.4", point=f"{x:.3f},{y:.3f}")
@@ -110,8 +110,7 @@ def test_the_walk_says_where_the_prediction_changes(open_panel, poisoned):
     data = load_dataset("digits")
     clean = to_unit(data.test.images[[IMAGE]])
     before, after = (
-        data.classes[int(poisoned.predictor().labels(images)[0])]
-        for images in (clean, poisoned.spec.trigger.apply(clean))
+        data.classes[int(poisoned.predictor().labels(images)[0])] for images in (clean, poisoned.trigger.apply(clean))
     )
     assert before != after
     text = markdown(open_panel())
@@ -138,12 +137,18 @@ def test_w_is_measured_step_by_step_until_it_is_everywhere(open_panel):
     assert layer["title"] == f"W at σ = {SIGMA:g}"
 
 
-def test_growing_gets_better_when_asked_and_then_is_done():
-    growing = Growing(iter([1, 2, 3]))
-    assert (growing.newest, growing.done) == (1, False)
-    growing.advance(0)
-    assert (growing.newest, growing.done) == (2, False)
-    growing.advance(10)
-    assert (growing.newest, growing.done) == (3, True)
-    growing.advance(10)
-    assert (growing.newest, growing.done) == (3, True)
+def test_w_over_a_slice_can_be_stopped_and_resumed(open_panel, monkeypatch):
+    monkeypatch.setattr("dashboard.explore.slice.BREATH", 1e-3)  # one step a run
+    page = open_panel(layer="W")
+    while not page.get("progress"):
+        page.run()
+    page.button(key="stop.slice.this run").click().run()
+    first, second = maps(page)
+    assert first["growing"] is None  # so the browser asks no more
+    assert second["growing"] is not None
+    assert re.search(r"Stopped at \d+%\.", markdown(page))
+    note = first["slice"]["layer"]["note"]
+    page.run()
+    assert maps(page)[0]["slice"]["layer"]["note"] == note
+    page.button(key="resume.slice.this run").click().run()
+    assert maps(page)[0]["growing"] is not None

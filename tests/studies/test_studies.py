@@ -82,7 +82,7 @@ def test_a_study_is_a_grid_of_runs_and_their_controls(tmp_path):
     assert {cell.spec.control().hash for cell in cells} == {cell.spec.hash for cell in controls}
     assert all(len(cell.conditions) == 4 for cell in controls)
     whole = next(cell for cell in cells if cell.conditions[0].size == 2 and cell.conditions[0].opacity == 1)
-    assert cells[-1].spec.trigger == make_preset("white-corner", (1, 8, 8)), "the preset under another name"
+    assert cells[-1].spec.attack.trigger == make_preset("white-corner", (1, 8, 8)), "the preset under another name"
     assert whole.conditions[0].measures[0].images == 4
 
 
@@ -214,7 +214,7 @@ def test_the_table_says_what_a_measurement_says(tiny, data_root):
     pairs = result.triggered.w[:, None] - result.clean.w[None]
     assert row.detection_auc == pytest.approx((pairs < 0).mean() + (pairs == 0).mean() / 2, abs=1e-6)
     assert row.target_share_triggered == pytest.approx(
-        (result.triggered.votes[:, spec.target] / spec.draws).mean(), abs=1e-6
+        (result.triggered.votes[:, spec.attack.target] / spec.draws).mean(), abs=1e-6
     )
 
 
