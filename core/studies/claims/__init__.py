@@ -12,8 +12,20 @@ are corrected over the sigmas by Holm's rule; fewer than five seeds decide nothi
     estimates   means and rank correlations over seeds, with intervals and tests
 """
 
-from core.studies.claims.judging import as_markdown, judge, to_json
+from core.studies.claims.judging import Judged, all_verdicts, as_markdown, judge, to_json
 from core.studies.claims.meaning import Meaning
 from core.studies.claims.verdict import MARKS, SENTENCES, UNADJUSTED, Outcome, Verdict
 
-__all__ = ["MARKS", "SENTENCES", "UNADJUSTED", "Meaning", "Outcome", "Verdict", "as_markdown", "judge", "to_json"]
+__all__ = [
+    "MARKS",
+    "SENTENCES",
+    "UNADJUSTED",
+    "Judged",
+    "Meaning",
+    "Outcome",
+    "Verdict",
+    "all_verdicts",
+    "as_markdown",
+    "judge",
+    "to_json",
+]

@@ -64,9 +64,9 @@ def _judge_gap(claim: str, group: Group, part: str, chosen: pd.DataFrame, rows: 
         if not verdict.verdict.is_direction or of_gap.verdict is verdict.verdict:
             yield verdict
         elif of_gap.verdict is Outcome.UNDECIDED:
-            yield replace(verdict, verdict=Outcome.UNDECIDED, reason="the gap itself does not tell a direction")
+            yield replace(verdict, verdict=Outcome.UNDECIDED, reason="the gap itself shows no clear direction")
         else:
-            reason = "the gap itself does not have this direction"
+            reason = "the gap itself does not point this way"
             yield replace(verdict, verdict=Outcome.NOT_SUPPORTED, reason=reason)
 
 

@@ -42,6 +42,11 @@ def judge(rows: Sequence[Row], epochs: Sequence[EpochRow] = ()) -> Judged:
     return judged
 
 
+def all_verdicts(judged: Judged) -> list[Verdict]:
+    """Return the verdicts on all claims, without C2's numbers."""
+    return [verdict for verdicts in judged.values() for verdict in verdicts if isinstance(verdict, Verdict)]
+
+
 def to_json(judged: Judged) -> dict[str, list[dict[str, Any]]]:
     """Return the verdicts as JSON content."""
     return {claim: [asdict(verdict) for verdict in verdicts] for claim, verdicts in judged.items()}

@@ -46,7 +46,7 @@ def judge_c3(group: Group, rows: pd.DataFrame) -> Iterator[Verdict]:
         verdicts = judge_family("C3", group, part, findings, RANK_MARGIN)
         for verdict, table in zip(verdicts, tables, strict=True):
             if verdict.verdict.is_direction and not _holds_without_any_attack(table):
-                reason = "without one of the attacks there is no such order"
+                reason = "the order disappears when one of the attacks is left out"
                 yield replace(verdict, verdict=Outcome.UNDECIDED, reason=reason)
             else:
                 yield verdict

@@ -148,14 +148,14 @@ def decide(estimate: Estimate | None, seeds: int, margin: float) -> tuple[Outcom
     if seeds < FEWEST_SEEDS:
         return Outcome.UNDECIDED, f"{seeds} seeds, and a verdict needs {FEWEST_SEEDS}"
     if estimate is None:
-        return Outcome.UNDECIDED, "the runs do not differ enough to tell an order"
+        return Outcome.UNDECIDED, "the runs do not differ enough to rank them"
     if estimate.p_equivalent < LEVEL:
         return Outcome.NOT_SUPPORTED, f"the effect is smaller than {margin:g} either way"
     if estimate.p < LEVEL and estimate.value > 0:
-        return Outcome.SUPPORTED, "the effect has the claimed direction in more than chance would give"
+        return Outcome.SUPPORTED, "the effect points the claimed way and is larger than chance would explain"
     if estimate.p < LEVEL:
-        return Outcome.REVERSED, "the effect has the opposite direction in more than chance would give"
-    return Outcome.UNDECIDED, "the seeds differ too much to tell an effect from none"
+        return Outcome.REVERSED, "the effect points the opposite way and is larger than chance would explain"
+    return Outcome.UNDECIDED, "the seeds differ too much to distinguish an effect from none"
 
 
 def judge_family(claim: str, group: Group, part: str, findings: Sequence[Finding], margin: float) -> list[Verdict]:
