@@ -62,7 +62,7 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
         if pin >= 0:
             show_neighbourhood(scene, data(), found, pin, "Pinned")
     with st.container(border=True):
-        show_boundary(scene, data(), image)
+        show_boundary(scene, data(), found, image)
     if scene.run.spec.attack is not None and scene.run.epochs:
         section("epochs", "How the boundary came about, epoch by epoch", partial(show_epochs, scene))
     section("where", "Where the trigger works", partial(show_where, scene, data(), found, image))

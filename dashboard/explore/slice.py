@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from core.figures.palette import CLASSES, OTHER, class_colour
 from core.figures.pictures import enlarge, to_pixels
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
 from core.figures.walk import walk_figure, walk_words
+from core.instruments.estimators import entropy_interval
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
+from core.runs.measured.w import PAGE_DRAWS, Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from core.attacks.triggers import AnyTrigger
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.refine import PlanePoint
+    from core.instruments.smoothness import Smoothness
+    from core.runs.measured.w import Side
     from dashboard.progressive import Progressive
 
 LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
@@ -50,9 +55,26 @@ BREATH = 0.35
 CLASSES_SHOWN = 4
 
 
+@dataclass(frozen=True)
+class ImageSmoothness:
+    """W of one image with its interval, in units of log K, and the noisy copies it was measured with."""
+
+    w: float
+    low: float
+    high: float
+    draws: int
+
+    @classmethod
+    def of(cls, measured: Side | Smoothness, number: int = 0) -> ImageSmoothness:
+        """Return that of one of the images measured."""
+        votes = measured.votes[[number]]
+        low, high = entropy_interval(votes)
+        return cls(float(measured.w[number]), float(low[0]), float(high[0]), int(votes.sum()))
+
+
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """What the panel is about: both runs, the attack, the image and the noise."""
+    """What the panel is about: both runs, the attack, the image and the noise; and what was measured on the image."""
 
     data: Dataset
     runs: Mapping[str, DoneRun]
@@ -60,6 +82,16 @@ class _Scene:
     target: int
     image: int
     sigma: float
+    found: Mapping[str, Measurement]
+
+    def known(self, name: str, choice: PlaneChoice, plane: SlicePlane) -> dict[Point, ImageSmoothness]:
+        """Return W of the image without and with the trigger, where they lie: the page knows it, and says it once."""
+        measured = self.found.get(name)
+        if measured is None or self.image not in measured.chosen:
+            return {}
+        number = int(np.flatnonzero(measured.chosen == self.image)[0])
+        sides = {"origin": measured.clean} | ({"toward": measured.triggered} if choice.along_trigger else {})
+        return {plane.points[point]: ImageSmoothness.of(side, number) for point, side in sides.items()}
 
     def plane_key(self, choice: PlaneChoice) -> str:
         """Return what names a plane: whatever decides the images that span it."""
@@ -74,6 +106,7 @@ def show_slice_panel(
     trigger: AnyTrigger,
     target: int,
     image: int,
+    found: Mapping[str, Measurement] = MappingProxyType({}),
 ) -> ExploreState:
     """Show the slices of one test image under one attack, for a run and for the one beside it.
 
@@ -89,6 +122,8 @@ def show_slice_panel(
         The attack that is looked at.
     image
         Number of the test image.
+    found
+        What the page has measured on it under each run, by "this run" and "other run".
 
     Returns
     -------
@@ -96,7 +131,7 @@ def show_slice_panel(
         The state with what people chose here, for the link. A choice reruns this panel only, which keeps it itself.
     """
     runs = {"this run": run} | ({"other run": other} if other is not None else {})
-    scene = _Scene(data, runs, trigger, target, image, state.sigma)
+    scene = _Scene(data, runs, trigger, target, image, state.sigma, found)
     kept = current(ExploreState)
     settled = replace(kept, layer=state.layer, plane=state.plane, point=_point_of(state, scene))
     if settled != kept:
@@ -325,7 +360,12 @@ def _layers(
             name: partial(progress_line, f"slice.{name}", results[name], shares[name], "Measuring W")
             for name in waiting
         }
-        return {name: smoothness_layer(smoothness) for name, smoothness in measured.items()}, moving, lines
+        known = {
+            name: {point: image.w for point, image in scene.known(name, choice, plane).items()}
+            for name, plane in planes.items()
+        }
+        maps = {name: smoothness_layer(smoothness.with_known(known[name])) for name, smoothness in measured.items()}
+        return maps, moving, lines
     sure = {name: cached.plane_confidence(paths[name], key, CONFIDENCE_SIDE, plane) for name, plane in planes.items()}
     if layer == "probability":
         return {name: probability_layer(confidence) for name, confidence in sure.items()}, {}, {}
@@ -346,7 +386,7 @@ def _show_point(
     """Show the selected point's picture, and what each run makes of it."""
     key = scene.plane_key(choice)
     looks = {
-        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, scene.image, plane)
+        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, PAGE_DRAWS, scene.image, plane)
         for name, plane in planes.items()
     }
     plane = next(iter(planes.values()))
@@ -367,12 +407,12 @@ def _show_point(
             st.caption(f"Pixels from {low:.2f} to {high:.2f}, cut for the picture; the model sees them uncut.")
     for place, (name, look) in zip(places[1:], looks.items(), strict=False):
         with place:
-            _show_look(name, look, scene.data.classes)
+            known = scene.known(name, choice, planes[name]).get(selected)
+            _show_look(name, look, known or ImageSmoothness.of(look.smoothness), scene)
 
 
-def _show_look(name: str, look: PlanePoint, classes: tuple[str, ...]) -> None:
-    smoothness = look.smoothness
-    w, low, high = float(smoothness.w[0]), float(smoothness.low[0]), float(smoothness.high[0])
+def _show_look(name: str, look: PlanePoint, smoothness: ImageSmoothness, scene: _Scene) -> None:
+    classes, w, low, high = scene.data.classes, smoothness.w, smoothness.low, smoothness.high
     bars = "".join(
         _share_bar(classes[label], float(look.probability[label]), class_colour(int(label)))
         for label in np.argsort(-look.probability, kind="stable")[:CLASSES_SHOWN]
@@ -380,8 +420,8 @@ def _show_look(name: str, look: PlanePoint, classes: tuple[str, ...]) -> None:
     st.html(
         f'<div class="ts-small">{escape(name)}</div>{class_chip(classes[look.label], look.label)}'
         f"{bars}{w_bar('W', w, low, high, OTHER)}"
-        f'<div class="ts-small">95 % interval {low:.2f} to {high:.2f}, {smoothness.noise.draws} draws, '
-        f"σ = {smoothness.noise.sigma:g}</div>"
+        f'<div class="ts-small">95% interval {low:.2f} to {high:.2f}, {smoothness.draws} draws, '
+        f"σ = {scene.sigma:g}</div>"
     )
 
 

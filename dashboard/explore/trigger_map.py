@@ -47,13 +47,13 @@ def show_where(scene: Scene, data: Dataset, found: dict[str, Measurement], image
     if not isinstance(trigger, Trigger):
         st.info(f"The trigger *{trigger.name}* is a formula over the whole image: it has no place, size or opacity.")
         return
-    _try_out(scene, data, trigger, image)
+    _try_out(scene, data, trigger, image, found[MINE].spec.draws)
     chosen = found[MINE].chosen[:MAP_IMAGES]
     _maps(scene, data, trigger, chosen)
 
 
 @st.fragment
-def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int) -> None:
+def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int, draws: int) -> None:
     """Let people move, fade and resize the trigger on one image; label and W follow."""
     state = current(ExploreState)
     keep(state)
@@ -71,7 +71,7 @@ def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int) -> None:
             on_move=_move,
         )
     with right:
-        _tell(scene, data, variant, image)
+        _tell(scene, data, variant, image, draws)
 
 
 def _move(top: int, left: int) -> None:
@@ -115,7 +115,7 @@ def _place(text: str) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int) -> None:
+def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int, draws: int) -> None:
     """Tell label and W of the image without the trigger and with this variant of it, under each run."""
     whole = (variant.top, variant.left, variant.height, variant.width)
     st.html(
@@ -125,7 +125,7 @@ def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int) -> None:
     for name, run in scene.runs.items():
         predictor = cached.predictor(run.path)
         one = to_unit(data.test.images[[image]])
-        noise = Noise(scene.sigma, scene.spec().draws, keys=[image])
+        noise = Noise(scene.sigma, draws, keys=[image])
         measured = {}
         for version, shown in (("clean", one), ("with this trigger", variant.apply(one))):
             measured[version] = int(predictor.labels(shown)[0]), measure(predictor, shown, noise)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from core.instruments import statistics
+
 LEVEL = 0.05
 # A rank correlation over fewer runs has no valid interval.
 FEWEST_RUNS = 8
@@ -136,16 +138,12 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> float | None:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(x, y).statistic)
+    return statistics.rank_correlation(x, y)
 
 
 def partial_rank_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float | None:
     """Return Spearman's correlation of x and y given a third variable; None where that decides x or y already."""
-    from scipy.stats import spearmanr
-
-    xy, xz, yz = (float(spearmanr(a, b).statistic) for a, b in ((x, y), (x, given), (y, given)))
+    xy, xz, yz = (statistics.rank_correlation(a, b) for a, b in ((x, y), (x, given), (y, given)))
     left = (1 - xz**2) * (1 - yz**2)
     return (xy - xz * yz) / float(np.sqrt(left)) if left > 1e-9 else None
 
