@@ -60,7 +60,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
         The sigma in focus, marked by a line.
     """
     figure = new_figure("sigma  (noise, pixels in [0, 1])", GAP, height)
-    sigmas = sorted({row.sigma for row in rows})
+    sigmas = sorted({row.sigma for row in rows if row.sigma is not None})
     for rate, colour, mark in _styles(rows):
         chosen = [row for row in rows if row.rate == rate]
         figure.add_scatter(
@@ -72,7 +72,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
             hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: gap %{y:+.3f} at sigma %{x:~g}<extra></extra>",
             showlegend=False,
         )
-        means = [float(np.mean([row.gap for row in chosen if row.sigma == level])) for level in sigmas]
+        means = [_mean_gap([row for row in chosen if row.sigma == level]) for level in sigmas]
         figure.add_scatter(
             x=sigmas,
             y=means,
@@ -117,7 +117,7 @@ def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
         epochs = sorted({row.epoch for row in of_rate})
         figure.add_scatter(
             x=epochs,
-            y=[float(np.mean([row.gap for row in of_rate if row.epoch == epoch])) for epoch in epochs],
+            y=[_mean_gap([row for row in of_rate if row.epoch == epoch]) for epoch in epochs],
             name=name,
             legendgroup=name,
             mode="lines+markers",
@@ -148,6 +148,10 @@ def _styles(rows: Sequence[Row] | Sequence[EpochRow]) -> list[tuple[float, str, 
     return ([(0.0, OTHER, "circle")] if 0 in rates else []) + styled
 
 
+def _mean_gap(rows: Sequence[Row] | Sequence[EpochRow]) -> float:
+    return float(np.mean(np.array([row.gap for row in rows], np.float64)))
+
+
 def _rate_name(rate: float) -> str:
     return "control" if rate == 0 else f"{100 * rate:g}%"
 
@@ -159,8 +163,8 @@ def _marker(colour: str, mark: str, open_mark: bool = False) -> dict[str, object
 
 def _reach(rows: Sequence[Row]) -> dict[str, object]:
     """Return the error bars of a gap: its interval for more images."""
-    up = [row.gap_high - row.gap for row in rows]
-    down = [row.gap - row.gap_low for row in rows]
+    intervals = np.array([(row.gap_low, row.gap, row.gap_high) for row in rows], np.float64).reshape(-1, 3)
+    down, up = np.diff(intervals, axis=1).T.tolist()
     return {"type": "data", "array": up, "arrayminus": down, "thickness": 0.7, "width": 0, "color": faded(OTHER, 0.5)}
 
 

@@ -115,7 +115,7 @@ def _measure(cell: Cell, run: DoneRun, load: Load) -> None:
     patterns = [pattern for pattern in cell.patterns if _read_rows(_pattern_path(run, pattern)) is None]
     if not conditions and not patterns:
         return
-    meter = CellMeter(run, load(cell.spec))
+    meter = CellMeter(cell.spec, run, load(cell.spec))
     for condition in conditions:
         for measure, row in meter.condition_rows(_labels(cell, condition), condition):
             _write_rows(_row_path(run, measure.hash), [row])
@@ -201,10 +201,11 @@ def _epoch_rows(cell: Cell, run: Run) -> list[EpochRow]:
     if cell.spec.is_control:  # it has no trigger during training
         return []
     labels = _labels(cell, cell.conditions[0])
-    return [_epoch_row(labels, epoch) for epoch in run.epochs if epoch.watch.triggered is not None]
+    watched = [(epoch, epoch.watch.triggered) for epoch in run.epochs]
+    return [_epoch_row(labels, epoch, w) for epoch, w in watched if w is not None]
 
 
-def _epoch_row(labels: Labels, epoch: Epoch) -> EpochRow:
+def _epoch_row(labels: Labels, epoch: Epoch, w_triggered: float) -> EpochRow:
     from core.studies.measuring import DECIMALS
 
     watch, rate = epoch.watch, epoch.attack_success_rate
@@ -217,6 +218,6 @@ def _epoch_row(labels: Labels, epoch: Epoch) -> EpochRow:
         clean_accuracy=round(epoch.clean_accuracy.value, DECIMALS),
         attack_success_rate=None if rate is None else round(rate.value, DECIMALS),
         w_clean=round(watch.clean, DECIMALS),
-        w_triggered=round(watch.triggered, DECIMALS),
-        gap=round(watch.clean - watch.triggered, DECIMALS),
+        w_triggered=round(w_triggered, DECIMALS),
+        gap=round(watch.clean - w_triggered, DECIMALS),
     )

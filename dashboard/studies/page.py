@@ -72,7 +72,7 @@ def choose_study(state: StudiesState) -> tuple[StudiesState, StudySpec, Path]:
     name = st.selectbox(
         "Study",
         list(studies),
-        format_func=titles.get,
+        format_func=titles.__getitem__,
         **seed_index(state, "study", list(studies), start),
         help="A study is a TOML file. Write your own, following the examples in assets/studies, and run "
         "`python -m core study FILE.toml`. It then appears here.",

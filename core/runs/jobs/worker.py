@@ -98,7 +98,10 @@ def train_locked(run: Run, load: Callable[[RunSpec], Dataset], on_event: Callabl
 def _attempt(run: Run, load: Callable[[RunSpec], Dataset], log: _EventLog) -> None:
     """Train, and write how it ended; raises OSError only where the run's directory refuses what is written there."""
     try:
-        _train(run, load(run.spec), log)
+        spec = run.spec
+        if not isinstance(spec, RunSpec):
+            raise InputError(f"The run {run.name} is a loaded model, which cannot be trained: choose another run.")
+        _train(run, spec, load(spec), log)
     except KeyboardInterrupt:
         log.tell(Ended(State.CANCELLED, "stopped at the keyboard"))
         raise
@@ -152,20 +155,22 @@ class _Checkpointer:
         return note
 
 
-def _train(run: Run, dataset: Dataset, log: _EventLog) -> None:
+def _train(run: Run, spec: RunSpec, dataset: Dataset, log: _EventLog) -> None:
     note = ""
     try:
         checkpoint = run.checkpoint()
     except CheckpointError as error:
         checkpoint, note = None, str(error)
     try:
-        _follow(run, dataset, log, checkpoint, note)
+        _follow(run, spec, dataset, log, checkpoint, note)
     except CheckpointError as error:  # it suits its run by name, but not by what is in it
-        _follow(run, dataset, log, None, str(error))
+        _follow(run, spec, dataset, log, None, str(error))
 
 
-def _follow(run: Run, dataset: Dataset, log: _EventLog, checkpoint: Checkpoint | None, note: str) -> None:
-    """Train on from a checkpoint, or from the beginning, and write what happens."""
+def _follow(
+    run: Run, spec: RunSpec, dataset: Dataset, log: _EventLog, checkpoint: Checkpoint | None, note: str
+) -> None:
+    """Train from a checkpoint, or from the beginning, and write what happens."""
     import torch
 
     from core.training.loop import Finished, Pause, train
@@ -173,8 +178,8 @@ def _follow(run: Run, dataset: Dataset, log: _EventLog, checkpoint: Checkpoint |
     done = checkpoint.epoch if checkpoint else 0
     if checkpoint is not None and checkpoint.torch != torch.__version__:
         note = (
-            f"This training began with torch {checkpoint.torch} and goes on with {torch.__version__}: its weights may "
-            "differ in their last bits from those of an undisturbed one."
+            f"This training began with torch {checkpoint.torch} and is resumed with {torch.__version__}: its weights "
+            "may differ in their last bits from those of an undisturbed one."
         )
     run.start(keep=done)
     earlier, began = run.epochs, time.time()
@@ -182,7 +187,7 @@ def _follow(run: Run, dataset: Dataset, log: _EventLog, checkpoint: Checkpoint |
     if note:
         log.tell(Note(note))
     last, checkpointer = earlier[-1] if earlier else None, _Checkpointer(run)
-    for event in train(run.spec, dataset, checkpoint):
+    for event in train(spec, dataset, checkpoint):
         cancelled = run.is_cancelled()
         if isinstance(event, Pause):
             if (refused := checkpointer.save(event, at_once=cancelled)) is not None:
@@ -190,7 +195,7 @@ def _follow(run: Run, dataset: Dataset, log: _EventLog, checkpoint: Checkpoint |
         elif isinstance(event, Finished):
             if last is not None:
                 seconds = sum(epoch.seconds for epoch in earlier) + time.time() - began
-                run.complete(event.model, _result(run.spec, dataset, last, event.model, seconds))
+                run.complete(event.model, _result(spec, dataset, last, event.model, seconds))
             return
         else:
             last = event if isinstance(event, Epoch) else last

@@ -17,6 +17,7 @@ from core.studies.claims.verdict import (
     attack_names,
     judge_family,
     seed_means,
+    select,
 )
 
 # An attack counts as successful if most images outside the target class are predicted as the target.
@@ -27,30 +28,29 @@ def judge_c1(group: Group, rows: pd.DataFrame) -> Iterator[Verdict]:
     """Judge "smoother around images with the trigger than around the same images without it" on a group's attacks."""
     succeeds = attack_names(rows).isin(_successful_attacks(rows))
     compared = rows["gap_beyond_control"].notna()
-    yield from _judge_gap("C1", group, "ASR > 0.5", rows[compared & succeeds], rows)
-    yield from _judge_gap("C1", group, "ASR <= 0.5", rows[compared & ~succeeds], rows)
+    yield from _judge_gap("C1", group, "ASR > 0.5", select(rows, compared & succeeds), rows)
+    yield from _judge_gap("C1", group, "ASR <= 0.5", select(rows, compared & ~succeeds), rows)
 
 
 def judge_c4(group: Group, rows: pd.DataFrame) -> Iterator[Verdict]:
     """Judge "other artificial patterns smooth too" on a group's patterns, each bound and purpose separately."""
     limits = rows.fillna({"bound": 0.0, "made_for": 0.0})
-    for (bound, made_for), alike in limits.groupby(["bound", "made_for"], sort=True):
+    for _, alike in limits.groupby(["bound", "made_for"], sort=True):
+        bound, made_for = float(alike["bound"].iloc[0]), float(alike["made_for"].iloc[0])
         words = ["clean models"]
         words += [f"bound {bound:g}"] if bound else []
         words += [f"made for σ {made_for:g}"] if made_for else []
         yield from _judge_gap("C4", group, ", ".join(words), alike, alike)
 
 
-def _successful_attacks(rows: pd.DataFrame) -> set[tuple[str, ...]]:
+def _successful_attacks(rows: pd.DataFrame) -> set[str]:
     """Return the attacks that reach more than half of the images on average over the seeds.
 
     Whole attacks, not single runs: otherwise every seed would bring a different mixture of rates.
     """
-    runs = rows[rows["attack_success_rate"].notna()].drop_duplicates("run")
-    if runs.empty:
-        return set()
+    runs = select(rows, rows["attack_success_rate"].notna()).drop_duplicates("run")
     rates = runs.groupby(attack_names(runs))["attack_success_rate"]
-    return {attack for attack, values in rates if values.to_numpy().mean() > SUCCESS}
+    return {str(attack) for attack, values in rates if values.to_numpy().mean() > SUCCESS}
 
 
 def _judge_gap(claim: str, group: Group, part: str, chosen: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Verdict]:
@@ -75,7 +75,7 @@ def _judge_mean(
 ) -> list[Verdict]:
     findings = []
     for sigma in sorted(rows["sigma"].unique()):
-        at_sigma = chosen[chosen["sigma"] == sigma]
+        at_sigma = select(chosen, chosen["sigma"] == sigma)
         estimate = mean_estimate(seed_means(at_sigma, column), W_MARGIN)
         findings.append(Finding.of(at_sigma, float(sigma), estimate, mean_of_known(at_sigma["gap"])))
     return judge_family(claim, group, part, findings, W_MARGIN)

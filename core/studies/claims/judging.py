@@ -11,7 +11,7 @@ import pandas as pd
 from core.studies.claims.gaps import judge_c1, judge_c4
 from core.studies.claims.meaning import Meaning, describe_meaning
 from core.studies.claims.order import judge_c3, judge_c3_along_epochs
-from core.studies.claims.verdict import MARKS, Group, Verdict
+from core.studies.claims.verdict import MARKS, Group, Verdict, select
 from core.studies.rows import PATTERN, EpochRow, Row
 
 Judged = dict[str, list[Verdict] | list[Meaning]]
@@ -28,8 +28,8 @@ def judge(rows: Sequence[Row], epochs: Sequence[EpochRow] = ()) -> Judged:
         Its table along the epochs.
     """
     table = _as_table(rows, Row)
-    table = table[table["gap"].notna()]
-    attacks, patterns = table[table["rate"] > 0], table[table["mode"] == PATTERN]
+    table = select(table, table["gap"].notna())
+    attacks, patterns = select(table, table["rate"] > 0), select(table, table["mode"] == PATTERN)
     along = _as_table(epochs, EpochRow).assign(noise="everywhere")
     judged: Judged = {
         "C1": [verdict for group, runs in Group.each(attacks) for verdict in judge_c1(group, runs)],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from core.studies.claims.estimates import mean_of_known
+from core.studies.claims.verdict import select
 from core.studies.rows import PATTERN
 
 
@@ -36,9 +37,9 @@ class Meaning:
 
 def describe_meaning(table: pd.DataFrame) -> Iterator[Meaning]:
     """Yield what W measured, each run once: on a group's controls, or on its runs if there are no controls."""
-    table = table[(table["noise"] == "everywhere") & (table["mode"] != PATTERN)]
+    table = select(table, (table["noise"] == "everywhere") & (table["mode"] != PATTERN))
     for _, rows in table.groupby(["dataset", "architecture", "epochs", "sigma"], sort=True):
-        controls = rows[rows["rate"] == 0]
+        controls = select(rows, rows["rate"] == 0)
         runs = (rows if controls.empty else controls).drop_duplicates("run", keep="last")
         first = runs.iloc[0]
         yield Meaning(

@@ -25,6 +25,7 @@ from core.studies.claims.verdict import (
     attack_names,
     judge_family,
     seed_means,
+    select,
 )
 
 # Along the epochs only trainings count that have this many, and in which attack success moves by this much.
@@ -36,12 +37,12 @@ def judge_c3(group: Group, rows: pd.DataFrame) -> Iterator[Verdict]:
 
     The control's gap is taken off, because a stronger trigger succeeds more and also disturbs any model more.
     """
-    rows = rows[rows["gap_beyond_control"].notna()]
+    rows = select(rows, rows["gap_beyond_control"].notna())
     succeeds = rows["attack_success_rate"] > SUCCESS
-    parts = {"all rates": rows, "ASR > 0.5": rows[succeeds], "ASR <= 0.5": rows[~succeeds]}
+    parts = {"all rates": rows, "ASR > 0.5": select(rows, succeeds), "ASR <= 0.5": select(rows, ~succeeds)}
     sigmas = sorted(rows["sigma"].unique())
     for part, chosen in parts.items():
-        tables = [chosen[chosen["sigma"] == sigma] for sigma in sigmas]
+        tables = [select(chosen, chosen["sigma"] == sigma) for sigma in sigmas]
         findings = [_order_at(float(sigma), table) for sigma, table in zip(sigmas, tables, strict=True)]
         verdicts = judge_family("C3", group, part, findings, RANK_MARGIN)
         for verdict, table in zip(verdicts, tables, strict=True):
@@ -66,7 +67,7 @@ def _holds_without_any_attack(rows: pd.DataFrame) -> bool:
     attacks = attack_names(rows)
     whole = rank_correlation(rows["attack_success_rate"], rows["gap_beyond_control"])
     for attack in attacks.unique():
-        rest = rows[attacks != attack]
+        rest = select(rows, attacks != attack)
         correlation = rank_correlation(rest["attack_success_rate"], rest["gap_beyond_control"])
         if whole is None or correlation is None or correlation * whole <= 0:
             return False

@@ -58,10 +58,18 @@ class Group:
     def each(cls, table: pd.DataFrame) -> Iterator[tuple[Group, pd.DataFrame]]:
         """Yield the groups of a table's rows, and each group's rows."""
         columns = ["dataset", "architecture", "kind", "mode", "target", "epochs", "noise"]
-        for values, rows in table.fillna({"target": -1}).groupby(columns, sort=True):
-            names = dict(zip(columns, values, strict=True))
-            target = None if names["target"] < 0 else int(names["target"])
-            yield cls(**names | {"target": target, "epochs": int(names["epochs"])}), rows
+        for _, rows in table.fillna({"target": -1}).groupby(columns, sort=True):
+            first = rows.iloc[0]
+            group = cls(
+                dataset=first["dataset"],
+                architecture=first["architecture"],
+                kind=first["kind"],
+                mode=first["mode"],
+                target=None if first["target"] < 0 else int(first["target"]),
+                epochs=int(first["epochs"]),
+                noise=first["noise"],
+            )
+            yield group, rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +97,8 @@ class Finding:
     @classmethod
     def of(cls, rows: pd.DataFrame, sigma: float, estimate: Estimate | None, unadjusted: float | None) -> Finding:
         """Return what these rows show."""
-        runs = tuple(sorted(rows["run"].unique()))
-        return cls(sigma=sigma, estimate=estimate, unadjusted=unadjusted, seeds=rows["seed"].nunique(), runs=runs)
+        runs, seeds = sorted(set(rows["run"])), len(set(rows["seed"]))
+        return cls(sigma=sigma, estimate=estimate, unadjusted=unadjusted, seeds=seeds, runs=tuple(runs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,4 +207,10 @@ def seed_means(rows: pd.DataFrame, column: str) -> list[float]:
 
 def attack_names(rows: pd.DataFrame) -> pd.Series:
     """Return for each row its attack within the group (size, opacity, rate), which the runs of all seeds share."""
-    return rows[["size", "opacity", "rate"]].apply(lambda attack: tuple(map(str, attack)), axis=1)
+    attacks = zip(rows["size"], rows["opacity"], rows["rate"], strict=True)
+    return pd.Series([f"{size} {opacity} {rate}" for size, opacity, rate in attacks], rows.index, dtype=str)
+
+
+def select(rows: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
+    """Return the rows for which a condition holds."""
+    return rows.loc[chosen.to_numpy(bool)]
