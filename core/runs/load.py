@@ -118,7 +118,7 @@ def load_model(
     spec = make_loaded_spec(
         file=name,
         sha256=found.sha256,
-        format=found.format,
+        file_format=found.format,
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
         architecture=found.architecture,

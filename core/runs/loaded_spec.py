@@ -25,7 +25,7 @@ class LoadedSpec(BaseModel):
     ----------
     kind
         Always "loaded": it tells the two specs apart.
-    file, sha256, format
+    file, sha256, file_format
         The file's name (no part of the identity), the SHA-256 of its content, and "safetensors", "PyTorch" or "ONNX".
     dataset, fingerprint
         The data set whose images it is shown, as in `RunSpec`.
@@ -49,7 +49,7 @@ class LoadedSpec(BaseModel):
     kind: Literal["loaded"] = "loaded"
     file: str = Field(max_length=300)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    format: Literal["safetensors", "PyTorch", "ONNX"]
+    file_format: Literal["safetensors", "PyTorch", "ONNX"]
     dataset: str = Field(min_length=1)
     fingerprint: str = ""
     architecture: str = Field(min_length=1, max_length=60)

@@ -87,7 +87,7 @@ def _facts_of_loaded(spec: LoadedSpec) -> list[tuple[str, str]]:
     return [
         ("Data set", spec.dataset),
         ("Network", spec.architecture),
-        ("File", f"{spec.file} ({spec.format}), SHA-256 {spec.sha256[:16]}…"),
+        ("File", f"{spec.file} ({spec.file_format}), SHA-256 {spec.sha256[:16]}…"),
         ("Normalisation", known),
         ("Trained", "by somebody else: rate, seed and control are unknown"),
     ]

@@ -87,7 +87,7 @@ def about_html(card: Card, now: float) -> str:
     if card.label.name:
         parts.append(what_it_is(card.spec, card.result, card.run.name))
     if isinstance(card.spec, LoadedSpec):
-        parts.append(f"loaded from {card.spec.format}")
+        parts.append(f"loaded from {card.spec.file_format}")
     elif card.spec is not None:
         parts.append(
             f"{card.spec.architecture}, {card.spec.epochs} epoch{'s'[: card.spec.epochs > 1]}, seed {card.spec.seed}"
