@@ -135,7 +135,7 @@ def film_points(path: Path) -> dict[str, tuple[float, float]]:
         data = data_to_look_at(run.spec.dataset, run.spec.fingerprint)
     except InputError:
         return {}
-    return marks(run.epochs[0].plane, run.spec.attack, data)
+    return marks(run.epochs[0].plane, run.spec.attack, data, run.spec.seed)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

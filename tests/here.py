@@ -1,4 +1,4 @@
-"""A crew for studies that needs no other process."""
+"""An engine for studies that needs no other process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.studies.cells import compute_cell
 
 
 class Here:
-    """Computes cells in this very process, one after another."""
+    """Engine cells in this very process, one after another."""
 
     machine: ClassVar = {}
 

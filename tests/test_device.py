@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from core.device import peak_memory, processor_name, torch_threads
-from core.studies.local_pool import MEMORY_OF_ONE, crew_size
+from core.studies.local_pool import MEMORY_OF_ONE, pool_size
 
 
 def test_threads_are_put_back_whatever_happens():
@@ -45,9 +45,9 @@ def test_a_crew_fits_into_the_memory_of_its_gpu_too(monkeypatch):
     free = {"cpu": 100 * MEMORY_OF_ONE, "cuda": 3.5 * MEMORY_OF_ONE}
     monkeypatch.setattr("core.studies.local_pool.available_memory", free.get)
     monkeypatch.setattr("core.studies.local_pool.cpu_count", lambda: 16)
-    assert (crew_size("cpu"), crew_size("cuda")) == (16, 3)
+    assert (pool_size("cpu"), pool_size("cuda")) == (16, 3)
     free["cuda"] = 0
-    assert crew_size("cuda") == 1
+    assert pool_size("cuda") == 1
 
 
 def test_a_processor_says_what_it_is(tmp_path, monkeypatch):

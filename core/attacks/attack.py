@@ -1,6 +1,7 @@
-"""What an attacker wants: the four modes, which image is to be taken for which class, and where the trigger lies.
+"""What an attacker does: puts a trigger on images, at one place or at random ones, so that they get another class.
 
-This is the attack as a model meets it; which training images it poisons is told in `core.attacks.poisoning`.
+This is the attack as a trained model meets it. How training images are poisoned for it is decided in
+`core.attacks.poisoning`: one attack can be trained at many rates.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field, field_validator, model_validator
 
+from core.attacks.triggers import AnyTrigger, Trigger
 from core.errors import InputError
+from core.identity import Spec, validated
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
 
 ModeName = Literal["all-to-one", "all-to-all", "source-specific", "clean-label"]
@@ -64,8 +67,7 @@ MODES: dict[ModeName, Mode] = {
 }
 
 
-@dataclass(frozen=True)
-class Attack:
+class Attack(Spec):
     """A trigger and what the attacker wants of images that carry it.
 
     Attributes
@@ -73,33 +75,63 @@ class Attack:
     trigger
         What is put on images.
     target
-        The class that the attacker wants; None for all-to-all, which has no single one.
+        The class that the attacker wants; None for all-to-all, where every class has its own.
     mode
         A name in `MODES`.
     sources
         Source-specific: the classes whose images are attacked, ascending.
     random_place
-        Whether the trigger lies somewhere else on every image.
-    seed
-        Decides the random places, with the image's place in its split.
+        Whether the trigger is placed at a different random position in each image. The seed of whoever puts it on
+        images decides the places.
+
+    Examples
+    --------
+    >>> from core.attacks.triggers import make_preset
+    >>> attack = Attack(trigger=make_preset("white-corner", (1, 8, 8)), target=3)
+    >>> attack.goal(np.array([0, 7]), classes=10)
+    array([3, 3])
     """
 
     trigger: AnyTrigger
-    target: int | None
+    target: int | None = Field(default=None, ge=0)
     mode: ModeName = "all-to-one"
     sources: tuple[int, ...] = ()
     random_place: bool = False
-    seed: int = 0
 
-    @property
-    def identity(self) -> list[Any]:
-        """The JSON content that names it; of its later parts only those that are used."""
-        extra: dict[str, Any] = {} if self.mode == "all-to-one" else {"mode": self.mode, "sources": list(self.sources)}
-        if self.random_place:
-            extra |= {"place_seed": self.seed}
-        return [self.trigger.identity, self.target, *([extra] if extra else [])]
+    @model_validator(mode="before")
+    @classmethod
+    def _all_to_all_has_no_target(cls, values: Any) -> Any:
+        is_untargeted = isinstance(values, dict) and values.get("mode") == "all-to-all"
+        return values | {"target": None} if is_untargeted else values
 
-    def apply(self, images: Tensor, keys: np.ndarray, split: SplitName = "test") -> Tensor:
+    @field_validator("sources")
+    @classmethod
+    def _sources_are_ordered(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(value)))
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Attack:
+        if self.target is None and self.mode != "all-to-all":
+            raise ValueError(f"an attack of mode {self.mode} needs a target class: name one")
+        if self.mode == "source-specific" and not self.sources:
+            raise ValueError("a source-specific attack needs at least one source class: name the classes it attacks")
+        if self.sources and self.mode != "source-specific":
+            raise ValueError(
+                f"source classes belong to a source-specific attack, and this one is {self.mode}: leave them out"
+            )
+        if self.target in self.sources:
+            raise ValueError(
+                f"class {self.target} is both target and source, so there is nothing to change: choose different "
+                "classes"
+            )
+        if self.random_place and not isinstance(self.trigger, Trigger):
+            raise ValueError(
+                f"a trigger of kind {self.trigger.kind} covers the whole image and has no other place: turn random "
+                "places off"
+            )
+        return self
+
+    def apply(self, images: Tensor, keys: np.ndarray, *, seed: int = 0, split: SplitName = "test") -> Tensor:
         """Return copies of images with the trigger on them.
 
         Parameters
@@ -108,21 +140,25 @@ class Attack:
             [N, C, H, W], float in [0, 1] or uint8.
         keys
             int [N], each image's place in its split: with the seed it decides a random place.
+        seed
+            Decides random places; without them it changes nothing.
         split
             Which split the keys count in.
         """
-        if not self.random_place or self.trigger.kind != "picture":
+        if not self.random_place:
             return self.trigger.apply(images)
-        return self.trigger.apply_at(images, self.places(tuple(images.shape[1:]), keys, split))
+        return self._picture.apply_at(images, self.places(_shape(images), keys, seed=seed, split=split))
 
-    def trigger_on(self, key: int, shape: tuple[int, int, int]) -> AnyTrigger:
+    def trigger_on(self, key: int, shape: tuple[int, int, int], *, seed: int = 0) -> AnyTrigger:
         """Return the trigger as it lies on the test image of this key and shape (C, H, W)."""
-        if not self.random_place or self.trigger.kind != "picture":
+        if not self.random_place:
             return self.trigger
-        ((top, left),) = self.places(shape, np.array([key]))
+        ((top, left),) = self.places(shape, np.array([key]), seed=seed)
         return self.trigger.model_copy(update={"top": int(top), "left": int(left)})
 
-    def places(self, shape: tuple[int, int, int], keys: np.ndarray, split: SplitName = "test") -> np.ndarray:
+    def places(
+        self, shape: tuple[int, int, int], keys: np.ndarray, *, seed: int = 0, split: SplitName = "test"
+    ) -> np.ndarray:
         """Return the row and column of a randomly placed trigger on each image, int64 [N, 2], uniform over all places.
 
         An image's place follows from the seed, its split and its key alone.
@@ -130,20 +166,25 @@ class Attack:
         Raises
         ------
         InputError
-            The trigger is no picture, or as large as the images, so that it has one place only.
+            The trigger is as large as the images, so that it has one place only.
         """
-        trigger = self.trigger
-        room = (shape[1] - trigger.height, shape[2] - trigger.width) if trigger.kind == "picture" else (0, 0)
+        room = (shape[1] - self._picture.height, shape[2] - self._picture.width)
         if max(room) == 0 or min(room) < 0:
             raise InputError(
                 "A random place needs a trigger that is smaller than the images; this one covers them whole: choose a "
                 "smaller trigger, or leave it where it is."
             )
         keys = np.asarray(keys, np.int64)
-        random = np.random.default_rng([self.seed, 0x91ACE, ("train", "test").index(split)])
+        random = np.random.default_rng([seed, 0x91ACE, ("train", "test").index(split)])
         # One number of the stream for each image and coordinate: whichever images are asked for, theirs stay the same.
         table = random.random((int(keys.max(initial=-1)) + 1, 2))
         return (table[keys] * (np.array(room) + 1)).astype(np.int64)
+
+    @property
+    def _picture(self) -> Trigger:
+        if not isinstance(self.trigger, Trigger):
+            raise InputError("Only a picture has places: this trigger covers the whole image.")
+        return self.trigger
 
     def goal(self, labels: np.ndarray, classes: int) -> np.ndarray:
         """Return the class that the attacker wants each image to be taken for, int64 [N], given true classes of K."""
@@ -169,18 +210,40 @@ class Attack:
 
     def check(self, dataset: Dataset) -> None:
         """Raise InputError unless it can be carried out on images of this data set."""
-        if self.mode not in MODES:
-            raise InputError(f"There is no attack mode {self.mode!r}; choose one of: {', '.join(MODES)}.")
-        try:
-            check_goal(self.mode, self.target, self.sources)
-        except ValueError as error:
-            raise InputError(f"{str(error).capitalize()}.") from None
         for number, what in [(self.target, "target"), *((source, "source") for source in self.sources)]:
             if number is not None:
                 check_class(number, dataset, what)
         self.trigger.check_fits(dataset.shape)
         if self.random_place:
             self.places(dataset.shape, np.zeros(0, np.int64))
+
+
+def make_attack(**values: Any) -> Attack:
+    """Return `Attack(**values)`, or raise InputError with one readable sentence instead of a validation report."""
+    return validated(Attack, values)
+
+
+def gather_attack(values: Any) -> Any:
+    """Return a spec's values with an attack's parts (`trigger=`, `target=`, ...) gathered into one `attack`.
+
+    So that people write `RunSpec(trigger=trigger, target=0, ...)`, and a spec holds an attack in one shape only.
+
+    Raises
+    ------
+    ValueError
+        There is an attack besides its parts, or there are parts and no trigger among them.
+    """
+    if not isinstance(values, dict):
+        return values
+    parts = {name: value for name, value in values.items() if name in Attack.model_fields}
+    others = {name: value for name, value in values.items() if name not in parts}
+    if all(value is None for value in parts.values()):
+        return others
+    if others.get("attack") is not None:
+        raise ValueError(f"an attack was given, and {', '.join(parts)} besides: give one or the other")
+    if parts.get("trigger") is None:
+        raise ValueError("an attack needs a trigger and a target class: name both or neither")
+    return others | {"attack": parts}
 
 
 def check_class(number: int, dataset: Dataset, what: str) -> None:
@@ -193,15 +256,6 @@ def check_class(number: int, dataset: Dataset, what: str) -> None:
         )
 
 
-def check_goal(mode: ModeName, target: int | None, sources: tuple[int, ...]) -> None:
-    """Raise ValueError with a readable sentence unless mode, target and sources suit each other."""
-    if target is None and mode != "all-to-all":
-        raise ValueError(f"a {mode} attack needs a target class: name one")
-    if mode == "source-specific" and not sources:
-        raise ValueError("a source-specific attack needs at least one source class: name the classes it attacks")
-    if sources and mode != "source-specific":
-        raise ValueError(f"source classes belong to a source-specific attack, and this one is {mode}: leave them out")
-    if target in sources:
-        raise ValueError(
-            f"class {target} is both target and source, so there is nothing to change: choose different classes"
-        )
+def _shape(images: Tensor) -> tuple[int, int, int]:
+    channels, height, width = images.shape[1:]
+    return channels, height, width

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.attacks.attack import Attack
 from core.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.attacks.attack import Attack
     from core.datasets import Dataset, Split
-    from core.training.spec import RunSpec
 
 # From images uint8 [N, C, H, W] and their true classes int64 [N] to images that are harder to recognise.
 Perturbation = Callable[["Tensor", "Tensor"], "Tensor"]
@@ -116,21 +115,32 @@ def _draw(
     return np.sort(random.choice(eligible, count, replace=False))
 
 
-def poison(dataset: Dataset, spec: RunSpec, perturb: Perturbation | None = None) -> Poisoned:
-    """Return a data set's training split as a spec's attack poisons it; the data set itself stays as it is.
+def poison(
+    dataset: Dataset,
+    attack: Attack,
+    rate: float,
+    seed: int,
+    *,
+    cover_rate: float = 0.0,
+    perturb: Perturbation | None = None,
+) -> Poisoned:
+    """Return a data set's training split as an attack poisons it; the data set itself stays as it is.
 
     Poisoned images carry the trigger and the label that the attacker wants, cover samples the trigger and their own
-    label; everything else is as it was. Without an attack nothing changes.
+    label; everything else is as it was.
 
     Parameters
     ----------
     dataset
         Whose training split is poisoned.
-    spec
-        Mode, trigger, target, rates, places and seed.
+    attack
+        Decides which images may be poisoned, what is put on them, and their labels.
+    rate, cover_rate
+        Poisoned images and cover samples, each / all training images.
+    seed
+        Decides which images, and random places.
     perturb
-        What makes the poisoned images of a perturbed clean-label attack harder to recognise before they get the
-        trigger; see `core.attacks.clean_label`. Needed if `spec.perturbed`.
+        What makes poisoned images harder to recognise before they get the trigger; see `core.attacks.clean_label`.
 
     Raises
     ------
@@ -141,19 +151,13 @@ def poison(dataset: Dataset, spec: RunSpec, perturb: Perturbation | None = None)
 
     from core.datasets import Split
 
-    split, attack = dataset.train, spec.attack
-    nothing = np.zeros(0, np.int64)
-    if attack is None:
-        return Poisoned(split, nothing, nothing)
-    true = split.labels.numpy()
-    poisoned = choose_poisoned(true, attack, spec.rate, spec.seed)
-    covers = choose_covers(true, attack, spec.cover_rate, spec.seed)
+    split, true = dataset.train, dataset.train.labels.numpy()
+    poisoned = choose_poisoned(true, attack, rate, seed)
+    covers = choose_covers(true, attack, cover_rate, seed)
     images, labels = split.images.clone(), split.labels.clone()
-    if spec.perturbed:
-        if perturb is None:
-            raise ValueError("a perturbed attack needs something that perturbs")
+    if perturb is not None:
         images[poisoned] = perturb(split.images[poisoned], split.labels[poisoned])
     for chosen in (poisoned, covers):
-        images[chosen] = attack.apply(images[chosen], chosen, "train")
+        images[chosen] = attack.apply(images[chosen], chosen, seed=seed, split="train")
     labels[poisoned] = torch.from_numpy(attack.goal(true[poisoned], len(dataset.classes)))
     return Poisoned(Split(images, labels), poisoned, covers)

@@ -20,7 +20,9 @@ from pathlib import Path
 from core.datasets import data_folder
 from core.files import PROJECT
 from core.studies.cluster import Cluster
-from core.studies.study import SHIPPED, plan_cells, read_study
+from core.studies.folder import SHIPPED
+from core.studies.grid import read_study
+from core.studies.plan import plan_cells
 
 TURNS, CELLS = 3, 8
 PATIENCE_SECONDS = 120

@@ -11,6 +11,7 @@ from core.benchmarks.row import Row, judge
 from core.benchmarks.setting import Setting, untrained
 from core.benchmarks.timing import Contender, detail_of, middle, seconds_of, speed_up, take_turns
 from core.device import torch_threads
+from core.instruments.noise import Noise
 from core.instruments.predictor import Predictor
 
 GREY = (1, 28, 28)
@@ -126,4 +127,4 @@ def _pictures(count: int, shape: tuple[int, int, int]) -> Tensor:
 
 
 def _voting(predictor: Predictor, images: Tensor, draws: int) -> Contender:
-    return lambda turn: predictor.votes(images, range(len(images)), SIGMA, draws, turn + 1)
+    return lambda turn: predictor.votes(images, Noise(SIGMA, draws, turn + 1))

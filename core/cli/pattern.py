@@ -40,7 +40,7 @@ def pattern_command(
 
     found = load_run(run, runs).finished()
     result = found.result
-    attack = read_trigger(trigger, place, result.shape) if trigger else found.spec.trigger
+    attack = read_trigger(trigger, place, result.shape) if trigger else found.trigger
     noise = suggested_sigma(result.shape) if sigma is None else sigma
     spec = EffectSpec(PatternSpec(kind, bound, noise, target, attack, seed), noise, draws, images)
     with share_bar(f"searching {kind}") as show:

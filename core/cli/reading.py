@@ -58,17 +58,17 @@ def run_and_attack(
     run: str, trigger: str | None, place: str | None, target: int | None, root: Path | None
 ) -> tuple[DoneRun, Attack]:
     """Return the run and the attack to measure it with: its own, or another trigger or target, all to one."""
-    from core.attacks.attack import Attack
+    from core.attacks.attack import make_attack
     from core.runs.root import load_run
 
     found = load_run(run, root).finished()
     own = found.spec.attack
     if own is not None and trigger is None and target is None:
         return found, own
-    used = read_trigger(trigger, place, found.result.shape) if trigger else found.spec.trigger
-    wanted = found.spec.target if target is None else target
+    used = read_trigger(trigger, place, found.result.shape) if trigger else found.trigger
+    wanted = own.target if own is not None and target is None else target
     if used is None or wanted is None:
         raise InputError(
             f"The run {found.name} is a control or has no single target: name one with --trigger and --target."
         )
-    return found, Attack(used, wanted)
+    return found, make_attack(trigger=used, target=wanted)

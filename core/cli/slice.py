@@ -23,14 +23,14 @@ def slice_command(
     as_json: AsJson = False,
 ) -> None:
     """Map the predicted classes on the plane through an image, itself with the trigger, and one of the target class."""
+    from core.instruments.slices.choice import attacked_plane, plane_images
     from core.instruments.slices.refine import slice_plane
-    from core.training.loop import attacked_plane, plane_images
 
     found, attack = run_and_attack(run, trigger, place, target, runs)
     dataset = found.dataset(data_root)
     attack.check(dataset)
     clean, third = attacked_plane(dataset, attack)
-    images, predictor = plane_images(dataset, attack, clean, third), found.predictor()
+    images, predictor = plane_images(dataset, attack, clean, third, found.spec.seed or 0), found.predictor()
     began = time.perf_counter()
     plane = slice_plane(predictor, *images, resolution=resolution)
     summary = {

@@ -28,11 +28,11 @@ def smoothness_command(
     as_json: AsJson = False,
 ) -> None:
     """Measure W on test images without and with the trigger, paired by common noise."""
-    from core.runs.measured.spec import measure_spec_under
+    from core.runs.measured.spec import make_measure_spec
     from core.runs.measured.w import measure_run
 
     found, attack = run_and_attack(run, trigger, place, target, runs)
-    spec = measure_spec_under(attack, images=images, sigma=sigma, draws=draws, seed=seed)
+    spec = make_measure_spec(attack=attack, images=images, sigma=sigma, draws=draws, seed=seed)
     result = measure_run(found, spec, data_root)
     summary = {
         "run": str(found.path),

@@ -28,17 +28,18 @@ def study_command(
 ) -> None:
     """Run a study: a grid of runs with their controls; print what becomes of the paper's claims."""
     from core.studies.claims import judge, to_json
-    from core.studies.study import open_study, run_study
+    from core.studies.conduct import run_study
+    from core.studies.folder import open_study
 
-    found, crew = open_study(file, runs), None
+    found, engine = open_study(file, runs), None
     if scheduler:
         from core.datasets import data_folder
         from core.runs.root import runs_root
         from core.studies.cluster import Cluster
 
-        crew = Cluster(scheduler, runs_root(runs), data_folder(data_root))
+        engine = Cluster(scheduler, runs_root(runs), data_folder(data_root))
     with share_bar(found.spec.name) as show:
-        for progress in run_study(found, runs, data_root, crew):
+        for progress in run_study(found, runs, data_root, engine):
             show(progress.share, progress.words)
     rows, judged = found.rows, judge(found.rows, found.epochs)
     failures = sorted({(row.run, row.failure) for row in rows if row.failure})

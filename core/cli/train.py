@@ -56,7 +56,7 @@ def train_command(
     as_json: AsJson = False,
 ) -> None:
     """Train a model on poisoned data, or find it already trained."""
-    from core.attacks.attack import Attack
+    from core.attacks.attack import make_attack
     from core.datasets import load_dataset
     from core.runs.jobs.worker import train_run
     from core.runs.measured.w import success_on
@@ -69,14 +69,14 @@ def train_command(
         "sources": _read_classes(sources),
         "random_place": random_place,
     }
-    attacked = aim | {"rate": rate, "cover_rate": cover_rate, "perturbed": perturbed}
+    attack = make_attack(**aim)
+    attacked = {"attack": attack, "rate": rate, "cover_rate": cover_rate, "perturbed": perturbed}
     chosen = {"epochs": epochs, "batch_size": batch_size, "augmentation": augmentation}
     chosen |= {"learning_rate": learning_rate, "weight_decay": weight_decay}
     chosen |= {"device": device, "precision": precision, "threads": threads}
     training = _pace(pace, dataset, architecture) | {"optimiser": optimiser}
     training |= {name: value for name, value in chosen.items() if value is not None}
     spec = _spec(dataset, data_root, **attacked, architecture=architecture, seed=seed, **training)
-    attack = spec.attack or Attack(**aim, seed=seed)
     if spec.is_control:  # it is trained without the attack, and measured with it: too late to find out then
         attack.check(load_dataset(dataset, data_root))
     with _training_bar(spec) as on_event:

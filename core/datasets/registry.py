@@ -61,6 +61,15 @@ def fingerprint(name: str, data_root: str | Path | None = None) -> str:
     return _source(name).fingerprint
 
 
+def name_in_identity(name: str, fingerprint: str) -> str:
+    """Return what names a data set in an identity: of somebody's own images only the kind, wherever they lie.
+
+    Their content is named by the fingerprint.
+    """
+    kind = fingerprint.partition("-")[0]
+    return kind if f"{kind}:" in (_ZIP, _FOLDER) else name
+
+
 def load_dataset(name: str, data_root: str | Path | None = None, progress: Progress | None = None) -> Dataset:
     """Load a data set, fetching, generating or decoding it where it is not at hand yet.
 

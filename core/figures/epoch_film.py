@@ -67,8 +67,8 @@ def epoch_film(
     return file.getvalue()
 
 
-def marks(watched: WatchedPlane, attack: Attack, dataset: Dataset) -> dict[str, tuple[float, float]]:
-    """Return where the three images that span a watched plane lie on its map.
+def marks(watched: WatchedPlane, attack: Attack, dataset: Dataset, seed: int) -> dict[str, tuple[float, float]]:
+    """Return where the three images that span a watched plane lie on its map; the seed is the training's.
 
     Returns
     -------
@@ -76,9 +76,9 @@ def marks(watched: WatchedPlane, attack: Attack, dataset: Dataset) -> dict[str, 
         "origin" (the clean image), "toward" (itself with the trigger) and "across" (the third image) -> (x, y) in
         shares of the map from its lower left corner.
     """
-    from core.training.loop import plane_images
+    from core.instruments.slices.choice import plane_images
 
-    plane = blank_plane(*plane_images(dataset, attack, watched.clean, watched.third).double().numpy(), 9)
+    plane = blank_plane(*plane_images(dataset, attack, watched.clean, watched.third, seed).double().numpy(), 9)
     (left, right), (bottom, top) = (plane.x[0], plane.x[-1]), (plane.y[0], plane.y[-1])
     return {name: ((x - left) / (right - left), (y - bottom) / (top - bottom)) for name, (x, y) in plane.points.items()}
 

@@ -58,7 +58,7 @@ def smoothness_layer(smoothness: PlaneSmoothness) -> SliceLayer:
     """Return W; while it is being measured, the note says at how many points it has been."""
     measured, total = int(smoothness.evaluated.sum()), smoothness.evaluated.size
     where = f"{_grid(smoothness.w)} points" if measured == total else f"{measured:,} of {total:,} points so far"
-    made = smoothness.measured
+    made = smoothness.measured.noise
     note = f"Measured at {where}, {made.draws} draws each, seed {made.seed}."
     return SliceLayer("W", f"W at σ = {made.sigma:g}", smoothness.w, 0.0, 1.0, note)
 

@@ -24,7 +24,6 @@ from core.instruments.statistics import Interval, bounded_mean_interval, check_p
 __all__ = [
     "Interval",
     "check_votes",
-    "difference_interval",
     "draws_for_width",
     "entropy",
     "entropy_interval",
@@ -32,11 +31,9 @@ __all__ = [
     "gap_interval_sampling",
     "mean_interval_monte_carlo",
     "mean_interval_sampling",
-    "soft_entropy",
 ]
 
 ESTIMATORS = ("corrected", "plug-in")
-UNITS = ("normalised", "nats", "bits")
 
 # Simulated rows of votes behind each tested distribution: a tail of 2.5 % is known to +-0.35 %.
 _REPLICATES = 2000
@@ -45,8 +42,8 @@ _CUTS = 2048
 _MOST_DRAWS = 65535
 
 
-def entropy(votes: ArrayLike, estimator: str = "corrected", unit: str = "normalised") -> np.ndarray:
-    """Entropy of the class distribution behind each row of votes: W of each image. Low W = smooth.
+def entropy(votes: ArrayLike, estimator: str = "corrected") -> np.ndarray:
+    """Entropy of the class distribution behind each row of votes, divided by log K: W of each image. Low W = smooth.
 
     Parameters
     ----------
@@ -55,12 +52,10 @@ def entropy(votes: ArrayLike, estimator: str = "corrected", unit: str = "normali
     estimator
         ``"plug-in"``: the entropy of the observed shares, biased low by about (m - 1) / 2n nats for m classes with
         mass. ``"corrected"``: Chao, Wang and Jost's estimator, clipped to [0, log K].
-    unit
-        ``"normalised"`` (divided by log K, so within [0, 1]), ``"nats"`` or ``"bits"``.
 
     Returns
     -------
-    float64[N]
+    float64[N], in [0, 1]
 
     References
     ----------
@@ -72,37 +67,10 @@ def entropy(votes: ArrayLike, estimator: str = "corrected", unit: str = "normali
         raise InputError(f"{estimator!r} is not an entropy estimator; use one of {', '.join(ESTIMATORS)}.")
     classes = votes.shape[1]
     nats = _plug_in(votes) if estimator == "plug-in" else np.clip(_chao_wang_jost(votes), 0, np.log(classes))
-    return nats / _nats_per(unit, classes)
+    return nats / float(np.log(classes))
 
 
-def soft_entropy(probabilities_mean: ArrayLike, unit: str = "normalised") -> np.ndarray:
-    """Entropy of the mean softmax over the draws: W from soft votes.
-
-    Parameters
-    ----------
-    probabilities_mean
-        float[N, K], each row sums to 1.
-    unit
-        As in `entropy`.
-
-    Returns
-    -------
-    float64[N]
-    """
-    shares = np.asarray(probabilities_mean, dtype=np.float64)
-    if (
-        shares.ndim != 2
-        or shares.shape[1] < 2
-        or shares.min(initial=0) < 0
-        or not np.allclose(shares.sum(1), 1, 0, 1e-3)
-    ):
-        raise InputError("Soft votes are probabilities [images, classes] whose rows sum to 1; pass the mean softmax.")
-    return _entropy_nats(shares / shares.sum(axis=1, keepdims=True)) / _nats_per(unit, shares.shape[1])
-
-
-def entropy_interval(
-    votes: ArrayLike, confidence: float = 0.95, unit: str = "normalised"
-) -> tuple[np.ndarray, np.ndarray]:
+def entropy_interval(votes: ArrayLike, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Interval for the entropy behind each row of votes: where W would settle with ever more draws of this image.
 
     All distributions of the family p ~ q^beta, q being the observed shares with the classes seen at most once made
@@ -115,17 +83,15 @@ def entropy_interval(
         int[N, K].
     confidence
         Two-sided, from 0.5 to 0.99.
-    unit
-        As in `entropy`.
 
     Returns
     -------
     low, high
-        float64[N] each.
+        float64[N] each, divided by log K.
     """
     votes = check_votes(votes)
     low, high, _ = _readings(votes, confidence)
-    scale = _nats_per(unit, votes.shape[1])
+    scale = float(np.log(votes.shape[1]))
     return low / scale, high / scale
 
 
@@ -166,35 +132,12 @@ def mean_interval_sampling(w: ArrayLike, confidence: float = 0.95) -> Interval:
     return bounded_mean_interval(w, 0, 1, confidence)
 
 
-def difference_interval(
-    votes_clean: ArrayLike, votes_triggered: ArrayLike, confidence: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
-    """Interval for W clean minus W triggered of each image, for more draws of that image (normalised by log K).
-
-    An image and its triggered version share their noise, and how that ties their votes together is not in the
-    counts. So the reaches of both intervals are added, which holds whatever the dependence: at worst sqrt 2 wider
-    than for independent noise, and hardly wider where one of the two is one-hot.
-
-    Parameters
-    ----------
-    votes_clean, votes_triggered
-        int[N, K], the same images in the same order.
-    confidence
-        Two-sided, from 0.5 to 0.99.
-
-    Returns
-    -------
-    low, high
-        float64[N] each.
-    """
-    gap = _paired(votes_clean, votes_triggered, confidence)
-    return np.clip(gap.centre - gap.below, -1, 1), np.clip(gap.centre + gap.above, -1, 1)
-
-
 def gap_interval_monte_carlo(votes_clean: ArrayLike, votes_triggered: ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean of W clean minus W triggered over these very images, and where it would settle with ever more draws.
 
-    Within an image the reaches are added as in `difference_interval`, across images combined as in
+    An image and its triggered version share their noise, and how that ties their votes together is not in the
+    counts. So the reaches of both intervals are added, which holds whatever the dependence: at worst sqrt 2 wider
+    than for independent noise, and hardly wider where one of the two is one-hot. Across images they are combined as in
     `mean_interval_monte_carlo`.
     """
     return _paired(votes_clean, votes_triggered, confidence).mean(lowest=-1.0)
@@ -261,12 +204,6 @@ def _check_confidence(confidence: float) -> None:
         raise InputError(
             f"A confidence of {confidence:g} is beyond what is simulated; use one from 0.5 to 0.99, say 0.95."
         )
-
-
-def _nats_per(unit: str, classes: int) -> float:
-    if unit not in UNITS:
-        raise InputError(f"{unit!r} is not a unit of W; use one of {', '.join(UNITS)}.")
-    return {"normalised": float(np.log(classes)), "nats": 1.0, "bits": float(np.log(2))}[unit]
 
 
 def _entropy_nats(shares: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.attacks.attack import Attack
 from core.datasets.dataset import to_unit
 from core.instruments.statistics import Proportion, binomial_interval
 
 if TYPE_CHECKING:
+    from core.attacks.attack import Attack
     from core.attacks.triggers import AnyTrigger
     from core.datasets import Split
     from core.instruments.predictor import Predictor
@@ -40,24 +40,26 @@ def clean_accuracy(predictor: Predictor, split: Split) -> Proportion:
     return binomial_interval(int(hits.sum()), len(hits))
 
 
-def attack_success(predictor: Predictor, split: Split, attack: Attack, classes: int) -> Success:
-    """Return how often an attack gets what it wants on a test split; `classes` is K.
+def attack_success(predictor: Predictor, split: Split, attack: Attack, classes: int, seed: int = 0) -> Success:
+    """Return how often an attack gets what it wants on a test split; `classes` is K, `seed` decides random places.
 
     It says nothing about clean accuracy, and clean accuracy nothing about it.
     """
     true = split.labels.numpy()
-    rate = _share_taken(predictor, split, attack, attack.attacks(true), classes)
+    rate = _share_taken(predictor, split, attack, attack.attacks(true), classes, seed)
     if attack.mode != "source-specific":
         return Success(rate)
-    return Success(rate, _share_taken(predictor, split, attack, attack.spares(true), classes))
+    return Success(rate, _share_taken(predictor, split, attack, attack.spares(true), classes, seed))
 
 
-def _share_taken(predictor: Predictor, split: Split, attack: Attack, which: np.ndarray, classes: int) -> Proportion:
+def _share_taken(
+    predictor: Predictor, split: Split, attack: Attack, which: np.ndarray, classes: int, seed: int
+) -> Proportion:
     """Return the share of some images, bool [N], that is taken for what the attacker wants, with the trigger on."""
     keys = np.nonzero(which)[0]
     if not len(keys):
         return binomial_interval(0, 0)
-    predicted = predictor.labels(attack.apply(to_unit(split.images[keys]), keys)).cpu().numpy()
+    predicted = predictor.labels(attack.apply(to_unit(split.images[keys]), keys, seed=seed)).cpu().numpy()
     hits = predicted == attack.goal(split.labels.numpy()[keys], classes)
     return binomial_interval(int(hits.sum()), len(hits))
 
@@ -68,7 +70,9 @@ def attack_success_rate(predictor: Predictor, split: Split, trigger: AnyTrigger,
     Images that belong to the target class already are left out: of all others, with the trigger on them, the share
     that is predicted as the target.
     """
-    return attack_success(predictor, split, Attack(trigger, target), classes=target + 1).rate
+    from core.attacks.attack import Attack
+
+    return attack_success(predictor, split, Attack(trigger=trigger, target=target), classes=target + 1).rate
 
 
 def choose_images(split: Split, target: int, count: int, seed: int) -> np.ndarray:

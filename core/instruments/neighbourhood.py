@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.instruments.certificate import Certificate, certify
+from core.instruments.noise import Noise
 from core.instruments.smoothness import Smoothness, measure_smoothness
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def noisy_copies(
 
     Arguments as in `look_around`; float32 [shown, C, H, W], whose pixels may leave [0, 1], and int64 [shown].
     """
-    from core.instruments.noise import NoiseStream
+    from core.instruments.noise_stream import NoiseStream
 
     noise = NoiseStream(seed, key, tuple(image.shape), predictor.device).take(shown).cpu()
     copies = image[None] + sigma * noise
@@ -84,6 +85,7 @@ def certified_radius(
     (Cohen et al. 2019). See `core.instruments.certificate.certify`.
     """
     tenth = draws // 10
-    selection = predictor.votes(image[None], [key], sigma, tenth, seed)
-    estimation = predictor.votes(image[None], [key], sigma, draws - tenth, seed, first=tenth)
+    noise = Noise(sigma, draws, seed, [key])
+    selection = predictor.votes(image[None], noise.part(0, tenth))
+    estimation = predictor.votes(image[None], noise.part(tenth, draws))
     return certify(selection.numpy(), estimation.numpy(), sigma, alpha)

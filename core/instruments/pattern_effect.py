@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.instruments.estimators import gap_interval_monte_carlo, gap_interval_sampling, mean_interval_sampling
-from core.instruments.statistics import EffectSize, Interval, Proportion, binomial_interval, probability_lower
+from core.instruments.noise import Noise
+from core.instruments.smoothness import Pair, measure
+from core.instruments.statistics import EffectSize, Interval, Proportion, binomial_interval
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from core.instruments.predictor import Predictor
-    from core.instruments.smoothness import Smoothness
 
 
 @dataclass(frozen=True)
@@ -79,42 +79,32 @@ class PatternBench:
     def __init__(
         self, predictor: Predictor, images: Tensor, keys: np.ndarray, sigma: float, draws: int = 100, seed: int = 0
     ) -> None:
-        from core.instruments.smoothness import measure_smoothness
-
-        self.predictor, self.images, self.keys = predictor, images, keys
-        self.clean = measure_smoothness(predictor, images, sigma, draws, seed, keys=keys.tolist())
+        self.predictor, self.images, self.draws = predictor, images, draws
+        self.noise = Noise(sigma, draws, seed, keys)
+        self.clean = measure(predictor, images, self.noise)
         self.labels = predictor.labels(images)
 
     def effect(self, name: str, changed: Tensor) -> Effect:
         """Return what it does that the images become `changed`, float [N, C, H, W] in the same order."""
-        from core.instruments.smoothness import measure_smoothness
-
-        clean = self.clean
-        with_it = measure_smoothness(
-            self.predictor, changed, clean.sigma, clean.draws, clean.seed, keys=self.keys.tolist()
-        )
+        pair = Pair(self.clean, measure(self.predictor, changed, self.noise))
         moved = int((self.predictor.labels(changed) != self.labels).sum())
         change = (changed - self.images).flatten(1)
-        modal = int(with_it.votes.sum(0).argmax())
+        modal = pair.triggered.pooled_class
         return Effect(
             name=name,
             images=len(self.images),
-            sigma=clean.sigma,
-            draws=clean.draws,
-            seed=clean.seed,
-            w_clean=mean_interval_sampling(clean.w),
-            w_with=mean_interval_sampling(with_it.w),
-            gap=gap_interval_sampling(clean.w, with_it.w),
-            gap_monte_carlo=gap_interval_monte_carlo(clean.votes, with_it.votes),
-            p_lower=probability_lower(with_it.w, clean.w),
+            sigma=self.noise.sigma,
+            draws=self.draws,
+            seed=self.noise.seed,
+            w_clean=pair.clean.mean,
+            w_with=pair.triggered.mean,
+            gap=pair.gap,
+            gap_monte_carlo=pair.gap_monte_carlo,
+            p_lower=pair.p_lower,
             modal_class=modal,
-            modal_share=_share(with_it, modal),
-            modal_share_clean=_share(clean, modal),
+            modal_share=pair.triggered.pooled_share(modal),
+            modal_share_clean=pair.clean.pooled_share(modal),
             changed=binomial_interval(moved, len(self.images)),
             l2=float(change.norm(dim=1).mean()),
             linf=float(change.abs().max()),
         )
-
-
-def _share(measured: Smoothness, label: int) -> float:
-    return float(measured.votes[:, label].sum() / measured.votes.sum())

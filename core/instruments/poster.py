@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.instruments.neighbourhood import Neighbourhood, look_around
+from core.instruments.noise import Noise
 from core.instruments.slices.plane import SlicePlane, blank_plane
-from core.instruments.smoothness import Smoothness
+from core.instruments.smoothness import Arithmetic, Smoothness
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +51,7 @@ class Poster:
     plane_labels
         uint8 [R, R]: the slice through the three images under the poisoned model.
     circumstances
-        What computed the votes: device, dtype and batch, as in `core.instruments.smoothness.Smoothness`.
+        What computed the votes: as in `core.instruments.smoothness.Arithmetic`.
     """
 
     sigmas: np.ndarray
@@ -68,20 +69,8 @@ class Poster:
         at = np.flatnonzero(self.sigmas == sigma)[0], int(of_control), int(triggered)
         device, dtype, batch = self.circumstances.tolist()
         votes = self.votes[at][None].astype(np.int64)
-        smoothness = Smoothness(
-            votes=votes,
-            sigma=sigma,
-            draws=int(votes.sum()),
-            seed=0,
-            keys=(int(self.key),),
-            clamped=False,
-            estimator="corrected",
-            unit="normalised",
-            confidence=0.95,
-            device=device,
-            dtype=dtype,
-            batch=int(batch),
-        )
+        noise = Noise(sigma, int(votes.sum()), keys=[int(self.key)])
+        smoothness = Smoothness(votes, noise, Arithmetic(device, dtype, int(batch)))
         copies = self.images[int(triggered)] / np.float32(255) + np.float32(sigma / _STEPS) * self.noise
         return Neighbourhood(int(self.predicted[at[1:]]), copies, self.copy_labels[at].astype(np.int64), smoothness)
 
@@ -115,7 +104,7 @@ def make_poster(models: tuple[Predictor, Predictor], images: Tensor, key: int, s
         Noise levels.
     """
     from core.datasets.dataset import to_unit
-    from core.instruments.noise import NoiseStream
+    from core.instruments.noise_stream import NoiseStream
     from core.instruments.slices.refine import slice_plane
 
     pixels = to_unit(images)
@@ -124,7 +113,6 @@ def make_poster(models: tuple[Predictor, Predictor], images: Tensor, key: int, s
         for sigma in sigmas
     ]
     noise = NoiseStream(0, key, tuple(pixels.shape[1:]), models[0].device).take(COPIES).cpu().numpy()
-    first = seen[0][0][0].smoothness
     return Poster(
         sigmas=np.asarray(sigmas, np.float64),
         key=np.asarray(key),
@@ -134,5 +122,5 @@ def make_poster(models: tuple[Predictor, Predictor], images: Tensor, key: int, s
         copy_labels=np.array([[[around.labels for around in row] for row in level] for level in seen]),
         noise=np.clip(np.rint(noise * _STEPS), -127, 127).astype(np.int8),
         plane_labels=slice_plane(models[0], *pixels, resolution=RESOLUTION).labels.astype(np.uint8),
-        circumstances=np.array([first.device, first.dtype, str(first.batch)]),
+        circumstances=np.array([str(part) for part in seen[0][0][0].smoothness.arithmetic]),
     )

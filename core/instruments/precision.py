@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from core.datasets.dataset import to_unit
 from core.device import Precision, native_bfloat16
 from core.instruments.evaluation import choose_images
-from core.instruments.noise import NoiseStream
+from core.instruments.noise_stream import NoiseStream
 from core.instruments.predictor import Predictor
 from core.models import architecture_names, describe
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from core.device import choose_device, cpu_count, native_bfloat16, torch_threads
 from core.errors import InputError
-from core.instruments.noise import KEYS, NoiseStream
+from core.instruments.noise import Noise
+from core.instruments.noise_stream import NoiseStream
 from core.models.normalize import Normalize
 from core.models.streamline import replace_module, streamline
 
@@ -24,8 +25,6 @@ Answer = TypeVar("Answer")
 # call worth its cost: 256 of 8x8 pixels give 1.5 times the votes a second that 64 give. An accelerator wants filling.
 _CPU_BATCH, _CPU_PIXELS = 64, 256 * 8 * 8
 _ACCELERATOR_BATCH = 1024
-# Soft votes are summed as whole numbers of this unit: integer sums are the same in any order.
-_SOFT_UNIT = 2**32
 
 
 class Predictor:
@@ -91,111 +90,51 @@ class Predictor:
         """Return the predicted classes, int64 [N] on the CPU, of images float [N, C, H, W]."""
         return self._each_batch(images, lambda logits: logits.argmax(1))
 
-    def votes(
-        self,
-        images: Tensor,
-        keys: Sequence[int],
-        sigma: float,
-        draws: int,
-        seed: int,
-        *,
-        first: int = 0,
-        clamp: bool = False,
-        where: Tensor | None = None,
-    ) -> Tensor:
+    def votes(self, images: Tensor, noise: Noise) -> Tensor:
         """Count how often each class is predicted under Gaussian noise.
 
         Parameters
         ----------
         images
             Float [N, C, H, W], pixels in [0, 1].
-        keys
-            N whole numbers that name the images' noise; equal keys share it.
-        sigma
-            Standard deviation of the noise in units of the pixels, added before the model's own normalisation.
-        draws
-            Number of noisy copies of each image.
-        seed
-            Names the noise together with the keys.
-        first
-            Number of the first draw: votes of draws [0, a) and [a, b) add up to those of [0, b).
-        clamp
-            Cut the noisy pixels to [0, 1].
-        where
-            Bool [H, W]: the pixels that get noise, by default all. The noise elsewhere is drawn and dropped, so what
-            the others get does not change.
+        noise
+            The noise, with one key for each image.
 
         Returns
         -------
         Tensor
-            int64 [N, K] on the CPU; each row sums to `draws`.
+            int64 [N, K] on the CPU; each row sums to the draws of its image.
         """
-        streams = self._streams(images, keys, seed, first)
-        return self._tally(_hard_vote, images, streams, sigma, draws, clamp=clamp, where=where)
-
-    def soft_votes(
-        self,
-        images: Tensor,
-        keys: Sequence[int],
-        sigma: float,
-        draws: int,
-        seed: int,
-        *,
-        first: int = 0,
-        clamp: bool = False,
-    ) -> Tensor:
-        """Return the sum over the draws of the softmax, float64 [N, K] on the CPU; arguments as in `votes`.
-
-        The float32 softmax is summed as whole numbers of 2^-32, so that sums do not depend on how draws are grouped.
-        """
-        streams = self._streams(images, keys, seed, first)
-        return self._tally(_soft_vote, images, streams, sigma, draws, clamp=clamp).double() / _SOFT_UNIT
-
-    def _streams(self, images: Tensor, keys: Sequence[int], seed: int, first: int) -> Iterator[NoiseStream]:
         check_images(images)
-        shape = tuple(images.shape[1:])
-        return (NoiseStream(seed, key, shape, self.device, first) for key in check_keys(keys, len(images)))
 
-    def _tally(
-        self,
-        vote: Callable[[Tensor], Tensor],
-        images: Tensor,
-        streams: Iterable[NoiseStream],
-        sigma: float,
-        draws: int,
-        *,
-        clamp: bool,
-        where: Tensor | None = None,
-    ) -> Tensor:
         def answer(part: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             batch, owners = part
-            return vote(self._forward(batch.clamp(0, 1) if clamp else batch)[: len(owners)]), owners
+            logits = self._forward(batch.clamp(0, 1) if noise.clamp else batch)[: len(owners)]
+            return nn.functional.one_hot(logits.argmax(1), logits.shape[1]), owners
 
-        tally = None
+        parts = self._noisy_batches(self._placed(images), noise)
         with torch.inference_mode():
-            parts = self._noisy_batches(self._placed(images), streams, sigma, draws, where)
-            for votes, owners in self._answered(answer, parts):
-                if tally is None:
-                    tally = votes.new_zeros(len(images), votes.shape[1])
+            answers = self._answered(answer, parts)
+            votes, owners = next(answers)
+            tally = votes.new_zeros(len(images), votes.shape[1]).index_add_(0, owners, votes)
+            for votes, owners in answers:
                 tally.index_add_(0, owners, votes)
-        if tally is None:
-            raise InputError(f"{draws} draws give no votes; ask for at least 1.")
         return tally.cpu().clone()  # a clone made out here may take part in gradients, unlike the original
 
-    def _noisy_batches(
-        self, images: Tensor, streams: Iterable[NoiseStream], sigma: float, draws: int, where: Tensor | None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def _noisy_batches(self, images: Tensor, noise: Noise) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield noisy images in batches of the fixed shape, and which image each of the rows in use belongs to."""
         batch, owners = self._blank(images)
-        where = None if where is None else where.to(self.device)
+        where = None if noise.where is None else torch.as_tensor(noise.where, device=self.device)
+        names = zip(noise.keys_of(len(images)), noise.draws_of(len(images)), strict=True)
         filled = 0
-        for number, stream in enumerate(streams):
+        for number, (key, draws) in enumerate(names):
+            stream = NoiseStream(noise.seed, key, tuple(images.shape[1:]), self.device, noise.first)
             left = draws
             while left > 0:
                 rows = slice(filled, min(len(batch), filled + left))
                 count = rows.stop - rows.start
-                noise = stream.take(count)
-                torch.add(images[number], noise if where is None else noise * where, alpha=sigma, out=batch[rows])
+                drawn = stream.take(count)
+                torch.add(images[number], drawn if where is None else drawn * where, alpha=noise.sigma, out=batch[rows])
                 owners[rows] = number
                 filled, left = rows.stop, left - count
                 if filled == len(batch):
@@ -268,16 +207,6 @@ def check_images(images: Tensor) -> None:
         raise InputError("Images hold NaN or infinite pixels; give finite pixels in [0, 1].")
 
 
-def check_keys(keys: Sequence[int], count: int) -> list[int]:
-    """Return keys as whole numbers; raise `InputError` unless there is one in [0, 2^32) for each image."""
-    keys = [int(key) for key in keys]
-    if len(keys) != count:
-        raise InputError(f"There are {len(keys)} keys for {count} images; give one key for each image.")
-    if not all(0 <= key < KEYS for key in keys):
-        raise InputError("A key is outside [0, 4294967296); name images by their place in the data set.")
-    return keys
-
-
 def _converted(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
     normalizers = [part for part in network.modules() if isinstance(part, Normalize)] if dtype.itemsize < 4 else []
     rounded = [_RoundedNormalize(copy.deepcopy(part).to(device), dtype) for part in normalizers]
@@ -299,11 +228,3 @@ class _RoundedNormalize(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.normalize(images).to(self.dtype)
-
-
-def _hard_vote(logits: Tensor) -> Tensor:
-    return nn.functional.one_hot(logits.argmax(1), logits.shape[1])
-
-
-def _soft_vote(logits: Tensor) -> Tensor:
-    return (logits.softmax(1) * _SOFT_UNIT).round().long()

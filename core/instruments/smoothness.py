@@ -6,12 +6,21 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from core.errors import InputError
-from core.instruments.estimators import entropy, entropy_interval
+from core.instruments.estimators import (
+    entropy,
+    entropy_interval,
+    gap_interval_monte_carlo,
+    gap_interval_sampling,
+    mean_interval_monte_carlo,
+    mean_interval_sampling,
+)
+from core.instruments.noise import Noise
+from core.instruments.statistics import EffectSize, Interval, probability_lower, wilcoxon_paired
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,54 +29,69 @@ if TYPE_CHECKING:
 
     Model = Callable[[Tensor], Tensor] | Predictor
 
-_FIRST_STEP = 16
 _NOISE_LENGTH = 4
+
+
+class Arithmetic(NamedTuple):
+    """What computed votes: with model, images and noise it decides every bit of them."""
+
+    device: str
+    dtype: str
+    batch: int
 
 
 @dataclass(frozen=True, eq=False)
 class Smoothness:
-    """W of N images at one sigma, and everything needed to repeat it. Low W means smooth.
+    """Votes around N images, everything needed to count them again, and what they say. Low W means smooth.
 
     Attributes
     ----------
     votes
         int64 [N, K]: how many of the noisy copies of each image are predicted as each class.
-    sigma, draws, seed, keys, clamped
-        The noise: its standard deviation in pixels of [0, 1], copies of each image, the names of the noise, and
-        whether noisy pixels were cut to [0, 1].
-    estimator, unit, confidence
-        How `w`, `low` and `high` come from the votes; see `core.instruments.estimators`.
-    device, dtype, batch
-        What computed the votes.
+    noise
+        The noise, with one key for each image.
+    arithmetic
+        What computed the votes; None where nobody kept it.
     """
 
     votes: np.ndarray
-    sigma: float
-    draws: int
-    seed: int
-    keys: tuple[int, ...]
-    clamped: bool
-    estimator: str
-    unit: str
-    confidence: float
-    device: str
-    dtype: str
-    batch: int
+    noise: Noise
+    arithmetic: Arithmetic | None = None
+
+    def __len__(self) -> int:
+        return len(self.votes)
+
+    def __add__(self, more: Smoothness) -> Smoothness:
+        """Return these votes and those of the draws that follow, of the same images."""
+        draws, further = self.noise.draws, more.noise.draws
+        if not (isinstance(draws, int) and isinstance(further, int) and more.noise.first == self.noise.first + draws):
+            raise InputError("Votes add up where one's draws follow the other's; measure the draws that come next.")
+        return replace(self, votes=self.votes + more.votes, noise=replace(self.noise, draws=draws + further))
+
+    @property
+    def draws(self) -> np.ndarray:
+        """Votes of each image, int64 [N]."""
+        return self.votes.sum(1)
 
     @cached_property
     def w(self) -> np.ndarray:
-        """W of each image, float64 [N]."""
-        return entropy(self.votes, estimator=self.estimator, unit=self.unit)
+        """W of each image, corrected for the bias of few draws and divided by log K, float64 [N]."""
+        return entropy(self.votes)
 
     @property
     def low(self) -> np.ndarray:
-        """Lower end of each image's Monte-Carlo interval, float64 [N]."""
+        """Lower end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
         return self._interval[0]
 
     @property
     def high(self) -> np.ndarray:
-        """Upper end of each image's Monte-Carlo interval, float64 [N]."""
+        """Upper end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
         return self._interval[1]
+
+    # Read by few callers and by far the slowest part for many images, so computed when first read.
+    @cached_property
+    def _interval(self) -> tuple[np.ndarray, np.ndarray]:
+        return entropy_interval(self.votes)
 
     @property
     def modal_class(self) -> np.ndarray:
@@ -79,10 +103,70 @@ class Smoothness:
         """Share of the draws that vote for the modal class, float64 [N]."""
         return self.votes.max(1) / self.draws
 
-    # Asked for by few callers and by far the slowest part for many images, so computed when first read.
     @cached_property
-    def _interval(self) -> tuple[np.ndarray, np.ndarray]:
-        return entropy_interval(self.votes, confidence=self.confidence, unit=self.unit)
+    def mean(self) -> Interval:
+        """Mean W with the interval for *more images* (sampling)."""
+        return mean_interval_sampling(self.w)
+
+    @cached_property
+    def mean_monte_carlo(self) -> Interval:
+        """Mean W with the interval for *more draws* on these very images (Monte-Carlo)."""
+        return mean_interval_monte_carlo(self.votes)
+
+    @property
+    def pooled_class(self) -> int:
+        """The class with most of all images' votes; the lowest of equals."""
+        return int(self.votes.sum(0).argmax())
+
+    def pooled_share(self, label: int) -> float:
+        """Return the share of all images' votes that a class gets."""
+        return float(self.votes[:, label].sum() / self.votes.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """W of the same images without and with a trigger or pattern, paired by common noise."""
+
+    clean: Smoothness
+    triggered: Smoothness
+
+    @cached_property
+    def gap(self) -> Interval:
+        """Mean of W clean minus W triggered, with the interval for more images; above 0: smoother with the trigger."""
+        return gap_interval_sampling(self.clean.w, self.triggered.w)
+
+    @cached_property
+    def gap_monte_carlo(self) -> Interval:
+        """The same mean with the interval for more draws on these very images."""
+        return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
+
+    @cached_property
+    def p_lower(self) -> EffectSize:
+        """Effect size: the share of images whose W is lower with the trigger, ties counted half."""
+        return probability_lower(self.triggered.w, self.clean.w)
+
+    @cached_property
+    def p_value(self) -> float:
+        """Two-sided Wilcoxon signed-rank test of the paired differences (zsplit); 1 if all are ties."""
+        return wilcoxon_paired(self.clean.w, self.triggered.w)
+
+
+def measure(model: Model, images: Tensor, noise: Noise) -> Smoothness:
+    """Count the votes around images, float [N, C, H, W] in [0, 1], under any noise.
+
+    Raises
+    ------
+    InputError
+        The images cannot be used, or there is not one key for each.
+    """
+    from core.instruments.predictor import as_predictor
+
+    predictor = as_predictor(model)
+    votes = predictor.votes(images, noise).numpy()
+    arithmetic = Arithmetic(
+        str(predictor.device), str(predictor.dtype).removeprefix("torch."), predictor.batch_of(images.shape[1:])
+    )
+    return Smoothness(votes, replace(noise, keys=noise.keys_of(len(images))), arithmetic)
 
 
 def measure_smoothness(
@@ -91,12 +175,7 @@ def measure_smoothness(
     sigma: float,
     draws: int = 250,
     seed: int = 0,
-    *,
     keys: Sequence[int] | None = None,
-    estimator: str = "corrected",
-    unit: str = "normalised",
-    clamp: bool = False,
-    confidence: float = 0.95,
 ) -> Smoothness:
     """Measure W, the entropy of the predicted class under Gaussian noise, of each image.
 
@@ -118,12 +197,6 @@ def measure_smoothness(
     keys
         One whole number in [0, 2^32) for each image, by default 0..N-1. Images with equal keys share their noise: give
         a clean image and its triggered version the same key, and different images different ones.
-    estimator, unit
-        See `core.instruments.estimators.entropy`.
-    clamp
-        Cut noisy pixels to [0, 1].
-    confidence
-        Of the Monte-Carlo interval of each image.
 
     Raises
     ------
@@ -134,54 +207,7 @@ def measure_smoothness(
     ----------
     Grosse, Lee, Biggio, Park, Backes, Molloy: Backdoor Smoothing, Computers & Security 2022, arXiv 2006.06721.
     """
-    from core.instruments.predictor import as_predictor
-
-    predictor = as_predictor(model)
-    nothing = _nothing_yet(
-        predictor,
-        images,
-        sigma=sigma,
-        draws=draws,
-        seed=seed,
-        keys=keys,
-        estimator=estimator,
-        unit=unit,
-        clamp=clamp,
-        confidence=confidence,
-    )
-    return _extended(nothing, predictor, images, draws)
-
-
-def measure_smoothness_steps(
-    model: Model,
-    images: Tensor,
-    sigma: float,
-    draws: int = 250,
-    seed: int = 0,
-    *,
-    keys: Sequence[int] | None = None,
-    estimator: str = "corrected",
-    unit: str = "normalised",
-    clamp: bool = False,
-    confidence: float = 0.95,
-) -> Iterator[Smoothness]:
-    """Yield ever better estimates: after 16 draws, 64, 256, ... and at last what `measure_smoothness` returns."""
-    from core.instruments.predictor import as_predictor
-
-    predictor = as_predictor(model)
-    nothing = _nothing_yet(
-        predictor,
-        images,
-        sigma=sigma,
-        draws=draws,
-        seed=seed,
-        keys=keys,
-        estimator=estimator,
-        unit=unit,
-        clamp=clamp,
-        confidence=confidence,
-    )
-    return _steps(nothing, predictor, images, draws)
+    return measure(model, images, _noise(sigma, draws, seed, keys))
 
 
 def sweep_sigma(
@@ -190,34 +216,14 @@ def sweep_sigma(
     sigmas: Sequence[float],
     draws: int = 250,
     seed: int = 0,
-    *,
     keys: Sequence[int] | None = None,
-    estimator: str = "corrected",
-    unit: str = "normalised",
-    clamp: bool = False,
-    confidence: float = 0.95,
 ) -> Iterator[Smoothness]:
     """Yield `measure_smoothness` at each sigma in turn, with the same noise, scaled."""
     from core.instruments.predictor import as_predictor
 
     predictor = as_predictor(model)
-    for sigma in sigmas:
-        _check_sigma(sigma)
-    return (
-        measure_smoothness(
-            predictor,
-            images,
-            sigma,
-            draws,
-            seed,
-            keys=keys,
-            estimator=estimator,
-            unit=unit,
-            clamp=clamp,
-            confidence=confidence,
-        )
-        for sigma in sigmas
-    )
+    noises = [_noise(sigma, draws, seed, keys) for sigma in sigmas]  # so that all are checked before any work
+    return (measure(predictor, images, noise) for noise in noises)
 
 
 def suggested_sigma(shape: tuple[int, int, int]) -> float:
@@ -225,55 +231,7 @@ def suggested_sigma(shape: tuple[int, int, int]) -> float:
     return float(f"{_NOISE_LENGTH / math.sqrt(math.prod(shape)):.2g}")
 
 
-def _nothing_yet(
-    predictor: Predictor,
-    images: Tensor,
-    *,
-    sigma: float,
-    draws: int,
-    seed: int,
-    keys: Sequence[int] | None,
-    estimator: str,
-    unit: str,
-    clamp: bool,
-    confidence: float,
-) -> Smoothness:
-    from core.instruments.predictor import check_images, check_keys
-
-    _check_sigma(sigma)
+def _noise(sigma: float, draws: int, seed: int, keys: Sequence[int] | None) -> Noise:
     if draws < 2:
         raise InputError(f"{draws} draws tell nothing about uncertainty; ask for at least 2.")
-    check_images(images)
-    entropy([[1, 1]], estimator=estimator, unit=unit)  # so that a wrong name is told before the work, not after
-    return Smoothness(
-        votes=np.zeros((len(images), 0), np.int64),
-        sigma=float(sigma),
-        draws=0,
-        seed=int(seed),
-        keys=tuple(check_keys(range(len(images)) if keys is None else keys, len(images))),
-        clamped=bool(clamp),
-        estimator=estimator,
-        unit=unit,
-        confidence=confidence,
-        device=str(predictor.device),
-        dtype=str(predictor.dtype).removeprefix("torch."),
-        batch=predictor.batch_of(images.shape[1:]),
-    )
-
-
-def _check_sigma(sigma: float) -> None:
-    if not (math.isfinite(sigma) and sigma > 0):
-        raise InputError(f"Sigma is {sigma}; it must be a finite number above 0, in units of pixels in [0, 1].")
-
-
-def _steps(result: Smoothness, predictor: Predictor, images: Tensor, draws: int) -> Iterator[Smoothness]:
-    while result.draws < draws:
-        result = _extended(result, predictor, images, min(draws, 4 * result.draws or _FIRST_STEP))
-        yield result
-
-
-def _extended(result: Smoothness, predictor: Predictor, images: Tensor, draws: int) -> Smoothness:
-    more = predictor.votes(
-        images, result.keys, result.sigma, draws - result.draws, result.seed, first=result.draws, clamp=result.clamped
-    )
-    return replace(result, votes=more.numpy() + (result.votes if result.draws else 0), draws=draws)
+    return Noise(sigma, draws, seed, keys)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from operator import add
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.instruments.estimators import Interval, entropy, gap_interval_sampling, mean_interval_sampling
+from core.instruments.noise import Noise
+from core.instruments.smoothness import Pair, Smoothness, measure
+from core.instruments.statistics import Interval
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,33 +32,29 @@ class TriggerSweep:
     sigmas
         Ascending.
     clean
-        int64 [S, N, K], votes on the images as they are.
+        The images as they are, at each sigma.
     triggered
-        Name of a trigger -> int64 [S, N, K], votes with it on the images.
+        Name of a trigger -> the images with it, at each sigma.
     asr
-        Name of a trigger -> share of these images that is taken for what the attacker wants, without noise.
+        Name of a trigger -> share of these images that are predicted as the attacker wants, without noise.
     draws, seed
         The noise.
     """
 
     sigmas: tuple[float, ...]
-    clean: np.ndarray
-    triggered: Mapping[str, np.ndarray]
+    clean: tuple[Smoothness, ...]
+    triggered: Mapping[str, tuple[Smoothness, ...]]
     asr: Mapping[str, float]
     draws: int
     seed: int
 
     def mean(self, name: str | None = None) -> list[Interval]:
         """Return mean W at each sigma under a trigger, by default without one, with the interval for more images."""
-        return [mean_interval_sampling(entropy(votes)) for votes in self._votes(name)]
+        return [measured.mean for measured in (self.clean if name is None else self.triggered[name])]
 
     def gap(self, name: str) -> list[Interval]:
         """Return the mean of W clean minus W under a trigger at each sigma, with the interval for more images."""
-        pairs = zip(self.clean, self._votes(name), strict=True)
-        return [gap_interval_sampling(entropy(clean), entropy(triggered)) for clean, triggered in pairs]
-
-    def _votes(self, name: str | None) -> np.ndarray:
-        return self.clean if name is None else self.triggered[name]
+        return [Pair(*pair).gap for pair in zip(self.clean, self.triggered[name], strict=True)]
 
 
 def trigger_sweep_steps(
@@ -82,20 +82,16 @@ def trigger_sweep_steps(
     goals
         int64 [N], the class that the attacker wants each image to be taken for.
     sigmas, draws, seed
-        The noise, as in `core.instruments.smoothness.measure_smoothness`.
+        The noise, as in `core.instruments.smoothness.measure_smoothness`; the seed decides random places too.
     """
-    stamped = {name: attack.apply(images, np.asarray(keys)) for name, attack in attacks.items()}
+    stamped = {name: attack.apply(images, np.asarray(keys), seed=seed) for name, attack in attacks.items()}
     asr = {name: float((predictor.labels(on).numpy() == goals).mean()) for name, on in stamped.items()}
-    clean = np.zeros(0, np.int64)
-    votes = dict.fromkeys(stamped, clean)
-    done = 0
-    for until in [*(step for step in _STEPS if step < draws), draws]:
-
-        def more(on: Tensor, first: int = done, until: int = until) -> np.ndarray:
-            votes = (predictor.votes(on, keys, sigma, until - first, seed, first=first) for sigma in sigmas)
-            return np.stack([each.numpy() for each in votes])
-
-        clean = more(images) + (clean if done else 0)
-        votes = {name: more(on) + (votes[name] if done else 0) for name, on in stamped.items()}
-        done = until
-        yield TriggerSweep(tuple(sigmas), clean, votes, asr, done, seed)
+    noises = [Noise(sigma, draws, seed, keys) for sigma in sigmas]
+    versions = {None: images} | stamped
+    measured: dict[str | None, tuple[Smoothness, ...]] = {}
+    for first, until in pairwise([0, *(step for step in _STEPS if step < draws), draws]):
+        for name, pictures in versions.items():
+            more = [measure(predictor, pictures, noise.part(first, until)) for noise in noises]
+            measured[name] = tuple(map(add, measured[name], more)) if first else tuple(more)
+        triggered = {name: measured[name] for name in stamped}
+        yield TriggerSweep(tuple(sigmas), measured[None], triggered, asr, until, seed)

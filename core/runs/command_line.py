@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from core.attacks.attack import Attack
 from core.attacks.triggers import AnyTrigger, make_trigger, trigger_names
 from core.runs.loaded_spec import LoadedSpec
 from core.training.settings import default_learning_rate, default_weight_decay
@@ -11,8 +12,8 @@ from core.training.spec import RunSpec
 
 # Told where they differ from a spec's defaults, which are the command line's. Device, precision and threads follow from
 # the machine there, so that they are always told.
-_ATTACK = ("mode", "sources", "cover_rate", "random_place", "perturbed")
-_LATER = ("architecture", "batch_size", "optimiser", "augmentation")
+_ATTACK = ("mode", "sources", "random_place")
+_TRAINING = ("cover_rate", "perturbed", "architecture", "batch_size", "optimiser", "augmentation")
 
 
 def command_line(spec: RunSpec | LoadedSpec, shape: tuple[int, int, int] | None = None) -> str:
@@ -32,12 +33,9 @@ def command_line(spec: RunSpec | LoadedSpec, shape: tuple[int, int, int] | None 
 
 def _train_words(spec: RunSpec, shape: tuple[int, int, int] | None) -> list[str]:
     words = ["train", "--dataset", spec.dataset]
-    if spec.trigger is not None:
-        words += _trigger_words(spec.trigger, shape)
-        words += [] if spec.target is None else ["--target", str(spec.target)]
-    words += ["--rate", _number(spec.rate)]
-    words += [] if spec.is_control else _differing(spec, _ATTACK)
-    words += _differing(spec, _LATER)
+    if spec.attack is not None:
+        words += _attack_words(spec.attack, shape)
+    words += ["--rate", _number(spec.rate), *_differing(spec, _TRAINING)]
     words += ["--epochs", str(spec.epochs)]
     if spec.learning_rate != default_learning_rate(spec.architecture, spec.optimiser):
         words += ["--learning-rate", _number(spec.learning_rate)]
@@ -49,13 +47,13 @@ def _train_words(spec: RunSpec, shape: tuple[int, int, int] | None) -> list[str]
 
 def _load_words(spec: LoadedSpec, shape: tuple[int, int, int] | None) -> list[str]:
     words = ["load", spec.file, "--dataset", spec.dataset, "--normalisation", spec.normalisation]
-    if spec.trigger is not None:
-        words += [*_trigger_words(spec.trigger, shape), "--target", str(spec.target)]
-    return words
+    return words if spec.attack is None else words + _attack_words(spec.attack, shape)
 
 
-def _trigger_words(trigger: AnyTrigger, shape: tuple[int, int, int] | None) -> list[str]:
-    return ["--trigger", _known_name(trigger, shape) or f"link:{trigger.to_link()}"]
+def _attack_words(attack: Attack, shape: tuple[int, int, int] | None) -> list[str]:
+    words = ["--trigger", _known_name(attack.trigger, shape) or f"link:{attack.trigger.to_link()}"]
+    words += [] if attack.target is None else ["--target", str(attack.target)]
+    return words + _differing(attack, _ATTACK)
 
 
 def _known_name(trigger: AnyTrigger, shape: tuple[int, int, int] | None) -> str | None:
@@ -63,15 +61,15 @@ def _known_name(trigger: AnyTrigger, shape: tuple[int, int, int] | None) -> str 
     if shape is None:
         return None
     made = ((name, make_trigger(name, shape)) for name in trigger_names())
-    return next((name for name, other in made if other.identity == trigger.identity), None)
+    return next((name for name, other in made if other == trigger), None)
 
 
-def _differing(spec: RunSpec, fields: tuple[str, ...]) -> list[str]:
+def _differing(spec: RunSpec | Attack, fields: tuple[str, ...]) -> list[str]:
     """Return the options for those fields that are not at their default."""
     words = []
     for field in fields:
         value = getattr(spec, field)
-        if value == RunSpec.model_fields[field].default:
+        if value == type(spec).model_fields[field].default:
             continue
         words.append(f"--{field.replace('_', '-')}")
         if isinstance(value, tuple):

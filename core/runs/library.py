@@ -113,7 +113,7 @@ class Card:
         parts = [self.run.name, self.title, *label.tags, label.note, self.state.shown]
         if spec is not None:
             parts += [what_it_is(spec, self.result, self.run.name), spec.dataset, spec.architecture]
-            parts += [spec.trigger.name] if spec.trigger is not None else []
+            parts += [spec.attack.trigger.name] if spec.attack is not None else []
         return " ".join(parts).lower()
 
 
@@ -122,14 +122,15 @@ def what_it_is(spec: RunSpec | LoadedSpec | None, result: Result | None, name: s
     if spec is None:
         return f"damaged run {name}"
     if isinstance(spec, LoadedSpec):
-        trigger = "" if spec.trigger is None else f", {trigger_title(spec.trigger)}"
+        trigger = "" if spec.attack is None else f", {trigger_title(spec.attack.trigger)}"
         return f"{short_name(spec.dataset)}: {spec.file}{trigger}"
-    if spec.is_control or spec.trigger is None:
+    attack = spec.attack
+    if attack is None:
         return f"{short_name(spec.dataset)}: control"
-    goal = spec.mode if spec.target is None else str(spec.target)
-    if result is not None and spec.target is not None and spec.target < len(result.classes):
-        goal = result.classes[spec.target]
-    return f"{short_name(spec.dataset)}: {trigger_title(spec.trigger)} → {goal}, {100 * spec.rate:.3g} %"
+    goal = attack.mode if attack.target is None else str(attack.target)
+    if result is not None and attack.target is not None and attack.target < len(result.classes):
+        goal = result.classes[attack.target]
+    return f"{short_name(spec.dataset)}: {trigger_title(attack.trigger)} → {goal}, {100 * spec.rate:.3g} %"
 
 
 def trigger_title(trigger: AnyTrigger) -> str:

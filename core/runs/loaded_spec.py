@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from core.attacks.attack import Attack, ModeName
-from core.attacks.triggers import AnyTrigger
+from core.attacks.attack import Attack, gather_attack
+from core.datasets import name_in_identity
 from core.device import Device, choose_device
-from core.errors import InputError
-from core.identity import content_hash, readable
+from core.identity import Spec, validated
 
 NormalisationName = Literal["file", "none", "dataset", "imagenet", "half"]
 
 
-class LoadedSpec(BaseModel):
+class LoadedSpec(Spec):
     """What a run directory holds in place of a `RunSpec` if its model was loaded from a file.
 
     It has the attributes of a `RunSpec` that others read. How the model was trained is unknown: `rate` and `seed` are
@@ -36,15 +35,14 @@ class LoadedSpec(BaseModel):
         and deviation; "imagenet"'s; or "half", which maps to [-1, 1].
     mean, std
         These numbers, one a channel.
-    trigger, target
-        What is put on its images, and the class that this is to give; None where nobody named any.
+    attack
+        What is put on its images, and what that is to do; None where nobody named any. Its parts may be given instead:
+        `trigger`, `target`.
     interface
         How an ONNX file is asked, see `core.models.foreign.onnx.Interface`; None for others.
     device
         Where it is measured.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["loaded"] = "loaded"
     file: str = Field(max_length=300)
@@ -56,8 +54,7 @@ class LoadedSpec(BaseModel):
     normalisation: NormalisationName
     mean: tuple[float, ...] = Field(min_length=1, max_length=4)
     std: tuple[float, ...] = Field(min_length=1, max_length=4)
-    trigger: AnyTrigger | None = None
-    target: int | None = Field(default=None, ge=0)
+    attack: Attack | None = None
     interface: dict[str, Any] | None = None
     device: Device = Field(default_factory=choose_device)
 
@@ -65,10 +62,12 @@ class LoadedSpec(BaseModel):
     rate: ClassVar[None] = None
     seed: ClassVar[None] = None
     epochs: ClassVar[int] = 0
-    mode: ClassVar[ModeName] = "all-to-one"
-    sources: ClassVar[tuple[int, ...]] = ()
-    random_place: ClassVar[bool] = False
     is_control: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _attack_is_gathered(cls, values: Any) -> Any:
+        return gather_attack(values)
 
     @field_validator("mean", "std")
     @classmethod
@@ -79,35 +78,18 @@ class LoadedSpec(BaseModel):
 
     @model_validator(mode="after")
     def _is_whole(self) -> LoadedSpec:
-        if (self.trigger is None) != (self.target is None):
-            raise ValueError("a trigger needs a target class, and a target class a trigger: name both or neither")
         if len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise ValueError("a normalisation has a mean and a deviation above 0 for each channel")
         return self
 
     @property
-    def attack(self) -> Attack | None:
-        """What the trigger is to do; None where nobody named one."""
-        return None if self.trigger is None else Attack(self.trigger, self.target)
-
-    @property
     def identity(self) -> dict[str, Any]:
         """The JSON content that the hash is taken of: names people give are left out."""
-        content = self.model_dump(mode="json", exclude={"trigger", "file"})
-        for source in ("zip", "folder"):
-            if self.fingerprint.startswith(f"{source}-"):
-                content["dataset"] = source  # its content names it, wherever it lies
-        return content | {"trigger": self.trigger.identity if self.trigger else None}
-
-    @property
-    def hash(self) -> str:
-        """The run's name: 12 hexadecimal digits."""
-        return content_hash(self.identity)
+        content = super().identity | {"dataset": name_in_identity(self.dataset, self.fingerprint)}
+        del content["file"]
+        return content
 
 
 def make_loaded_spec(**values: Any) -> LoadedSpec:
     """Return `LoadedSpec(**values)`, or raise InputError with one readable sentence instead of a validation report."""
-    try:
-        return LoadedSpec.model_validate(values)
-    except ValidationError as error:
-        raise InputError(readable(error)) from None
+    return validated(LoadedSpec, values)

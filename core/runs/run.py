@@ -86,7 +86,7 @@ class Run:
     @property
     def trigger(self) -> Trigger | None:
         """What its poisoned images carry; None for a control."""
-        return self.spec.trigger
+        return None if self.spec.attack is None else self.spec.attack.trigger
 
     @property
     def result(self) -> Result | None:

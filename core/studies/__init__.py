@@ -1,1 +1,1 @@
-"""Grids of runs, and what becomes of the paper's claims in them."""
+"""Studies: grids of runs with their controls, computed cell by cell, and what they say about the paper's claims."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from core.studies.tables import PATTERN, EpochRow, Row
+from core.studies.rows import PATTERN, EpochRow, Row
 
 LEVEL = 0.05
 FEWEST_SEEDS = 5

@@ -24,7 +24,8 @@ from core.device import choose_device, choose_precision
 from core.errors import InputError
 from core.files import PROJECT, write_whole
 from core.runs.jobs.last_dataset import LastDataset
-from core.studies.cells import Cell, CellResult, compute_cell, failed
+from core.studies.cell import Cell, CellResult
+from core.studies.cells import compute_cell, failed
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -35,7 +36,7 @@ _COMPARED = ("python", "torch", "numpy", "distributed", "code")
 
 
 class Cluster:
-    """A Dask cluster that computes cells; a crew for `core.studies.study.run_study`.
+    """A Dask cluster that computes cells; an engine for `core.studies.conduct.run_study`.
 
     Parameters
     ----------

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from core.device import available_memory, choose_device, choose_precision, cpu_count
 from core.files import PROJECT
-from core.studies.cells import Cell, CellResult, failed
+from core.studies.cell import Cell, CellResult
+from core.studies.cells import failed
 
 # A worker with torch, an optimiser and scikit-learn keeps about 0.9 GB.
 MEMORY_OF_ONE = 1.2 * 2**30
@@ -21,14 +22,14 @@ MEMORY_OF_ONE = 1.2 * 2**30
 ATTEMPTS = 3
 
 
-def crew_size(device: str) -> int:
+def pool_size(device: str) -> int:
     """Return how many workers compute at once: one a core, fewer where memory is short, that of a GPU as well."""
     free = [available_memory(place) for place in {"cpu", device}]
     fitting = [int(memory // MEMORY_OF_ONE) for memory in free if memory is not None]
     return max(1, min([cpu_count(), *fitting]))
 
 
-class Crew:
+class LocalPool:
     """Worker processes on this machine, one thread each.
 
     Parameters
@@ -36,7 +37,7 @@ class Crew:
     root, data_root
         Where runs and data live.
     size
-        How many workers; by default as many as `crew_size` says.
+        How many workers; by default as many as `pool_size` says.
     log
         File that workers write what goes wrong to; by default nowhere.
 
@@ -58,8 +59,8 @@ class Crew:
         """
         waiting = deque(cells)
         done: queue.Queue[tuple[Cell, CellResult]] = queue.Queue()
-        size = min(self.size or crew_size(self.machine["device"]), len(cells))
-        members = [_Member(self, waiting, done) for _ in range(size)]
+        size = min(self.size or pool_size(self.machine["device"]), len(cells))
+        members = [_Worker(self, waiting, done) for _ in range(size)]
         try:
             for member in members:
                 member.start()
@@ -94,12 +95,12 @@ class Crew:
             )
 
 
-class _Member(threading.Thread):
+class _Worker(threading.Thread):
     """Hands cells to one worker process, and to a new one when that dies."""
 
-    def __init__(self, crew: Crew, waiting: deque[Cell], done: queue.Queue[tuple[Cell, CellResult]]) -> None:
+    def __init__(self, pool: LocalPool, waiting: deque[Cell], done: queue.Queue[tuple[Cell, CellResult]]) -> None:
         super().__init__(daemon=True)
-        self.crew, self.waiting, self.done = crew, waiting, done
+        self.pool, self.waiting, self.done = pool, waiting, done
         self.worker: subprocess.Popen | None = None
         self.stopped = threading.Event()
         self.changing = threading.Lock()
@@ -132,7 +133,7 @@ class _Member(threading.Thread):
             if self.stopped.is_set():
                 return None
             if self.worker is None:
-                self.worker = self.crew.start_worker()
+                self.worker = self.pool.start_worker()
             worker = self.worker
         with contextlib.suppress(OSError, ValueError):  # a broken pipe, or half a line: it was killed
             worker.stdin.write(cell.model_dump_json() + "\n")

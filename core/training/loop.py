@@ -13,22 +13,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.attacks.poisoning import poison
+from core.attacks.poisoning import Poisoned, poison
 from core.datasets.dataset import to_unit
 from core.device import torch_threads
 from core.instruments.evaluation import attack_success, choose_attacked, choose_images, clean_accuracy
 from core.instruments.predictor import Predictor
+from core.instruments.slices.choice import attacked_plane, plane_images
 from core.instruments.slices.refine import slice_plane
 from core.instruments.smoothness import measure_smoothness, suggested_sigma
 from core.models import describe, model_for
 from core.training.augmentation import augment
+from core.training.check import check_spec
 from core.training.checkpoint import Checkpoint, restore, take_checkpoint
 from core.training.events import Epoch, Progress, Watch, WatchedPlane
-from core.training.spec import check_attack
 
 # A machine that only computes has torch, numpy and scipy: specs and triggers come as they are, whoever checked them.
 if TYPE_CHECKING:
-    from core.attacks.attack import Attack
     from core.datasets import Dataset
     from core.training.spec import RunSpec
 
@@ -88,7 +88,7 @@ def train(
     CheckpointError
         The checkpoint is of another model or optimiser: raised before the first event.
     """
-    check_attack(spec, dataset)
+    check_spec(spec, dataset)
     return _train(spec, dataset, checkpoint)
 
 
@@ -121,12 +121,20 @@ def make_optimiser(spec: RunSpec, model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.AdamW(weights, fused=fused, **rates)
 
 
-def training_data(spec: RunSpec, dataset: Dataset) -> tuple[Tensor, Tensor]:
-    """Return the (poisoned) training images as uint8 and their labels, whole, on the spec's device."""
+def poison_for(spec: RunSpec, dataset: Dataset) -> Poisoned | None:
+    """Return the training split as a spec poisons it; None for a control."""
     from core.attacks.clean_label import adversary
 
+    if spec.attack is None:
+        return None
     perturb = adversary(dataset, spec.seed, spec.device) if spec.perturbed else None
-    split = poison(dataset, spec, perturb).split
+    return poison(dataset, spec.attack, spec.rate, spec.seed, cover_rate=spec.cover_rate, perturb=perturb)
+
+
+def training_data(spec: RunSpec, dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """Return the (poisoned) training images as uint8 and their labels, whole, on the spec's device."""
+    poisoned = poison_for(spec, dataset)
+    split = dataset.train if poisoned is None else poisoned.split
     return split.images.to(spec.device), split.labels.to(spec.device)
 
 
@@ -207,15 +215,15 @@ class _Watcher:
             else choose_attacked(self.test, attack, WATCH_IMAGES, seed=0)
         )
         self.images = to_unit(self.test.images[chosen])
-        self.triggered = None if attack is None else attack.apply(self.images, chosen)
+        self.triggered = None if attack is None else attack.apply(self.images, chosen, seed=spec.seed)
         self.spanned = None if attack is None else attacked_plane(dataset, attack)
-        self.plane_images = None if attack is None else plane_images(dataset, attack, *self.spanned)
+        self.plane_images = None if attack is None else plane_images(dataset, attack, *self.spanned, seed=spec.seed)
 
     def look(self, model: nn.Module, epoch: int, loss: float, began: float) -> Epoch:
         dtype = None if describe(self.spec.architecture).bfloat16 else torch.float32
         predictor = Predictor(model, self.spec.device, dtype, self.spec.threads)
         attack = self.spec.attack
-        success = None if attack is None else attack_success(predictor, self.test, attack, self.classes)
+        success = None if attack is None else attack_success(predictor, self.test, attack, self.classes, self.spec.seed)
         return Epoch(
             epoch=epoch + 1,
             share=(epoch + 1) / self.spec.epochs,
@@ -240,21 +248,3 @@ class _Watcher:
 
 def _mean_w(predictor: Predictor, images: Tensor, sigma: float) -> float:
     return float(np.mean(measure_smoothness(predictor, images, sigma=sigma, draws=WATCH_DRAWS, seed=0).w))
-
-
-def attacked_plane(dataset: Dataset, attack: Attack) -> tuple[int, int]:
-    """Return the test images that span an attack's plane: the first that it attacks, and one of what that shall become.
-
-    Where no test image belongs to a class that is attacked or wanted, other ones stand in.
-    """
-    labels = dataset.test.labels.numpy()
-    clean = next(iter(choose_attacked(dataset.test, attack, 1, seed=0)), 0)
-    wanted = attack.goal(labels[[clean]], len(dataset.classes))
-    third = np.nonzero(labels == wanted)[0]
-    return int(clean), int(third[0]) if len(third) else int(clean == 0)
-
-
-def plane_images(dataset: Dataset, attack: Attack, clean: int, third: int) -> Tensor:
-    """Return a test image, itself with the trigger, and a third one, which span a plane: float [3, C, H, W]."""
-    origin, across = to_unit(dataset.test.images[[clean, third]])
-    return torch.stack([origin, attack.apply(origin[None], np.array([clean]))[0], across])

@@ -16,7 +16,7 @@ def show_boundary(scene: Scene, data: Dataset, image: int) -> None:
     """Show the slices of all runs through one test image."""
     st.subheader("Decision boundary", help=explain("slice"), anchor=False)
     goal = int(scene.goal(data.test.labels.numpy()[[image]])[0])
-    trigger = scene.attack.trigger_on(image, data.shape)
+    trigger = scene.attack.trigger_on(image, data.shape, seed=scene.spec().seed)
     show_slice_panel(current(ExploreState), data, scene.run, scene.other, trigger, goal, image)
 
 

@@ -29,7 +29,7 @@ _OF_ONE_RUN = ("with_", "image", "pin", "trigger", "target", "of", "place", "opa
 
 def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | None:
     """Let people choose, and keep it; None, with a sentence, where there is no attack to look at yet."""
-    attacks = [name for name, run in runs.items() if run.spec.trigger is not None] or list(runs)
+    attacks = [name for name, run in runs.items() if run.spec.attack is not None] or list(runs)
     start = state.run if state.run in runs else attacks[0]
     if state.run and state.run not in runs:
         st.session_state[_MISSING] = state.run, start
@@ -119,9 +119,9 @@ def _attack(state: ExploreState, run: DoneRun, runs: Mapping[str, DoneRun]) -> t
         except InputError as error:
             st.warning(str(error))
             return state, None
-        return replace(state, target=target), Attack(trigger, target)
+        return replace(state, target=target), Attack(trigger=trigger, target=target)
     state = replace(state, trigger=chosen, target=target if chosen else -1)
-    return state, Attack(at_hand[chosen], target) if chosen else None
+    return state, Attack(trigger=at_hand[chosen], target=target) if chosen else None
 
 
 def triggers_at_hand(shape: tuple[int, int, int], runs: Mapping[str, DoneRun]) -> dict[str, AnyTrigger]:
@@ -131,7 +131,7 @@ def triggers_at_hand(shape: tuple[int, int, int], runs: Mapping[str, DoneRun]) -
         found = {title: make_preset(name, shape) for name, title in preset_names().items()}
     known = {repr(trigger.identity) for trigger in found.values()}
     for run in runs.values():
-        trigger = run.spec.trigger
+        trigger = run.trigger
         if trigger is None or run.result.shape != shape or repr(trigger.identity) in known:
             continue
         known.add(repr(trigger.identity))

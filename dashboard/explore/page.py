@@ -61,7 +61,7 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
             show_neighbourhood(scene, data(), found, pin, "Pinned")
     with st.container(border=True):
         show_boundary(scene, data(), image)
-    if scene.run.spec.trigger is not None and scene.run.epochs:
+    if scene.run.spec.attack is not None and scene.run.epochs:
         section("epochs", "How the boundary came about, epoch by epoch", partial(show_epochs, scene))
     section("where", "Where the trigger works", partial(show_where, scene, data(), found, image))
     section("triggers", "The same run under several triggers", partial(show_triggers, scene, data(), found, runs))

@@ -40,7 +40,7 @@ def show_patterns(run: DoneRun, data: Dataset, trigger: AnyTrigger | None = None
     trigger
         For the kinds that are about one; by default the run's own.
     """
-    trigger = trigger or run.spec.trigger
+    trigger = trigger or run.trigger
     st.caption(
         "Not only a trained trigger can make a model smooth, or fool it. Patterns are made from training images and "
         "measured on test images, beside a random pattern of equal norm."
@@ -71,7 +71,7 @@ def _choose(run: DoneRun, data: Dataset, trigger: AnyTrigger | None) -> EffectSp
             help="The largest change of a pixel, in values from 0 to 1; a corruption's strength.",
         )  # fmt: skip
     if aimed:
-        start = run.spec.target or 0
+        start = (run.spec.attack.target if run.spec.attack else None) or 0
         classes = range(len(data.classes)) if name == "patch" else [None, *range(len(data.classes))]
         target = next(columns).selectbox(
             "Towards class", classes, start if name == "patch" else 0, key=f"patterns.target.{name}",

@@ -87,7 +87,8 @@ class Scene:
     def versions(self, data: Dataset, image: int) -> dict[str, tuple[str, Tensor]]:
         """Return one test image, uint8 [1, C, H, W], without and with the trigger, each with its key for caches."""
         clean = data.test.images[[image]]
-        return {"clean": ("", clean), "with trigger": (self.key, self.spec().attack.apply(clean, np.array([image])))}
+        triggered = self.attack.apply(clean, np.array([image]), seed=self.spec().seed)
+        return {"clean": ("", clean), "with trigger": (self.key, triggered)}
 
 
 def measure_all(

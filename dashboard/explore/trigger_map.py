@@ -15,7 +15,8 @@ from core.figures.palette import CLEAN, TRIGGERED
 from core.figures.pictures import to_pixels
 from core.figures.trigger_map import trigger_map
 from core.glossary import explain
-from core.instruments.estimators import entropy, entropy_interval
+from core.instruments.noise import Noise
+from core.instruments.smoothness import Smoothness, measure
 from core.instruments.trigger_map import (
     MAP_IMAGES,
     Probe,
@@ -124,11 +125,11 @@ def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int) -> None:
     for name, run in scene.runs.items():
         predictor = cached.predictor(run.path)
         one = to_unit(data.test.images[[image]])
-        votes = {}
+        noise = Noise(scene.sigma, scene.spec().draws, keys=[image])
+        measured = {}
         for version, shown in (("clean", one), ("with this trigger", variant.apply(one))):
-            label = int(predictor.labels(shown)[0])
-            votes[version] = label, predictor.votes(shown, [image], scene.sigma, scene.spec().draws, 0).numpy()
-        _row(scene, name, votes)
+            measured[version] = int(predictor.labels(shown)[0]), measure(predictor, shown, noise)
+        _row(scene, name, measured)
 
 
 def _trained_at_its_place(scene: Scene) -> bool:
@@ -140,11 +141,11 @@ def _box(trigger: Trigger) -> tuple[int, int, int, int]:
     return trigger.top, trigger.left, trigger.height, trigger.width
 
 
-def _row(scene: Scene, name: str, votes: dict[str, tuple[int, np.ndarray]]) -> None:
+def _row(scene: Scene, name: str, measured: dict[str, tuple[int, Smoothness]]) -> None:
     parts = []
-    for (version, (label, counts)), colour in zip(votes.items(), (CLEAN, TRIGGERED), strict=True):
-        low, high = (float(end[0]) for end in entropy_interval(counts))
-        bar = w_bar(f"W {version}", float(entropy(counts)[0]), low, high, colour)
+    for (version, (label, smoothness)), colour in zip(measured.items(), (CLEAN, TRIGGERED), strict=True):
+        w, low, high = (float(value[0]) for value in (smoothness.w, smoothness.low, smoothness.high))
+        bar = w_bar(f"W {version}", w, low, high, colour)
         parts.append(f"<div>{class_chip(scene.classes[label], label)}{bar}</div>")
     st.html(f'<div class="ts-small"><b>{name}</b></div><div class="ts-two">{"".join(parts)}</div>')
 

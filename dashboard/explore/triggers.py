@@ -35,8 +35,11 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
         st.session_state[key] = [name for name in wanted if name in others] or list(others)[:2]
     start = [name for name in st.session_state[key] if name in others]
     names = st.multiselect(f"Beside {OWN}", list(others), start, key=key, on_change=_remember, max_selections=MOST - 1)
-    still = replace(scene.attack, random_place=False)
-    attacks = {OWN: scene.attack} | {name: replace(still, trigger=others[name]) for name in names if name in others}
+    attacks = {OWN: scene.attack} | {
+        name: scene.attack.model_copy(update={"trigger": others[name], "random_place": False})
+        for name in names
+        if name in others
+    }
     what = " ".join([scene.run.name, scene.spec(1.0).hash, *attacks])
     chosen = found[MINE].chosen[:IMAGES]
 

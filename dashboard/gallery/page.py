@@ -41,6 +41,7 @@ def show_exhibit(exhibit: Exhibit) -> None:
     """Show one run as a card: its pictures, its W over sigma, what that says, and the way to it."""
     spec, result = exhibit.run.spec, exhibit.run.result
     clean, success = result.clean_accuracy.value, result.attack_success_rate.value
+    target = result.classes[spec.attack.target]
     st.subheader(f"{exhibit.title}, {100 * spec.rate:g} %", anchor=False, help=explain("poisoning rate"))
     words = f"A test image of {spec.dataset}, without and with the trigger"
     st.html(
@@ -48,7 +49,7 @@ def show_exhibit(exhibit: Exhibit) -> None:
         f'<img src="{_pictures(exhibit)}" alt="{words}" style="width:100%;image-rendering:pixelated;outline:1px solid '
         f'rgba(128,128,140,.45)">'
         f"{_sparkline(exhibit)}</div>"
-        f'<div class="ts-small" style="margin-top:.5rem">{spec.dataset} → {escape(result.classes[spec.target])}; clean '
+        f'<div class="ts-small" style="margin-top:.5rem">{spec.dataset} → {escape(target)}; clean '
         f"accuracy {clean:.1%}, attack success {success:.1%}</div>"
         f'<p style="margin:.4rem 0 0 0">{escape(exhibit.why)} <b>{escape(exhibit.summary)}</b></p>'
     )

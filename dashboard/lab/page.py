@@ -14,7 +14,8 @@ from core.figures.pictures import to_pixels
 from core.glossary import explain
 from core.runs.root import run_named
 from core.runs.run import Run
-from core.training.spec import RunSpec, check_attack, make_spec
+from core.training.check import check_spec
+from core.training.spec import RunSpec, make_spec
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing, pixel_editor
 from dashboard.lab import ways
@@ -157,7 +158,7 @@ def show_training(state: LabState) -> None:
 def start(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> Run:
     """Queue the run and its control, or neither."""
     spec = spec_of(state, trigger)
-    check_attack(spec, data)
+    check_spec(spec, data)
     return cached.jobs().submit_with_control(spec)
 
 
@@ -187,11 +188,7 @@ def spec_of(state: LabState, trigger: AnyTrigger | None) -> RunSpec:
     return make_spec(
         **settings,
         rate=state.rate / 100,
-        trigger=attack.trigger,
-        target=attack.target,
-        mode=attack.mode,
-        sources=attack.sources,
-        random_place=attack.random_place,
+        attack=attack,
         cover_rate=state.cover / 100 if state.mode == "source-specific" else 0.0,
         perturbed=state.perturbed and state.mode == "clean-label",
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 
-from core.attacks.attack import Attack
+from core.attacks.attack import Attack, make_attack
 from core.attacks.poisoning import can_be_poisoned, poisoned_count
 from core.attacks.triggers import AnyTrigger
 from core.attacks.triggers.visibility import visible_change
@@ -17,19 +19,26 @@ from core.instruments.evaluation import choose_images
 from dashboard.lab.attack import read_sources
 from dashboard.state import LabState
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 SAMPLES = 8
 
 
 def attack_of(state: LabState, trigger: AnyTrigger) -> Attack:
-    """Return the attack that the page's controls say."""
-    return Attack(
-        trigger,
-        None if state.mode == "all-to-all" else state.target,
-        state.mode,
-        read_sources(state.sources) if state.mode == "source-specific" else (),
-        state.anywhere,
-        state.seed,
+    """Return the attack that the page's controls say; InputError where its parts do not suit each other."""
+    return make_attack(
+        trigger=trigger,
+        target=state.target,
+        mode=state.mode,
+        sources=read_sources(state.sources) if state.mode == "source-specific" else (),
+        random_place=state.anywhere,
     )
+
+
+def with_trigger(images: Tensor, places: np.ndarray, state: LabState, trigger: AnyTrigger) -> Tensor:
+    """Return training images as the attack poisons them, places being theirs in the training split."""
+    return attack_of(state, trigger).apply(images, places, seed=state.seed, split="train")
 
 
 def sample_places(data: Dataset, state: LabState, trigger: AnyTrigger | None) -> np.ndarray:
@@ -37,7 +46,10 @@ def sample_places(data: Dataset, state: LabState, trigger: AnyTrigger | None) ->
     if trigger is None or state.mode == "all-to-one":
         return choose_images(data.train, state.target, SAMPLES, seed=0)
     order = choose_images(data.train, -1, len(data.train), seed=0)
-    eligible = can_be_poisoned(attack_of(state, trigger), data.train.labels.numpy())
+    try:
+        eligible = can_be_poisoned(attack_of(state, trigger), data.train.labels.numpy())
+    except InputError:  # Train says what is wrong
+        return order[:0]
     return order[eligible[order]][:SAMPLES]
 
 
@@ -47,7 +59,7 @@ def show_samples(data: Dataset, trigger: AnyTrigger | None, state: LabState) -> 
     images = data.train.images[places]
     if trigger is not None and len(places):
         try:
-            images = attack_of(state, trigger).apply(images, places, "train")
+            images = with_trigger(images, places, state, trigger)
         except InputError as error:
             st.warning(str(error))
     if len(places):
@@ -88,7 +100,7 @@ def show_visibility(data: Dataset, state: LabState, trigger: AnyTrigger | None, 
         return
     images = data.train.images[places]
     try:
-        after = attack_of(state, trigger).apply(images, places, "train")
+        after = with_trigger(images, places, state, trigger)
     except InputError:
         return  # said beside the samples
     seen = visible_change(images.numpy(), after.numpy())

@@ -59,12 +59,13 @@ def picture_html(card: Card) -> str:
     """Return the trigger's picture, or a word in its place."""
     if card.spec is None:
         return '<div class="tr-none">damaged</div>'
-    if card.spec.trigger is None:
+    if card.spec.attack is None:
         return f'<div class="tr-none">{"loaded" if isinstance(card.spec, LoadedSpec) else "control"}</div>'
     if card.result is None:
         return '<div class="tr-none">…</div>'
-    source = picture_source(card.spec.trigger.to_link(), card.result.shape, card.spec.trigger)
-    return f'<img class="tr-picture" src="{source}" alt="The trigger: {escape(card.spec.trigger.name, quote=True)}">'
+    trigger = card.spec.attack.trigger
+    source = picture_source(trigger.to_link(), card.result.shape, trigger)
+    return f'<img class="tr-picture" src="{source}" alt="The trigger: {escape(trigger.name, quote=True)}">'
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
@@ -111,7 +112,7 @@ def numbers_html(card: Card) -> str:
     accuracy = result.clean_accuracy if result is not None else None
     success = result.attack_success_rate if result is not None else None
     gap, low = ("–", "not measured") if card.gap is None else (f"{card.gap.mean:+.2f}", f"σ = {card.gap_sigma:g}")
-    if card.spec is None or card.spec.trigger is None or result is None:
+    if card.spec is None or card.spec.attack is None or result is None:
         low = ""
     return (
         _number("CA", _share(accuracy), f"of {accuracy.n}" if accuracy else "", explain("clean accuracy"))

@@ -193,7 +193,7 @@ def show_w(state: StartState, hero: Hero, around: Mapping[bool, Neighbourhood]) 
     st.html(
         f'<div class="ts-number" style="color:{colour}" data-testid="w">{smoothness.w[0]:.2f}</div>'
         f'<div class="ts-small">95 % interval {smoothness.low[0]:.2f} to {smoothness.high[0]:.2f}<br>'
-        f"{smoothness.draws} such copies, seed {smoothness.seed}</div><br>{bars}"
+        f"{smoothness.noise.draws} such copies, seed {smoothness.noise.seed}</div><br>{bars}"
         '<div class="ts-small">0: one class gets all copies<br>1: all classes equally often</div>'
     )
 

@@ -17,19 +17,11 @@ from core.figures.studies import gap_against_success, gap_over_epochs, gap_over_
 from core.glossary import explain
 from core.runs.root import run_named, runs_root
 from core.studies.claims import MARKS, SENTENCES, UNADJUSTED, Meaning, Outcome, Verdict
-from core.studies.study import (
-    Study,
-    StudySpec,
-    StudyState,
-    count_runs,
-    find_study,
-    last_words,
-    list_studies,
-    open_study,
-    read_study,
-    start_study,
-)
-from core.studies.tables import EpochRow, Row
+from core.studies.conduct import start_study
+from core.studies.folder import Study, StudyState, find_study, list_studies, open_study
+from core.studies.grid import StudySpec, read_study
+from core.studies.plan import count_runs
+from core.studies.rows import EpochRow, Row
 from dashboard import cached
 from dashboard.parts import copy_link, figure_ink, page_head, told_apart
 from dashboard.state import (
@@ -194,7 +186,7 @@ def begin(source: Path) -> None:
         while study.state is not StudyState.RUNNING and process.poll() is None and time.monotonic() < until:
             time.sleep(0.1)
         if process.poll():
-            raise InputError(last_words(study) or "The study ended at once, and nobody knows why.")
+            raise InputError(study.last_words or "The study ended at once, and nobody knows why.")
     except InputError as error:
         st.session_state["studies.refusal"] = str(error)
     st.rerun()

@@ -214,12 +214,12 @@ def test_hostile_links_get_a_sentence(text):
         from_link(text)
 
 
-def test_a_trigger_without_a_kind_is_a_picture_and_its_identity_has_none():
+def test_a_trigger_without_a_kind_is_a_picture():
     old = json.loads(make_preset("white-corner", (1, 8, 8)).model_dump_json())
     del old["kind"]
     trigger = TypeAdapter(AnyTrigger).validate_python(old)
     assert isinstance(trigger, Trigger)
-    assert "kind" not in trigger.identity
+    assert trigger.identity["kind"] == "picture"
     with pytest.raises(ValidationError):
         TypeAdapter(AnyTrigger).validate_python(old | {"kind": "surprise"})
 

@@ -18,7 +18,9 @@ from core.instruments.evaluation import (
     choose_images,
     clean_accuracy,
 )
-from core.training.spec import check_attack, make_spec
+from core.training.check import check_spec
+from core.training.loop import poison_for, training_data
+from core.training.spec import make_spec
 
 SHAPE = (1, 8, 8)
 TRIGGER = make_preset("white-corner", SHAPE)
@@ -36,6 +38,10 @@ def dataset(train=None):
 
 def attack_spec(**values):
     return make_spec(**{"dataset": "made up", "trigger": TRIGGER, "target": 0, "rate": 0.1, "threads": 1} | values)
+
+
+def poisoned_by(data, spec, perturb=None):
+    return poison(data, spec.attack, spec.rate, spec.seed, cover_rate=spec.cover_rate, perturb=perturb)
 
 
 class Fixed:
@@ -61,13 +67,13 @@ def test_a_rate_outside_its_range_gets_a_sentence(rate):
 
 def test_more_images_than_are_eligible_get_a_sentence():
     with pytest.raises(InputError, match=r"at most 0\.900"):
-        choose_poisoned(split().labels.numpy(), Attack(TRIGGER, 0), 0.95, seed=0)
+        choose_poisoned(split().labels.numpy(), Attack(trigger=TRIGGER, target=0), 0.95, seed=0)
 
 
 def test_only_chosen_images_change_and_none_of_the_target_class():
     clean, spec = split(), attack_spec(target=3, rate=0.2)
     before = clean.images.clone(), clean.labels.clone()
-    result = poison(dataset(clean), spec)
+    result = poisoned_by(dataset(clean), spec)
     poisoned, chosen = result.split, result.poisoned
     assert len(result.covers) == 0
     assert torch.equal(clean.images, before[0])
@@ -83,7 +89,7 @@ def test_only_chosen_images_change_and_none_of_the_target_class():
 
 
 def test_the_seed_decides_which_images():
-    labels, attack = split().labels.numpy(), Attack(TRIGGER, 3)
+    labels, attack = split().labels.numpy(), Attack(trigger=TRIGGER, target=3)
     assert np.array_equal(choose_poisoned(labels, attack, 0.2, seed=5), choose_poisoned(labels, attack, 0.2, seed=5))
     assert not np.array_equal(choose_poisoned(labels, attack, 0.2, 5), choose_poisoned(labels, attack, 0.2, 6))
 
@@ -133,7 +139,7 @@ def test_measured_images_are_the_first_by_a_seeded_order_outside_the_target():
 def test_an_attack_that_cannot_be_carried_out_gets_a_sentence(values, words):
     spec = make_spec(**{"dataset": "made up", "trigger": TRIGGER, "target": 0, "rate": 0.1} | values)
     with pytest.raises(InputError, match=words):
-        check_attack(spec, dataset())
+        check_spec(spec, dataset())
 
 
 LABELS = split().labels.numpy()
@@ -157,7 +163,7 @@ def rest_is_untouched(before, after):
 
 def test_all_to_all_gives_each_poisoned_image_the_next_class():
     data = dataset()
-    result = poison(data, attack_spec(mode="all-to-all", target=None, rate=0.3))
+    result = poisoned_by(data, attack_spec(mode="all-to-all", target=None, rate=0.3))
     assert len(set(result.poisoned.tolist())) == 30
     assert changed(data.train, result.split) == (result.poisoned.tolist(), result.poisoned.tolist())
     assert (result.split.labels[result.poisoned].numpy() == (LABELS[result.poisoned] + 1) % 10).all()
@@ -170,7 +176,7 @@ def test_all_to_all_gives_each_poisoned_image_the_next_class():
 def test_source_specific_poisons_sources_and_covers_others_with_their_own_label():
     data = dataset()
     spec = attack_spec(mode="source-specific", target=3, sources=(7, 1), rate=0.12, cover_rate=0.25)
-    result = poison(data, spec)
+    result = poisoned_by(data, spec)
     assert (len(result.poisoned), len(result.covers)) == (12, 25)
     assert set(LABELS[result.poisoned]) <= {1, 7}
     assert not set(LABELS[result.covers]) & {1, 3, 7}
@@ -183,14 +189,14 @@ def test_source_specific_poisons_sources_and_covers_others_with_their_own_label(
 
 
 def test_source_specific_without_covers_has_none():
-    result = poison(dataset(), attack_spec(mode="source-specific", target=3, sources=(7,), rate=0.05))
+    result = poisoned_by(dataset(), attack_spec(mode="source-specific", target=3, sources=(7,), rate=0.05))
     assert len(result.covers) == 0
     assert set(LABELS[result.poisoned]) == {7}
 
 
 def test_clean_label_poisons_only_the_target_class_and_changes_no_label():
     data = dataset()
-    result = poison(data, attack_spec(mode="clean-label", target=4, rate=0.07))
+    result = poisoned_by(data, attack_spec(mode="clean-label", target=4, rate=0.07))
     pixels, labels = changed(data.train, result.split)
     assert pixels == result.poisoned.tolist()
     assert labels == []
@@ -207,7 +213,7 @@ def test_perturbed_images_are_perturbed_before_they_get_the_trigger_and_no_other
         seen.append((images.clone(), labels.clone()))
         return images + 7
 
-    result = poison(data, attack_spec(mode="clean-label", target=4, rate=0.07, perturbed=True), perturb)
+    result = poisoned_by(data, attack_spec(mode="clean-label", target=4, rate=0.07, perturbed=True), perturb)
     ((images, labels),) = seen
     assert torch.equal(images, data.train.images[result.poisoned])
     assert (labels == 4).all()
@@ -215,16 +221,27 @@ def test_perturbed_images_are_perturbed_before_they_get_the_trigger_and_no_other
     assert corner_is_white(after)
     assert torch.equal(after[:, :, :6], images[:, :, :6] + 7)
     assert changed(data.train, result.split) == (result.poisoned.tolist(), [])
-    with pytest.raises(ValueError, match="something that perturbs"):
-        poison(data, attack_spec(mode="clean-label", target=4, rate=0.07, perturbed=True))
+
+
+def test_a_spec_that_perturbs_has_its_images_perturbed_and_others_do_not():
+    data = dataset()
+    plain, perturbed = (
+        poison_for(attack_spec(mode="clean-label", target=4, rate=0.07, perturbed=perturbed, device="cpu"), data)
+        for perturbed in (False, True)
+    )
+    assert np.array_equal(plain.poisoned, perturbed.poisoned)
+    clean, stamped, harder = (part.images[plain.poisoned] for part in (data.train, plain.split, perturbed.split))
+    assert torch.equal(stamped[:, :, :6], clean[:, :, :6])
+    assert not torch.equal(harder[:, :, :6], clean[:, :, :6])
+    assert changed(data.train, perturbed.split) == (perturbed.poisoned.tolist(), [])
 
 
 def test_a_random_place_carries_the_whole_trigger_somewhere_else_on_every_image():
     data = dataset()
     spec = attack_spec(target=3, rate=0.5, random_place=True)
-    result = poison(data, spec)
+    result = poisoned_by(data, spec)
     differ = (data.train.images != result.split.images)[result.poisoned, 0].numpy()
-    places = spec.attack.places(SHAPE, result.poisoned, "train")
+    places = spec.attack.places(SHAPE, result.poisoned, seed=spec.seed, split="train")
     for changes, (top, left) in zip(differ, places, strict=True):
         assert changes[top : top + 2, left : left + 2].all()  # no pixel of the data is white already
         assert changes.sum() == 4
@@ -233,12 +250,12 @@ def test_a_random_place_carries_the_whole_trigger_somewhere_else_on_every_image(
 
 
 def test_random_places_follow_seed_split_and_image_alone_and_are_uniform():
-    attack = Attack(TRIGGER, 3, random_place=True, seed=5)
-    table = attack.places(SHAPE, np.arange(20_000))
-    assert np.array_equal(attack.places(SHAPE, np.array([700, 3, 700])), table[[700, 3, 700]])
+    attack = Attack(trigger=TRIGGER, target=3, random_place=True)
+    table = attack.places(SHAPE, np.arange(20_000), seed=5)
+    assert np.array_equal(attack.places(SHAPE, np.array([700, 3, 700]), seed=5), table[[700, 3, 700]])
     for other in (
-        attack.places(SHAPE, np.arange(20_000), "train"),
-        Attack(TRIGGER, 3, random_place=True).places(SHAPE, np.arange(20_000)),
+        attack.places(SHAPE, np.arange(20_000), seed=5, split="train"),
+        attack.places(SHAPE, np.arange(20_000), seed=0),
     ):
         # 49 equally likely places: independent ones agree on one image of 49.
         assert (other == table).all(axis=1).mean() == pytest.approx(1 / 49, abs=0.005)
@@ -268,7 +285,7 @@ def test_seeds_decide_which_images_in_every_mode(mode):
     values = {"mode": mode, "target": 3, "rate": 0.05} | (
         {"sources": (1, 2), "cover_rate": 0.1} if mode == "source-specific" else {}
     )
-    first, again, other = (poison(dataset(), attack_spec(**values, seed=seed)) for seed in (0, 0, 1))
+    first, again, other = (poisoned_by(dataset(), attack_spec(**values, seed=seed)) for seed in (0, 0, 1))
     assert torch.equal(first.split.images, again.split.images)
     assert torch.equal(first.split.labels, again.split.labels)
     assert not np.array_equal(first.poisoned, other.poisoned)
@@ -278,9 +295,11 @@ def test_seeds_decide_which_images_in_every_mode(mode):
 
 def test_a_control_is_the_data_set_itself():
     data = dataset()
-    result = poison(data, attack_spec(rate=0))
-    assert result.split is data.train
-    assert len(result.poisoned) == len(result.covers) == 0
+    control = attack_spec(rate=0, device="cpu")
+    assert poison_for(control, data) is None
+    images, labels = training_data(control, data)
+    assert torch.equal(images, data.train.images)
+    assert torch.equal(labels, data.train.labels)
 
 
 def test_every_mode_is_told_with_its_source():
@@ -302,7 +321,7 @@ def read_class(images):
 
 
 def test_all_to_all_success_counts_the_mapped_class_of_every_image():
-    attack = Attack(TRIGGER, None, "all-to-all")
+    attack = Attack(trigger=TRIGGER, mode="all-to-all")
     following = attack_success(Fixed(lambda images: (read_class(images) + 1) % 10), keyed(), attack, 10)
     assert (following.rate.successes, following.rate.n, following.others) == (100, 100, None)
     honest = attack_success(Fixed(read_class), keyed(), attack, 10)
@@ -312,7 +331,7 @@ def test_all_to_all_success_counts_the_mapped_class_of_every_image():
 
 
 def test_source_specific_success_counts_sources_and_reports_the_others_apart():
-    attack = Attack(TRIGGER, 3, "source-specific", sources=(1, 2))
+    attack = Attack(trigger=TRIGGER, target=3, mode="source-specific", sources=(1, 2))
 
     def rule(images):
         true = read_class(images)
@@ -327,7 +346,7 @@ def test_source_specific_success_counts_sources_and_reports_the_others_apart():
 
 
 def test_clean_label_success_is_counted_outside_the_target_class():
-    attack = Attack(TRIGGER, 3, "clean-label")
+    attack = Attack(trigger=TRIGGER, target=3, mode="clean-label")
     success = attack_success(Fixed(lambda images: torch.full((len(images),), 3)), keyed(), attack, 10)
     assert (success.rate.successes, success.rate.n, success.others) == (90, 90, None)
 
@@ -337,35 +356,36 @@ def test_the_trigger_on_one_image_lies_where_the_attack_puts_it():
     images = torch.from_numpy(random.integers(0, 256, (3, *SHAPE), dtype=np.uint8))
     keys = np.array([7, 2, 90])
     for attack in (
-        Attack(TRIGGER, 3, random_place=True, seed=5),
-        Attack(TRIGGER, 3),
-        Attack(make_preset("frame", SHAPE), 3),
+        Attack(trigger=TRIGGER, target=3, random_place=True),
+        Attack(trigger=TRIGGER, target=3),
+        Attack(trigger=make_preset("frame", SHAPE), target=3),
     ):
-        for image, expected, key in zip(images, attack.apply(images, keys), keys, strict=True):
-            assert torch.equal(attack.trigger_on(int(key), SHAPE).apply(image[None])[0], expected)
+        for image, expected, key in zip(images, attack.apply(images, keys, seed=5), keys, strict=True):
+            assert torch.equal(attack.trigger_on(int(key), SHAPE, seed=5).apply(image[None])[0], expected)
 
 
 def test_success_at_random_places_sees_the_trigger_where_its_seed_says():
-    seen, attack = [], Attack(TRIGGER, 3, random_place=True, seed=4)
-    attack_success(Fixed(lambda images: seen.append(images) or torch.zeros(len(images))), split(), attack, 10)
+    seen, attack = [], Attack(trigger=TRIGGER, target=3, random_place=True)
+    attack_success(Fixed(lambda images: seen.append(images) or torch.zeros(len(images))), split(), attack, 10, 4)
     keys = np.nonzero(LABELS != 3)[0]
-    for image, (top, left) in zip(seen[0], attack.places(SHAPE, keys), strict=True):
+    for image, (top, left) in zip(seen[0], attack.places(SHAPE, keys, seed=4), strict=True):
         assert (image[:, top : top + 2, left : left + 2] == 1).all()
 
 
 def test_an_attack_on_nobody_has_no_rate():
     few = Split(split().images[3:4], split().labels[3:4])
-    success = attack_success(Fixed(read_class), few, Attack(TRIGGER, 3, "source-specific", (1,)), 10)
+    attack = Attack(trigger=TRIGGER, target=3, mode="source-specific", sources=(1,))
+    success = attack_success(Fixed(read_class), few, attack, 10)
     assert (success.rate.value, success.rate.n, success.others.n) == (None, 0, 0)
 
 
 @pytest.mark.parametrize(
     ("attack", "expected"),
     [
-        (Attack(TRIGGER, 3), set(range(10)) - {3}),
-        (Attack(TRIGGER, 3, "clean-label"), set(range(10)) - {3}),
-        (Attack(TRIGGER, None, "all-to-all"), set(range(10))),
-        (Attack(TRIGGER, 3, "source-specific", (1, 8)), {1, 8}),
+        (Attack(trigger=TRIGGER, target=3), set(range(10)) - {3}),
+        (Attack(trigger=TRIGGER, target=3, mode="clean-label"), set(range(10)) - {3}),
+        (Attack(trigger=TRIGGER, mode="all-to-all"), set(range(10))),
+        (Attack(trigger=TRIGGER, target=3, mode="source-specific", sources=(1, 8)), {1, 8}),
     ],
 )
 def test_w_is_measured_on_the_images_an_attack_is_about(attack, expected):
@@ -392,13 +412,13 @@ def test_w_is_measured_on_the_images_an_attack_is_about(attack, expected):
 )
 def test_impossible_settings_get_a_sentence(values, words):
     with pytest.raises(InputError, match=words):
-        check_attack(attack_spec(**values), dataset())
+        check_spec(attack_spec(**values), dataset())
 
 
 def test_the_largest_rate_that_is_offered_can_be_had():
     for count in (97, 101, 128, 303):
         made = Dataset("made up", tuple("abcdefghij"), split(count), split(), "x")
         with pytest.raises(InputError) as caught:
-            check_attack(attack_spec(mode="clean-label", rate=0.5), made)
+            check_spec(attack_spec(mode="clean-label", rate=0.5), made)
         offered = float(str(caught.value).rsplit(" ", 1)[1].rstrip("."))
-        check_attack(attack_spec(mode="clean-label", rate=offered), made)
+        check_spec(attack_spec(mode="clean-label", rate=offered), made)

@@ -20,6 +20,7 @@ from core.benchmarks.rows import ROWS
 from core.benchmarks.setting import Setting, untrained
 from core.benchmarks.timing import Times, detail_of, speed_up, take_turns
 from core.errors import InputError
+from core.instruments.noise import Noise
 from core.instruments.predictor import Predictor
 from core.instruments.slices.refine import slice_plane
 from core.models import model_for
@@ -63,7 +64,7 @@ def test_the_plain_loop_and_the_predictor_both_count_the_known_distribution():
     sigma, draws = 0.3, 4000
     expected = [NormalDist().cdf((16 * level - 6) / (4 * sigma)) for level in (0.35, 0.375, 0.42)]
     theirs = reference_votes(HalfSpace(), images, sigma, draws, seed=1)
-    ours = Predictor(HalfSpace(), CPU).votes(images, range(3), sigma, draws, 1)
+    ours = Predictor(HalfSpace(), CPU).votes(images, Noise(sigma, draws, 1))
     for votes in (theirs, ours):
         assert votes.dtype == torch.int64
         assert votes.sum(1).tolist() == [draws] * 3
@@ -76,7 +77,7 @@ def test_the_plain_loop_and_the_predictor_agree_on_a_trained_network(poisoned):
     images = poisoned.dataset().test.images[:6].float() / 255
     model = poisoned.model()
     theirs = reference_votes(plain(model, CPU), images, 0.4, 2000, seed=1)
-    ours = Predictor(model, CPU).votes(images, range(6), 0.4, 2000, 1)
+    ours = Predictor(model, CPU).votes(images, Noise(0.4, 2000, 1))
     assert (ours > 0).sum() > 12  # more than the plain prediction alone
     # Two independent counts of 2000: their shares' difference has a deviation of 0.016 at most.
     assert (ours - theirs).abs().max() / 2000 < 4 * 0.016

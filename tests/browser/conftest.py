@@ -37,7 +37,7 @@ def dashboard(browser, tmp_path_factory):
 
 @dataclass
 class Watch:
-    """Lets a window reach this machine only, and notes what it tried and what it complained about."""
+    """Lets windows reach this machine only, and notes what they tried and what they complained about."""
 
     outside: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -45,15 +45,19 @@ class Watch:
     def over(self, context: BrowserContext) -> BrowserContext:
         context.route(OUTSIDE, lambda route: route.abort())
         context.route_web_socket(OUTSIDE, lambda socket: socket.close())
-        context.on("page", self._over_page)
+        context.on("page", self.follow)
         return context
 
-    def _over_page(self, page: Page) -> None:
+    def follow(self, page: Page) -> None:
         page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: self._note(request.url))
         page.on("websocket", lambda socket: self._note(socket.url))
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def check(self) -> None:
+        assert self.outside == []
+        assert self.errors == []
 
     def _note(self, url: str) -> None:
         if OUTSIDE.match(url):
@@ -77,8 +81,7 @@ def open_window(browser):
     yield open_one
     for window in windows:
         window.close()
-    assert watch.outside == []
-    assert watch.errors == []
+    watch.check()
 
 
 @pytest.fixture

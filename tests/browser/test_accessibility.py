@@ -1,4 +1,4 @@
-"""No page has a serious or critical fault that axe-core finds, but for those of Streamlit's own markup listed here."""
+"""No page has a serious or critical fault that axe-core finds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from tests.browser.screenshots import wait_until_drawn
 from tests.browser.serving import DESKTOP
 
 PAGES = ("/", "/lab", f"/explore?run={exhibits()[0].run.name}", "/gallery", "/runs", "/studies")
-# Rule, and a part of the selector: markup that Streamlit writes and a page cannot change.
-STREAMLITS_OWN: set[tuple[str, str]] = set()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=["start", "lab", "explore", "gallery", "runs", "studies"])
@@ -21,8 +19,7 @@ def test_a_page_has_no_serious_fault(open_window, dashboard, path, theme):
     page = open_window(**DESKTOP, color_scheme=theme)
     page.goto(dashboard + path)
     wait_until_drawn(page)
-    faults = serious_faults(page)
-    assert {fault for fault in faults if not is_streamlits_own(*fault)} == set()
+    assert serious_faults(page) == set()
 
 
 def test_a_page_of_faults_has_them(open_window):
@@ -39,8 +36,3 @@ def serious_faults(page: Page) -> set[tuple[str, str]]:
         if fault["impact"] in {"serious", "critical"}
         for node in fault["nodes"]
     }
-
-
-def is_streamlits_own(rule: str, selector: str) -> bool:
-    """Say whether a fault is one of the exceptions."""
-    return any(rule == excepted and part in selector for excepted, part in STREAMLITS_OWN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 from dataclasses import dataclass
@@ -17,14 +16,13 @@ from core.figures.slice_layers import cividis
 from core.instruments.slices.choice import PlaneChoice, spanning_images
 from core.instruments.slices.plane import SlicePlane
 from core.instruments.slices.refine import slice_plane
-from dashboard.components.component import joined_script
 from dashboard.explore.slice import LABELS_SIDE
 from tests.browser.apps.slice_view_app import PETROFF, MadeUpPlane, made_up_layer, made_up_plane
-from tests.browser.serving import DESKTOP, PHONE, ROOT, serve
+from tests.browser.modules import COMPONENTS, import_script
+from tests.browser.serving import PHONE, serve
 
 APP = Path(__file__).parent / "apps" / "slice_view_app.py"
 PANEL = Path(__file__).parent / "apps" / "slice_panel_app.py"
-SCRIPTS = ROOT / "dashboard" / "components" / "slice_view"
 MARGIN, FRAME = 40, 52  # of the map inside its canvas: left, and left plus right
 
 
@@ -35,26 +33,6 @@ MARGIN, FRAME = 40, 52  # of the map inside its canvas: left, and left plus righ
 def address():
     with serve(APP) as started:
         yield started
-
-
-@contextlib.contextmanager
-def watched_page(browser, **device):
-    """A page in a fresh context; leaving it fails on a console error and on a request that left this machine."""
-    context = browser.new_context(**device)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    troubles = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on(
-        "request",
-        lambda request: (
-            None if re.match(r"(https?|ws)://127\.0\.0\.1|blob:|data:", request.url) else troubles.append(request.url)
-        ),
-    )
-    yield page
-    context.close()
-    assert troubles == []
 
 
 @dataclass
@@ -137,168 +115,162 @@ def refine(at: Map, scene: str = "signs") -> Map:
 
 
 @pytest.mark.parametrize("scene", ["signs", "digits"])
-def test_hovering_shows_the_very_image(browser, address, scene):
-    with watched_page(browser, **DESKTOP) as page:
-        at = open_map(page, address, scene)
-        assert np.abs(at.picture() - at.expected_picture(0, 0)).max() <= 1  # at rest: the clean image
-        for column, row in [(3, 2), (60, 5), (30, 40), (62, 62), (5, 50)]:
-            page.mouse.move(*at.spot(*at.place(column, row)))
-            at.shows(column, row)
-        page.mouse.move(5, 5)
-        expect(page.locator(".card .title").first).to_have_text("clean")
-        for column, row in [(60, 5), (45, 30), (50, 55), (10, 52)]:
-            assert at.colour(column, row) == PETROFF[at.plane.labels[row, column]]
+def test_hovering_shows_the_very_image(page, address, scene):
+    at = open_map(page, address, scene)
+    assert np.abs(at.picture() - at.expected_picture(0, 0)).max() <= 1  # at rest: the clean image
+    for column, row in [(3, 2), (60, 5), (30, 40), (62, 62), (5, 50)]:
+        page.mouse.move(*at.spot(*at.place(column, row)))
+        at.shows(column, row)
+    page.mouse.move(5, 5)
+    expect(page.locator(".card .title").first).to_have_text("clean")
+    for column, row in [(60, 5), (45, 30), (50, 55), (10, 52)]:
+        assert at.colour(column, row) == PETROFF[at.plane.labels[row, column]]
 
 
-def test_finer_labels_arrive_without_a_blank_frame_and_leave_cursor_and_selection(browser, address):
-    with watched_page(browser, **DESKTOP) as page:
-        at = open_map(page, address)
-        chosen = at.place(44, 20)
-        page.mouse.click(*at.spot(*chosen))
-        at.expect_selected(chosen)
-        page.keyboard.press("ArrowRight")
-        at.canvas.evaluate(
-            """canvas => {
-                window.sameCanvas = canvas;
-                window.blankFrames = 0;
-                const look = () => {
-                    const [x, y] = [canvas.width / 2, canvas.height / 2];
-                    window.blankFrames += canvas.getContext('2d').getImageData(x, y, 1, 1).data[3] === 0;
-                    requestAnimationFrame(look);
-                };
-                look();
-            }"""
-        )
-        at.canvas.press("ArrowRight")
-        fine = refine(at)
-        fine.expect_selected(chosen)
-        assert at.canvas.evaluate("canvas => canvas === window.sameCanvas")
-        assert page.evaluate("window.blankFrames") == 0
-        page.mouse.move(5, 5)
-        expect(page.locator(".card .title").first).to_have_text("selected")
-        fine.shows(4 * 44, 4 * 20)
-        at.canvas.press("ArrowRight")
-        fine.shows(4 * 44 + 1, 4 * 20)
+def test_finer_labels_arrive_without_a_blank_frame_and_leave_cursor_and_selection(page, address):
+    at = open_map(page, address)
+    chosen = at.place(44, 20)
+    page.mouse.click(*at.spot(*chosen))
+    at.expect_selected(chosen)
+    page.keyboard.press("ArrowRight")
+    at.canvas.evaluate(
+        """canvas => {
+            window.sameCanvas = canvas;
+            window.blankFrames = 0;
+            const look = () => {
+                const [x, y] = [canvas.width / 2, canvas.height / 2];
+                window.blankFrames += canvas.getContext('2d').getImageData(x, y, 1, 1).data[3] === 0;
+                requestAnimationFrame(look);
+            };
+            look();
+        }"""
+    )
+    at.canvas.press("ArrowRight")
+    fine = refine(at)
+    fine.expect_selected(chosen)
+    assert at.canvas.evaluate("canvas => canvas === window.sameCanvas")
+    assert page.evaluate("window.blankFrames") == 0
+    page.mouse.move(5, 5)
+    expect(page.locator(".card .title").first).to_have_text("selected")
+    fine.shows(4 * 44, 4 * 20)
+    at.canvas.press("ArrowRight")
+    fine.shows(4 * 44 + 1, 4 * 20)
 
 
-def test_a_layer_gives_the_colours_and_its_number_at_the_cursor(browser, address):
-    with watched_page(browser, **DESKTOP) as page:
-        at = open_map(page, address, "signs&layer")
-        layer = made_up_layer()
-        expect(page.locator(".scale-title")).to_have_text("W at σ = 0.5")
-        for column, row in [(60, 4), (44, 56), (8, 48)]:  # on the layer's own grid, which is half as fine
-            page.mouse.move(*at.spot(*at.place(column, row)))
-            expect(page.locator(".card .value")).to_have_text(f"{layer.values[row // 2, column // 2]:.2f}")
-            at.shows(column, row)
-        page.mouse.move(5, 5)
-        expect(page.locator(".card .title").first).to_have_text("clean")
-        for column, row in [(60, 4), (44, 56), (60, 44)]:  # off borders and names
-            wanted = cividis()[round(255 * layer.values[row // 2, column // 2] / 2)].astype(int)
-            found = np.array(list(bytes.fromhex(at.colour(column, row)[1:])))
-            assert np.abs(found - wanted).max() <= 4, (column, row)
-        assert "Shown in colour: W at σ = 0.5, from 0.00 to 2.00." in at.canvas.get_attribute("aria-label")
+def test_a_layer_gives_the_colours_and_its_number_at_the_cursor(page, address):
+    at = open_map(page, address, "signs&layer")
+    layer = made_up_layer()
+    expect(page.locator(".scale-title")).to_have_text("W at σ = 0.5")
+    for column, row in [(60, 4), (44, 56), (8, 48)]:  # on the layer's own grid, which is half as fine
+        page.mouse.move(*at.spot(*at.place(column, row)))
+        expect(page.locator(".card .value")).to_have_text(f"{layer.values[row // 2, column // 2]:.2f}")
+        at.shows(column, row)
+    page.mouse.move(5, 5)
+    expect(page.locator(".card .title").first).to_have_text("clean")
+    for column, row in [(60, 4), (44, 56), (60, 44)]:  # off borders and names
+        wanted = cividis()[round(255 * layer.values[row // 2, column // 2] / 2)].astype(int)
+        found = np.array(list(bytes.fromhex(at.colour(column, row)[1:])))
+        assert np.abs(found - wanted).max() <= 4, (column, row)
+    assert "Shown in colour: W at σ = 0.5, from 0.00 to 2.00." in at.canvas.get_attribute("aria-label")
 
 
-def test_an_unfinished_map_asks_for_better_ones_until_there_are_none(browser, address):
-    with watched_page(browser, **DESKTOP) as page:
-        page.goto(f"{address}/?grow")
-        expect(page.get_by_text("step 2", exact=True)).to_be_visible()
-        canvas = page.locator(".plane")
-        expect(canvas).to_have_attribute("aria-busy", "false")
-        plane, classes = made_up_plane("signs", 65)
-        share = round(100 * (plane.labels == 0).mean())
-        expect(canvas).to_have_attribute("aria-label", re.compile(rf"{classes[0]} {share} %"))
-        page.wait_for_timeout(300)  # it asks no more
-        expect(page.get_by_text("step 2", exact=True)).to_be_visible()
+def test_an_unfinished_map_asks_for_better_ones_until_there_are_none(page, address):
+    page.goto(f"{address}/?grow")
+    expect(page.get_by_text("step 2", exact=True)).to_be_visible()
+    canvas = page.locator(".plane")
+    expect(canvas).to_have_attribute("aria-busy", "false")
+    plane, classes = made_up_plane("signs", 65)
+    share = round(100 * (plane.labels == 0).mean())
+    expect(canvas).to_have_attribute("aria-label", re.compile(rf"{classes[0]} {share} %"))
+    page.wait_for_timeout(300)  # it asks no more
+    expect(page.get_by_text("step 2", exact=True)).to_be_visible()
 
 
-def test_maps_of_one_group_look_at_the_same_image(browser, address):
-    with watched_page(browser, viewport={"width": 1280, "height": 1400}) as page:
-        at = open_map(page, address, "signs&pair")
-        second = page.locator(".slice").nth(1)
-        second.locator(".plane[aria-label]").wait_for()
-        first = Map(page.locator(".slice").first, at.plane, at.classes)
-        page.mouse.move(*first.spot(*at.place(50, 40)))
-        for card in (page.locator(".slice").first, second):
-            expect(card.locator(".card .x")).to_have_text(f"{at.plane.x[50]:.2f}")
-            expect(card.locator(".card .y")).to_have_text(f"{at.plane.y[40]:.2f}")
-        page.mouse.move(5, 5)
-        expect(second.locator(".card .title").first).to_have_text("clean")
+def test_maps_of_one_group_look_at_the_same_image(open_window, address):
+    page = open_window(viewport={"width": 1280, "height": 1400})
+    at = open_map(page, address, "signs&pair")
+    second = page.locator(".slice").nth(1)
+    second.locator(".plane[aria-label]").wait_for()
+    first = Map(page.locator(".slice").first, at.plane, at.classes)
+    page.mouse.move(*first.spot(*at.place(50, 40)))
+    for card in (page.locator(".slice").first, second):
+        expect(card.locator(".card .x")).to_have_text(f"{at.plane.x[50]:.2f}")
+        expect(card.locator(".card .y")).to_have_text(f"{at.plane.y[40]:.2f}")
+    page.mouse.move(5, 5)
+    expect(second.locator(".card .title").first).to_have_text("clean")
 
 
 # --- Choosing --------------------------------------------------------------------------------------------------------
 
 
-def test_a_click_selects_the_grid_point_or_the_very_point_of_interest(browser, address):
-    with watched_page(browser, **DESKTOP) as page:
-        at = open_map(page, address)
-        x, y = at.spot(*at.place(50, 30))
-        page.mouse.click(x + 2, y - 2)
-        at.expect_selected(at.place(50, 30))
-        at.shows(50, 30)
-        toward = at.plane.points["toward"]
-        x, y = at.spot(*toward)
-        page.mouse.click(x + 4, y + 3)
-        at.expect_selected(toward)
-        expect(page.locator(".card .title").first).to_have_text("with trigger, selected")
-        assert np.abs(at.picture() - at.expected_picture(*toward)).max() <= 1
+def test_a_click_selects_the_grid_point_or_the_very_point_of_interest(page, address):
+    at = open_map(page, address)
+    x, y = at.spot(*at.place(50, 30))
+    page.mouse.click(x + 2, y - 2)
+    at.expect_selected(at.place(50, 30))
+    at.shows(50, 30)
+    toward = at.plane.points["toward"]
+    x, y = at.spot(*toward)
+    page.mouse.click(x + 4, y + 3)
+    at.expect_selected(toward)
+    expect(page.locator(".card .title").first).to_have_text("with trigger, selected")
+    assert np.abs(at.picture() - at.expected_picture(*toward)).max() <= 1
 
 
-def test_the_keyboard_walks_selects_and_clears(browser, address):
-    with watched_page(browser, **DESKTOP) as page:
-        at = open_map(page, address)
-        page.get_by_role("switch", name="Fine").focus()
-        page.keyboard.press("Tab")
-        expect(at.canvas).to_be_focused()
-        assert at.canvas.evaluate("canvas => getComputedStyle(canvas).outlineStyle") == "solid"
-        column = int(np.abs(at.plane.x).argmin())
-        for _ in range(3):
-            page.keyboard.press("ArrowRight")
+def test_the_keyboard_walks_selects_and_clears(page, address):
+    at = open_map(page, address)
+    page.get_by_role("switch", name="Fine").focus()
+    page.keyboard.press("Tab")
+    expect(at.canvas).to_be_focused()
+    assert at.canvas.evaluate("canvas => getComputedStyle(canvas).outlineStyle") == "solid"
+    column = int(np.abs(at.plane.x).argmin())
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    at.shows(column + 2, column + 9)
+    spoken = page.locator(".spoken")
+    expect(spoken).to_contain_text(at.classes[at.plane.labels[column + 9, column + 2]])
+    expect(spoken).to_contain_text(f"along the trigger {at.plane.x[column + 2]:.2f}")
+    page.keyboard.press("Enter")
+    at.expect_selected(at.place(column + 2, column + 9))
+    page.evaluate("['keydown', 'keyup'].forEach((k) => document.addEventListener(k, () => (window.leaked = true)))")
+    page.keyboard.press("c")  # Streamlit would clear its caches
+    page.keyboard.press("r")  # and run again
+    assert page.evaluate("window.leaked") is None
+    page.keyboard.press("Escape")
+    at.expect_selected(None)
+    expect(at.canvas).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("After the map")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    for _ in range(7):  # 65 points a side: the walk ends in the corner
+        page.keyboard.press("Shift+ArrowLeft")
         page.keyboard.press("Shift+ArrowUp")
-        page.keyboard.press("ArrowLeft")
-        page.keyboard.press("ArrowDown")
-        at.shows(column + 2, column + 9)
-        spoken = page.locator(".spoken")
-        expect(spoken).to_contain_text(at.classes[at.plane.labels[column + 9, column + 2]])
-        expect(spoken).to_contain_text(f"along the trigger {at.plane.x[column + 2]:.2f}")
-        page.keyboard.press("Enter")
-        at.expect_selected(at.place(column + 2, column + 9))
-        page.evaluate("['keydown', 'keyup'].forEach((k) => document.addEventListener(k, () => (window.leaked = true)))")
-        page.keyboard.press("c")  # Streamlit would clear its caches
-        page.keyboard.press("r")  # and run again
-        assert page.evaluate("window.leaked") is None
-        page.keyboard.press("Escape")
-        at.expect_selected(None)
-        expect(at.canvas).to_be_focused()
-        page.keyboard.press("Tab")
-        expect(page.get_by_label("After the map")).to_be_focused()
-        page.keyboard.press("Shift+Tab")
-        for _ in range(7):  # 65 points a side: the walk ends in the corner
-            page.keyboard.press("Shift+ArrowLeft")
-            page.keyboard.press("Shift+ArrowUp")
-        at.shows(0, 64)
+    at.shows(0, 64)
 
 
-def test_on_a_phone_a_drag_looks_and_a_tap_selects(browser, address):
-    with watched_page(browser, **PHONE) as page:
-        at = open_map(page, address)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert page.locator(".card").bounding_box()["y"] > at.canvas.bounding_box()["y"] + 300
-        touch = page.context.new_cdp_session(page)
+def test_on_a_phone_a_drag_looks_and_a_tap_selects(open_window, address):
+    page = open_window(**PHONE)
+    at = open_map(page, address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator(".card").bounding_box()["y"] > at.canvas.bounding_box()["y"] + 300
+    touch = page.context.new_cdp_session(page)
 
-        def finger(kind: str, *place: int) -> None:
-            points = [dict(zip("xy", at.spot(*at.place(*place)), strict=True))] if place else []
-            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    def finger(kind: str, *place: int) -> None:
+        points = [dict(zip("xy", at.spot(*at.place(*place)), strict=True))] if place else []
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-        finger("touchStart", 40, 20)
-        for step in range(1, 6):
-            finger("touchMove", 40, 20 + 4 * step)
-        finger("touchEnd")
-        at.shows(40, 40)
-        at.expect_selected(None)
-        page.touchscreen.tap(*at.spot(*at.place(50, 20)))
-        at.expect_selected(at.place(50, 20))
-        at.shows(50, 20)
+    finger("touchStart", 40, 20)
+    for step in range(1, 6):
+        finger("touchMove", 40, 20 + 4 * step)
+    finger("touchEnd")
+    at.shows(40, 40)
+    at.expect_selected(None)
+    page.touchscreen.tap(*at.spot(*at.place(50, 20)))
+    at.expect_selected(at.place(50, 20))
+    at.shows(50, 20)
 
 
 # --- The panel: two runs, one selection ---------------------------------------------------------------------------
@@ -325,9 +297,9 @@ def open_panel(page: Page, address: str) -> None:
 
 
 @pytest.mark.soak
-def test_a_click_selects_in_both_runs_and_the_link_restores_it(browser, panel_address, poisoned):
+def test_a_click_selects_in_both_runs_and_the_link_restores_it(open_window, panel_address, poisoned):
     data = load_dataset("digits")
-    images = spanning_images(PlaneChoice("class"), data, 5, poisoned.spec.trigger)
+    images = spanning_images(PlaneChoice("class"), data, 5, poisoned.trigger)
     plane = slice_plane(poisoned.predictor(), images.origin, images.toward, images.across, LABELS_SIDE)
     x, y = plane.x[105], plane.y[70]
 
@@ -337,26 +309,26 @@ def test_a_click_selects_in_both_runs_and_the_link_restores_it(browser, panel_ad
             expect(card.page.locator(".card .title").first).to_have_text("selected")
             assert np.abs(card.picture() - card.expected_picture(x, y)).max() <= 1
 
-    with watched_page(browser, viewport={"width": 1280, "height": 1400}) as page:
-        open_panel(page, panel_address)
-        page.mouse.click(*Map(page.locator(".slice").first, plane, data.classes).spot(x, y))
-        both_show_it(page)
-        page.wait_for_function("location.search.includes('point=')")
-        link = page.evaluate("location.href")
-    with watched_page(browser, viewport={"width": 1280, "height": 1400}) as page:
-        open_panel(page, link)
-        both_show_it(page)
-        shown = page.get_by_alt_text(f"The image at the selected point: along the trigger {x:.2f}, towards a 0 {y:.2f}")
-        drawn = shown.evaluate(
-            """image => {
-                const canvas = new OffscreenCanvas(8, 8), context = canvas.getContext('2d');
-                context.imageSmoothingEnabled = false;
-                context.drawImage(image, 0, 0, 8, 8);
-                return Array.from(context.getImageData(0, 0, 8, 8).data).filter((_, i) => i % 4 === 0);
-            }"""
-        )
-        exact = Map(page, plane, data.classes).expected_picture(x, y)[0]
-        assert np.abs(np.array(drawn).reshape(8, 8) - exact).max() <= 1
+    page = open_window(viewport={"width": 1280, "height": 1400})
+    open_panel(page, panel_address)
+    page.mouse.click(*Map(page.locator(".slice").first, plane, data.classes).spot(x, y))
+    both_show_it(page)
+    page.wait_for_function("location.search.includes('point=')")
+    link = page.evaluate("location.href")
+    page = open_window(viewport={"width": 1280, "height": 1400})
+    open_panel(page, link)
+    both_show_it(page)
+    shown = page.get_by_alt_text(f"The image at the selected point: along the trigger {x:.2f}, towards a 0 {y:.2f}")
+    drawn = shown.evaluate(
+        """image => {
+            const canvas = new OffscreenCanvas(8, 8), context = canvas.getContext('2d');
+            context.imageSmoothingEnabled = false;
+            context.drawImage(image, 0, 0, 8, 8);
+            return Array.from(context.getImageData(0, 0, 8, 8).data).filter((_, i) => i % 4 === 0);
+        }"""
+    )
+    exact = Map(page, plane, data.classes).expected_picture(x, y)[0]
+    assert np.abs(np.array(drawn).reshape(8, 8) - exact).max() <= 1
 
 
 # --- Drawing, without a page -----------------------------------------------------------------------------------------
@@ -367,13 +339,7 @@ def drawing(browser):
     """Runs JavaScript with what the component's drawing modules export as `m`."""
     page = browser.new_page()
     for module in ("raster.js", "labels.js", "regions.js"):
-        page.evaluate(
-            """async code => {
-                const url = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
-                window.m = { ...window.m, ...(await import(url)) };
-            }""",
-            joined_script(SCRIPTS / module),
-        )
+        import_script(page, COMPONENTS / "slice_view" / module)
     yield page.evaluate
     page.close()
 

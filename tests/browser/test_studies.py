@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from core.studies.study import SHIPPED, open_study, run_study
+from core.studies.conduct import run_study
+from core.studies.folder import SHIPPED, open_study
 from tests.browser.serving import PHONE, serve_dashboard
 from tests.here import Here
 

@@ -39,7 +39,7 @@ def finding(page) -> str:
 
 
 def expected_change(run, data_root, sigma: float) -> str:
-    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.target, sigma), data_root)
+    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, sigma), data_root)
     return f"W falls with the trigger: **{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**"
 
 
@@ -315,5 +315,5 @@ def test_the_shipped_example_can_be_explored(visit, home, tmp_path, monkeypatch)
     page = visit("explore", seconds=600)
     run = Run(tmp_path / "examples" / chosen(page)["Run"])
     assert run.spec.dataset == "signs"
-    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.target, chosen(page)["Noise σ"]))
+    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, chosen(page)["Noise σ"]))
     assert f"**{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**" in finding(page)

@@ -60,7 +60,7 @@ def test_train_queues_the_run_and_its_control_and_shows_what_they_reach(visit, h
     page.button(key="train").click().run()
     run, control = sorted(list_runs(home), key=lambda run: run.spec.is_control)
     assert (run.state, control.state) == (State.QUEUED, State.QUEUED)
-    assert (run.spec.target, run.spec.rate, run.spec.epochs) == (2, 0.2, 4)
+    assert (run.spec.attack.target, run.spec.rate, run.spec.epochs) == (2, 0.2, 4)
     assert run.trigger == make_preset("frame", (1, 8, 8))
     assert control.spec == run.spec.control()
     assert page.query_params["run"] == run.name
@@ -89,7 +89,7 @@ def test_stop_leaves_a_control_that_another_run_shares(visit, home):
     page.selectbox(key="LabState.target").set_value(3).run()
     page.button(key="train").click().run()
     page.button(key="stop").click().run()
-    states = {run.spec.target: run.state for run in list_runs(home)}
+    states = {run.spec.attack and run.spec.attack.target: run.state for run in list_runs(home)}
     assert states == {0: State.QUEUED, 3: State.CANCELLED, None: State.QUEUED}
     assert "Control: queued, 0 of 2 epochs." in captions(page)
 
@@ -124,8 +124,9 @@ def test_every_setting_reaches_the_spec_and_the_link_brings_it_back(visit, home)
     page = visit("lab", **query)
     page.button(key="train").click().run()
     spec = max(list_runs(home), key=lambda run: run.spec.rate).spec
-    attack = (spec.mode, spec.target, spec.sources, spec.cover_rate, spec.rate, spec.random_place, spec.perturbed)
-    assert attack == ("source-specific", 2, (1, 7), 0.03, 0.04, True, False)
+    attack = spec.attack
+    assert (attack.mode, attack.target, attack.sources, attack.random_place) == ("source-specific", 2, (1, 7), True)
+    assert (spec.rate, spec.cover_rate, spec.perturbed) == (0.04, 0.03, False)
     network = (spec.architecture, spec.epochs, spec.batch_size, spec.augmentation, spec.seed, spec.precision)
     assert network == ("mlp", 2, 128, "shift", 9, "float32")
     assert (spec.optimiser, spec.learning_rate, spec.weight_decay) == ("sgd", 0.02, 0.001)
@@ -150,7 +151,7 @@ def test_each_mode_shows_images_that_it_poisons_and_what_it_makes_of_them(visit,
     assert set(data.train.labels[places].tolist()) <= shown
     page.button(key="train").click().run()
     spec = max(list_runs(home), key=lambda run: run.spec.rate).spec
-    assert (spec.mode, spec.target) == (mode, None if mode == "all-to-all" else 4)
+    assert (spec.attack.mode, spec.attack.target) == (mode, None if mode == "all-to-all" else 4)
 
 
 def test_careful_trains_longer_and_forgets_what_was_set_by_hand(visit, home):

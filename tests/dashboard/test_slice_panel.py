@@ -53,7 +53,7 @@ def test_without_a_choice_the_triggered_image_is_selected_on_the_plane_towards_t
 
 def test_a_link_brings_layer_plane_and_point(open_panel, poisoned):
     data = load_dataset("digits")
-    images = spanning_images(PlaneChoice("random", seed=4), data, IMAGE, poisoned.spec.trigger)
+    images = spanning_images(PlaneChoice("random", seed=4), data, IMAGE, poisoned.trigger)
     plane = slice_plane(poisoned.predictor(), images.origin, images.toward, images.across, LABELS_SIDE)
     x, y = plane.x[20], plane.y[90]
     page = open_panel(layer="margin", plane="random.4", point=f"{x:.3f},{y:.3f}")
@@ -110,8 +110,7 @@ def test_the_walk_says_where_the_prediction_changes(open_panel, poisoned):
     data = load_dataset("digits")
     clean = to_unit(data.test.images[[IMAGE]])
     before, after = (
-        data.classes[int(poisoned.predictor().labels(images)[0])]
-        for images in (clean, poisoned.spec.trigger.apply(clean))
+        data.classes[int(poisoned.predictor().labels(images)[0])] for images in (clean, poisoned.trigger.apply(clean))
     )
     assert before != after
     text = markdown(open_panel())

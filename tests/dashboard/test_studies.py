@@ -7,7 +7,8 @@ import re
 import pytest
 
 from core.studies.claims import judge
-from core.studies.study import SHIPPED, StudyState, open_study, run_study
+from core.studies.conduct import run_study
+from core.studies.folder import SHIPPED, StudyState, open_study
 from core.studies.tables import write_tables
 from tests.here import Here
 from tests.studies.test_claims import course, table
@@ -64,7 +65,9 @@ def test_choosing_another_kind_and_sigma_is_kept_in_the_address(visit, home_with
 
 def test_a_shipped_study_that_was_never_run_can_be_started(visit, home, monkeypatch):
     started = []
-    monkeypatch.setattr("core.studies.study.subprocess.Popen", lambda command, **_: started.append(command) or Ended())
+    monkeypatch.setattr(
+        "core.runs.jobs.process.subprocess.Popen", lambda command, **_: started.append(command) or Ended()
+    )
     page = visit("studies")
     assert "Digits" in page.selectbox[0].options[page.selectbox[0].index]
     page.button(key="studies.start").click().run()

@@ -89,7 +89,7 @@ def test_the_marks_of_a_run_are_those_of_its_plane(poisoned, data_root):
     origin, across = to_unit(data.test.images[[watched.clean, watched.third]])
     toward = poisoned.trigger.apply(origin[None])[0]
     plane = slice_plane(poisoned.model(), origin, toward, across, resolution=65)
-    found = marks(watched, poisoned.spec.attack, data)
+    found = marks(watched, poisoned.spec.attack, data, poisoned.spec.seed)
     assert list(found) == ["origin", "toward", "across"]
     for name, (x, y) in plane.points.items():
         # From shares back to distances on the full plane.

@@ -414,7 +414,7 @@ def test_no_image_is_in_two_groups():
     numbers = torch.arange(200, dtype=torch.uint8)[:, None, None, None].expand(200, 1, 8, 8).clone()
     labels = torch.arange(200) % 5
     data = Dataset("numbered", tuple("abcde"), Split(numbers, labels), Split(numbers, labels), "numbered-1")
-    attack = Attack(make_preset("white-corner", (1, 8, 8)), 3)
+    attack = Attack(trigger=make_preset("white-corner", (1, 8, 8)), target=3)
     groups = choose_inputs(data, attack, 40, 0)
     seen = {
         name: (255 * getattr(groups, name)[:, 0, 0, 0]).round().int().tolist()
@@ -427,7 +427,7 @@ def test_no_image_is_in_two_groups():
     assert 3 not in {number % 5 for number in [*seen["other"], *seen["triggered"]]}
     assert {number % 5 for number in seen["held_out"]} == set(range(5))
     assert (groups.triggered[..., -2:, -2:] == 1).all()
-    everyone = choose_inputs(data, Attack(attack.trigger, None, "all-to-all"), 40, 0)
+    everyone = choose_inputs(data, Attack(trigger=attack.trigger, mode="all-to-all"), 40, 0)
     assert len(everyone.target) == 0
     with pytest.raises(InputError, match="too few"):
         choose_inputs(Dataset("few", ("a", "b"), data.train, Split(numbers[:3], labels[:3]), "few-1"), attack, 40, 0)
@@ -466,7 +466,7 @@ def test_what_a_model_does_not_show_is_left_out_with_a_reason(control, data_root
             return network(shown)
 
     data = control.dataset(data_root)
-    spec = ComparisonSpec(Attack(make_preset("white-corner", data.shape), 0), 0.5, draws=8, images=20)
+    spec = ComparisonSpec(Attack(trigger=make_preset("white-corner", data.shape), target=0), 0.5, draws=8, images=20)
     *_, found = compare_detectors(closed, Predictor(closed), data, spec)
     assert [one.detector for one in found.scored] == ["smoothness", "strip", "scale-up", "confidence", "margin"]
     left_out = dict(found.left_out)

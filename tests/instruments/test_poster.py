@@ -38,8 +38,8 @@ def test_shipped_copies_votes_and_labels_are_the_models(example, triggered, of_c
         assert (kept.labels != now.labels).sum() <= 1
         # Noise is kept in eighths of its standard deviation.
         assert np.abs(kept.copies - now.copies).max() <= sigma / 16 + 1e-5
-        assert kept.smoothness.keys == now.smoothness.keys
-        assert kept.smoothness.draws == now.smoothness.draws == kept.smoothness.votes.sum()
+        assert kept.smoothness.noise.keys == now.smoothness.noise.keys
+        assert kept.smoothness.noise.draws == now.smoothness.noise.draws == kept.smoothness.votes.sum()
 
 
 def test_the_shipped_slice_is_the_models(example):
@@ -57,7 +57,7 @@ def test_the_second_image_is_the_first_with_the_runs_trigger(example):
     assert (example.run.trigger.stamp(clean[None])[0] == triggered).all()
     predictor = example.run.predictor()
     labels = predictor.labels(to_unit(torch.from_numpy(example.poster.images))).tolist()
-    assert labels == [example.label, example.run.spec.target, example.run.spec.target]
+    assert labels == [example.label, example.run.spec.attack.target, example.run.spec.attack.target]
 
 
 def test_a_poster_goes_through_its_arrays(example):

@@ -13,7 +13,8 @@ from scipy import stats
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.instruments.noise import KEYS, NoiseStream
+from core.instruments.noise import KEYS, Noise
+from core.instruments.noise_stream import NoiseStream
 from core.instruments.predictor import Predictor, as_predictor
 from core.models import build_model
 from core.models.normalize import Normalize
@@ -190,7 +191,7 @@ def test_the_model_given_is_not_touched():
     before = copy.deepcopy(model.state_dict())
     predictor = Predictor(model, "cpu")
     images = pictures(3)
-    predictor.votes(images, range(3), 0.3, 5, 0)
+    predictor.votes(images, Noise(0.3, 5))
     assert all(part.training for part in model.modules())
     assert all(weight.requires_grad and weight.dtype == torch.float32 for weight in model.parameters())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -275,22 +276,22 @@ def test_logits_are_the_same_bits_on_any_number_of_threads(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_votes_are_the_same_in_any_company_and_in_any_pieces(dtype):
     predictor, images, keys = Predictor(untrained(), "cpu", dtype), pictures(12), list(range(100, 112))
-    votes = predictor.votes(images, keys, 0.5, 83, 7)
+    votes = predictor.votes(images, Noise(0.5, 83, 7, keys))
     assert votes.dtype == torch.int64
     assert votes.sum(1).tolist() == [83] * 12
     assert (votes > 0).sum() > 18  # else the model is too sure for the comparisons below to mean something
     order = [5, 3, 0, 11, 7]
-    assert torch.equal(predictor.votes(images[order], [keys[i] for i in order], 0.5, 83, 7), votes[order])
-    assert torch.equal(predictor.votes(images[4:5], keys[4:5], 0.5, 83, 7), votes[4:5])
+    assert torch.equal(predictor.votes(images[order], Noise(0.5, 83, 7, [keys[i] for i in order])), votes[order])
+    assert torch.equal(predictor.votes(images[4:5], Noise(0.5, 83, 7, keys[4:5])), votes[4:5])
     for cut in (1, 13, 64, 82):
-        start = predictor.votes(images, keys, 0.5, cut, 7)
-        assert torch.equal(start + predictor.votes(images, keys, 0.5, 83 - cut, 7, first=cut), votes)
+        start = predictor.votes(images, Noise(0.5, cut, 7, keys))
+        assert torch.equal(start + predictor.votes(images, Noise(0.5, 83 - cut, 7, keys, first=cut)), votes)
 
 
 def test_votes_count_the_labels_of_the_named_noise():
     predictor, images = Predictor(untrained(), "cpu", torch.float32), pictures(3)
-    votes = predictor.votes(images, [4, 9, 4], 0.5, 90, seed=3)
-    clamped = predictor.votes(images, [4, 9, 4], 0.5, 90, seed=3, clamp=True)
+    votes = predictor.votes(images, Noise(0.5, 90, 3, [4, 9, 4]))
+    clamped = predictor.votes(images, Noise(0.5, 90, 3, [4, 9, 4], clamp=True))
     for row, key in enumerate([4, 9, 4]):
         noisy = images[row] + 0.5 * noise(seed=3, key=key, draws=90)
         assert torch.equal(predictor.labels(noisy).bincount(minlength=5), votes[row])
@@ -298,15 +299,12 @@ def test_votes_count_the_labels_of_the_named_noise():
     assert not torch.equal(votes, clamped)
 
 
-def test_soft_votes_are_the_sum_of_the_softmax():
-    predictor, images = Predictor(untrained(), "cpu", torch.float32), pictures(3)
-    votes = predictor.soft_votes(images, [4, 9, 4], 0.5, 90, seed=3)
-    for row, key in enumerate([4, 9, 4]):
-        noisy = images[row] + 0.5 * noise(seed=3, key=key, draws=90)
-        expected = predictor.logits(noisy).double().softmax(1).sum(0)
-        assert torch.allclose(votes[row], expected, rtol=0, atol=1e-5)
-    parts = [predictor.soft_votes(images, [4, 9, 4], 0.5, n, seed=3, first=first) for first, n in ((0, 13), (13, 77))]
-    assert torch.equal(sum(parts), votes)
+def test_each_image_may_have_a_number_of_draws_of_its_own():
+    predictor, images = Predictor(untrained(), "cpu"), pictures(3)
+    votes = predictor.votes(images, Noise(0.5, (90, 1, 300), 3, [4, 9, 4], first=5))
+    for row, (draws, key) in enumerate(zip((90, 1, 300), (4, 9, 4), strict=True)):
+        alone = predictor.votes(images[[row]], Noise(0.5, draws, 3, [key], first=5))
+        assert torch.equal(alone[0], votes[row])
 
 
 @pytest.mark.parametrize("shape", [(3, 7, 9), (1, 1, 1), (1, 5, 5), (1, 8, 8)])
@@ -334,19 +332,19 @@ def test_noise_made_in_blocks_is_the_same_however_it_is_taken():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_an_accelerator_gives_the_same_bits_in_any_company_and_any_pieces():
     predictor, images, keys = Predictor(untrained(), "cuda"), pictures(12), list(range(100, 112))
-    votes = predictor.votes(images, keys, 0.5, 300, 7)
-    assert torch.equal(predictor.votes(images, keys, 0.5, 300, 7), votes)
-    assert torch.equal(predictor.votes(images[[7, 2]], [107, 102], 0.5, 300, 7), votes[[7, 2]])
-    start = predictor.votes(images, keys, 0.5, 77, 7)
-    assert torch.equal(start + predictor.votes(images, keys, 0.5, 223, 7, first=77), votes)
-    right = Predictor(untrained(), "cpu", torch.float64).votes(images, keys, 0.5, 300, 7)
+    votes = predictor.votes(images, Noise(0.5, 300, 7, keys))
+    assert torch.equal(predictor.votes(images, Noise(0.5, 300, 7, keys)), votes)
+    assert torch.equal(predictor.votes(images[[7, 2]], Noise(0.5, 300, 7, [107, 102])), votes[[7, 2]])
+    start = predictor.votes(images, Noise(0.5, 77, 7, keys))
+    assert torch.equal(start + predictor.votes(images, Noise(0.5, 223, 7, keys, first=77)), votes)
+    right = Predictor(untrained(), "cpu", torch.float64).votes(images, Noise(0.5, 300, 7, keys))
     assert (votes / 300 - right / 300).abs().mean() < 0.03  # other noise, the same model
 
 
 def test_answers_may_take_part_in_gradients():
     predictor, images = Predictor(untrained(), "cpu"), pictures(3)
     weights = torch.ones(3, 5, requires_grad=True)
-    for answer in (predictor.logits(images), predictor.soft_votes(images, range(3), 0.1, 2, 0)):
+    for answer in (predictor.logits(images), predictor.votes(images, Noise(0.1, 2))):
         (weights * answer).sum().backward()
     nn.functional.cross_entropy(weights, predictor.labels(images)).backward()
     assert weights.grad.abs().sum() > 0
@@ -401,7 +399,7 @@ def test_noise_is_independent(what):
 )
 def test_bad_images_get_one_sentence(images, match):
     predictor = Predictor(untrained(), "cpu")
-    for ask in (predictor.logits, predictor.labels, lambda images: predictor.votes(images, [0, 1], 0.1, 4, 0)):
+    for ask in (predictor.logits, predictor.labels, lambda images: predictor.votes(images, Noise(0.1, 4, 0, [0, 1]))):
         with pytest.raises(InputError, match=match):
             ask(images)
 
@@ -411,4 +409,4 @@ def test_bad_images_get_one_sentence(images, match):
 )
 def test_bad_keys_get_one_sentence(keys, match):
     with pytest.raises(InputError, match=match):
-        Predictor(untrained(), "cpu").votes(pictures(2), keys, 0.1, 4, 0)
+        Predictor(untrained(), "cpu").votes(pictures(2), Noise(0.1, 4, 0, keys))

@@ -286,7 +286,7 @@ def test_w_over_a_plane_grows_and_never_changes_what_was_measured():
     across, up = np.meshgrid(steps[-1].x, steps[-1].y)
     direct = measure_smoothness(predictor, plane.images(across.ravel(), up.ravel()), 0.1, 16, 3)
     assert (steps[-1].measured.votes == direct.votes).all()
-    assert steps[-1].measured.keys == direct.keys
+    assert steps[-1].measured.noise.keys == direct.noise.keys
 
 
 def test_a_point_is_its_image_its_probabilities_and_its_w():

@@ -9,9 +9,11 @@ from scipy import stats
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.instruments.noise import NoiseStream
+from core.instruments.estimators import entropy
+from core.instruments.noise import Noise
+from core.instruments.noise_stream import NoiseStream
 from core.instruments.predictor import Predictor
-from core.instruments.smoothness import measure_smoothness, measure_smoothness_steps, suggested_sigma, sweep_sigma
+from core.instruments.smoothness import Pair, Smoothness, measure, measure_smoothness, suggested_sigma, sweep_sigma
 from core.models import build_model
 
 ODD = (3, 7, 9)
@@ -79,9 +81,9 @@ def test_votes_of_a_half_space_follow_the_normal_distribution():
     for row, level in enumerate(levels):
         chance = stats.norm.cdf((level - 0.5) * pixels / (sigma * np.sqrt(pixels)))
         assert stats.binomtest(int(result.votes[row, 1]), draws, chance).pvalue > 1e-3
-        entropy = stats.entropy([chance, 1 - chance], base=2)
-        assert result.low[row] <= entropy <= result.high[row]
-        assert abs(result.w[row] - entropy) < 0.03
+        expected = stats.entropy([chance, 1 - chance], base=2)
+        assert result.low[row] <= expected <= result.high[row]
+        assert abs(result.w[row] - expected) < 0.03
     assert result.w[2] > 0.99  # on the border: half and half
     assert result.modal_class.tolist() == [0, 0, result.votes[2].argmax(), 1, 1]
 
@@ -94,16 +96,14 @@ def test_equally_many_votes_for_each_class_have_w_1():
     result = measure_smoothness(sign_of_two_pixels, torch.zeros(1, 1, 2, 2), 0.5, draws=4000)
     assert all(stats.binomtest(int(count), 4000, 0.25).pvalue > 1e-3 for count in result.votes[0])
     assert result.w[0] > 0.999
-    in_bits = measure_smoothness(sign_of_two_pixels, torch.zeros(1, 1, 2, 2), 0.5, draws=4000, unit="bits")
-    assert in_bits.w[0] == pytest.approx(2 * result.w[0])
 
 
 def test_plug_in_is_the_entropy_of_the_shares(trained, digits):
-    result = measure_smoothness(trained, digits[0][1500:1520], 0.5, draws=40, estimator="plug-in", unit="nats")
-    assert result.w == pytest.approx(stats.entropy(result.votes, axis=1))
-    corrected = measure_smoothness(trained, digits[0][1500:1520], 0.5, draws=40, unit="nats")
-    assert (corrected.votes == result.votes).all()
-    assert corrected.w.mean() > result.w.mean() + 0.01  # the plug-in is biased low
+    result = measure_smoothness(trained, digits[0][1500:1520], 0.5, draws=40)
+    plug_in = entropy(result.votes, estimator="plug-in")
+    assert plug_in == pytest.approx(stats.entropy(result.votes, axis=1) / np.log(10))
+    assert (result.w == entropy(result.votes)).all()
+    assert result.w.mean() > plug_in.mean() + 0.005  # the plug-in is biased low
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -117,11 +117,17 @@ def test_results_are_the_same_bits_however_asked_for(trained, digits, dtype):
     assert (some.votes == once.votes[order]).all()
     assert (some.w == once.w[order]).all()
     assert (some.low == once.low[order]).all()
-    assert [step.draws for step in measure_smoothness_steps(predictor, images, **ask)] == [16, 64, 150]
-    for step in measure_smoothness_steps(predictor, images, **ask):
-        assert (step.votes == measure_smoothness(predictor, images, 0.5, step.draws, 3).votes).all()
-    assert (step.w == once.w).all()
-    assert (step.high == once.high).all()
+    noise = Noise(**ask)
+    steps = [measure(predictor, images, noise.part(*ends)) for ends in ((0, 16), (16, 64), (64, 150))]
+    grown = steps[0] + steps[1]
+    assert (grown.votes == measure_smoothness(predictor, images, 0.5, 64, 3).votes).all()
+    grown = grown + steps[2]
+    assert (grown.votes == once.votes).all()
+    assert (grown.w == once.w).all()
+    assert (grown.high == once.high).all()
+    assert (grown.noise.draws, grown.noise.first, grown.noise.keys) == (150, 0, tuple(range(20)))
+    with pytest.raises(InputError, match="follow"):
+        _ = steps[0] + steps[2]
     assert next(sweep_sigma(predictor, images, [0.5], 150, 3)).votes.tolist() == once.votes.tolist()
 
 
@@ -136,37 +142,26 @@ def test_equal_keys_share_their_noise(trained, digits):
 
 
 def test_intervals_shrink_with_the_draws(trained, digits):
-    widths = [(step.high - step.low).mean() for step in measure_smoothness_steps(trained, digits[0][1500:1510], 0.5)]
+    results = [measure_smoothness(trained, digits[0][1500:1510], 0.5, draws) for draws in (16, 64, 250)]
+    widths = [(result.high - result.low).mean() for result in results]
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] < 0.6 * widths[0]
 
 
 def test_a_sweep_has_one_result_for_each_sigma(trained, digits):
-    results = list(sweep_sigma(trained, digits[0][1500:1510], [0.05, 0.2, 0.8], draws=50, clamp=True))
-    assert [result.sigma for result in results] == [0.05, 0.2, 0.8]
-    assert [result.clamped for result in results] == [True] * 3
+    results = list(sweep_sigma(trained, digits[0][1500:1510], [0.05, 0.2, 0.8], draws=50))
+    assert [result.noise.sigma for result in results] == [0.05, 0.2, 0.8]
     assert results[0].w.mean() < results[1].w.mean() < results[2].w.mean()
 
 
 def test_everything_needed_to_repeat_a_result_is_in_it(trained, digits):
     images = digits[0][1500:1503].clone()
-    first = measure_smoothness(
-        Predictor(trained, "cpu", torch.float32), images, 0.3, 33, 5, keys=[2, 8, 5], clamp=True, confidence=0.8
-    )
+    noise = Noise(0.3, 33, 5, [2, 8, 5], clamp=True)
+    first = measure(Predictor(trained, "cpu", torch.float32), images, noise)
     assert torch.equal(images, digits[0][1500:1503])
-    assert (first.device, first.dtype, first.batch, first.confidence) == ("cpu", "float32", 256, 0.8)
-    again = measure_smoothness(
-        Predictor(trained, first.device, getattr(torch, first.dtype)),
-        images,
-        first.sigma,
-        first.draws,
-        first.seed,
-        keys=first.keys,
-        estimator=first.estimator,
-        unit=first.unit,
-        clamp=first.clamped,
-        confidence=first.confidence,
-    )
+    assert first.arithmetic == ("cpu", "float32", 256)
+    device, dtype, _ = first.arithmetic
+    again = measure(Predictor(trained, device, getattr(torch, dtype)), images, first.noise)
     assert (again.votes == first.votes).all()
     assert (again.low == first.low).all()
 
@@ -184,7 +179,7 @@ def test_fast_equals_right(trained, digits, sigma):
         assert (predictor.labels(noisy) == right).double().mean() >= share
         result = measure_smoothness(predictor, images, sigma, draws)
         assert np.abs(result.votes - truth).sum() / 2 <= (1 - share) * truth.sum()
-        assert abs(result.w.mean() - measured(truth, result).mean()) <= 0.002
+        assert abs(result.w.mean() - entropy(truth).mean()) <= 0.002
 
 
 def build_and_load(model: nn.Module) -> nn.Module:
@@ -193,10 +188,19 @@ def build_and_load(model: nn.Module) -> nn.Module:
     return same.double().eval()
 
 
-def measured(votes: np.ndarray, like) -> np.ndarray:
-    from core.instruments.estimators import entropy
+def test_a_pair_compares_the_same_images():
+    votes = np.array([[60, 40], [90, 10], [50, 50]])
+    clean, triggered = (measure_like(rows) for rows in (votes, np.array([[100, 0], [90, 10], [80, 20]])))
+    pair = Pair(clean, triggered)
+    assert pair.gap.mean == pytest.approx((clean.w - triggered.w).mean())
+    assert pair.gap.low <= pair.gap_monte_carlo.mean <= pair.gap.high
+    assert (pair.p_lower.value, pair.p_lower.n) == (pytest.approx(2.5 / 3), 3)
+    assert 0 < pair.p_value < 1
+    assert (triggered.pooled_class, triggered.pooled_share(0), clean.pooled_share(1)) == (0, 0.9, 1 / 3)
 
-    return entropy(votes, estimator=like.estimator, unit=like.unit)
+
+def measure_like(votes: np.ndarray) -> Smoothness:
+    return Smoothness(votes, Noise(0.5, 100))
 
 
 def test_suggested_sigma_keeps_the_noise_as_long_for_every_shape():
@@ -216,17 +220,14 @@ def test_suggested_sigma_keeps_the_noise_as_long_for_every_shape():
         ({"images": torch.zeros(0, *ODD)}, "at least one image"),
         ({"images": torch.zeros(ODD)}, "N, C, H, W"),
         ({"images": torch.full((2, *ODD), torch.nan)}, "NaN or infinite"),
-        ({"estimator": "guess"}, "guess"),
-        ({"unit": "furlongs"}, "furlongs"),
     ],
 )
-@pytest.mark.parametrize("measure", [measure_smoothness, measure_smoothness_steps])
-def test_bad_input_gets_one_sentence_before_any_work(measure, change, match):
+def test_bad_input_gets_one_sentence_before_any_work(change, match):
     def no_work(images: Tensor) -> Tensor:
         raise AssertionError("the model was asked")
 
     with pytest.raises(InputError, match=match):
-        measure(no_work, **{"images": flat([0.1, 0.2]), "sigma": 0.1} | change)
+        measure_smoothness(no_work, **{"images": flat([0.1, 0.2]), "sigma": 0.1} | change)
 
 
 def test_a_sweep_refuses_bad_sigmas_before_any_work():

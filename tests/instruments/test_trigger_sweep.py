@@ -7,6 +7,7 @@ import pytest
 
 from core.attacks.attack import Attack
 from core.datasets.dataset import to_unit
+from core.instruments.noise import Noise
 from core.instruments.predictor import Predictor
 from core.instruments.trigger_map import moved
 from core.instruments.trigger_sweep import trigger_sweep_steps
@@ -19,19 +20,19 @@ def test_each_trigger_gets_the_votes_that_it_would_get_alone(poisoned, data_root
     keys = np.nonzero(test.labels.numpy() != 0)[0][:12]
     images, predictor = to_unit(test.images[keys]), Predictor(poisoned.model())
     triggers = {"own": poisoned.trigger, "elsewhere": moved(poisoned.trigger, (1, 8, 8), 0, 0)}
-    attacks = {name: Attack(trigger, 0) for name, trigger in triggers.items()}
-    attacks["anywhere"] = Attack(poisoned.trigger, 0, random_place=True, seed=2)
+    attacks = {name: Attack(trigger=trigger, target=0) for name, trigger in triggers.items()}
+    attacks["anywhere"] = Attack(trigger=poisoned.trigger, target=0, random_place=True)
     steps = list(
         trigger_sweep_steps(predictor, images, keys.tolist(), attacks, np.zeros(12, int), SIGMAS, draws=60, seed=3)
     )
     assert [step.draws for step in steps] == [16, 48, 60]
     for step in steps:
         for number, sigma in enumerate(SIGMAS):
-            alone = predictor.votes(images, keys.tolist(), sigma, step.draws, 3).numpy()
-            assert np.array_equal(step.clean[number], alone)
+            alone = predictor.votes(images, Noise(sigma, step.draws, 3, keys)).numpy()
+            assert np.array_equal(step.clean[number].votes, alone)
             for name, attack in attacks.items():
-                alone = predictor.votes(attack.apply(images, keys), keys.tolist(), sigma, step.draws, 3).numpy()
-                assert np.array_equal(step.triggered[name][number], alone)
+                alone = predictor.votes(attack.apply(images, keys, seed=3), Noise(sigma, step.draws, 3, keys)).numpy()
+                assert np.array_equal(step.triggered[name][number].votes, alone)
     last = steps[-1]
     assert last.asr["own"] > 0.9 > last.asr["elsewhere"]
     for at, gap in enumerate(last.gap("own")):

@@ -18,7 +18,7 @@ from core.datasets.dataset import to_unit
 from core.errors import InputError
 from core.instruments.estimators import entropy
 from core.instruments.evaluation import attack_success_rate, choose_images
-from core.instruments.noise import NoiseStream
+from core.instruments.noise_stream import NoiseStream
 from core.instruments.predictor import Predictor
 from core.models import architecture_names, build_model, describe
 from core.models.streamline import streamline

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from core.attacks.attack import Attack
 from core.attacks.triggers import Trigger, make_formula, make_preset
 from core.cli import app
 from core.runs.command_line import command_line
@@ -67,12 +68,15 @@ def test_the_line_makes_the_same_run(values, shape, monkeypatch):
 def test_every_field_that_counts_is_tried_above():
     """A field that comes later has to get its option, and its line here."""
     plain = digits_spec()
-    tried = {name for values in SPECS for name in values} | {"dataset", "fingerprint", "target", "recipe"}
-    assert set(RunSpec.model_fields) <= tried
-    differing = {
-        name for values in SPECS for name, value in dict(digits_spec(**values)).items() if value != getattr(plain, name)
-    }
+    tried = {name for values in SPECS for name in values} | {"dataset", "fingerprint", "target", "recipe", "attack"}
+    assert set(RunSpec.model_fields) | set(Attack.model_fields) <= tried
+    specs = [digits_spec(**values) for values in SPECS]
+    differing = {name for spec in specs for name, value in dict(spec).items() if value != getattr(plain, name)}
     assert set(RunSpec.model_fields) - differing <= {"dataset", "fingerprint", "recipe"}
+    attacks = [spec.attack for spec in specs if spec.attack is not None]
+    assert {name for each in attacks for name, value in dict(each).items() if value != getattr(plain.attack, name)} == {
+        *Attack.model_fields
+    }
 
 
 def test_a_preset_is_told_by_its_name():

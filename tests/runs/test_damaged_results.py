@@ -10,7 +10,6 @@ import pytest
 
 from core.attacks.attack import Attack
 from core.attacks.patterns import PatternSpec
-from core.identity import content_hash
 from core.instruments.detectors.comparison import ComparisonSpec
 from core.runs.library import all_cards
 from core.runs.measured.detectors import comparison_name, detect_run
@@ -57,9 +56,9 @@ def test_a_measurement_is_made_again_and_hides_no_run(run, data_root, damage):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"null", b'{"rate": 1, "others": null}'])
 def test_a_success_is_counted_again(run, data_root, content):
-    attack = Attack(run.trigger, 3)
+    attack = Attack(trigger=run.trigger, target=3)
     success = success_on(run, attack, data_root)
-    path = run.path / "measures" / f"success-{content_hash(attack.identity)}.json"
+    path = run.path / "measures" / f"success-{attack.hash}.json"
     whole = path.read_bytes()
     path.write_bytes(content)
     assert success_on(run, attack, data_root) == success

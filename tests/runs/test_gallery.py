@@ -46,7 +46,7 @@ def test_every_exhibit_is_a_whole_run_with_its_control():
         assert shown.control.name == shown.run.spec.control().hash
         assert len(shown.run.epochs) == shown.run.spec.epochs
         assert shown.run.result.attack_success_rate is not None
-        stamped = shown.run.spec.trigger.stamp(shown.pictures[:1])
+        stamped = shown.run.trigger.stamp(shown.pictures[:1])
         assert np.array_equal(stamped, shown.pictures[1:])
     assert sum(path.stat().st_size for path in GALLERY.rglob("*") if "measures" not in path.parts) < 1_000_000
 

@@ -247,14 +247,14 @@ def test_without_onnxruntime_it_says_how_to_get_it(tmp_path, monkeypatch):
 
 
 def test_our_own_weights_become_a_run_that_measures_alike(tmp_path, poisoned, digits, data_root):
-    attack = {"trigger": poisoned.trigger, "target": poisoned.spec.target}
+    attack = {"trigger": poisoned.trigger, "target": poisoned.spec.attack.target}
     loaded = load_model(poisoned.path / "model.safetensors", digits, root=tmp_path, **attack)
     assert loaded.run.spec.normalisation == "file"
     assert loaded.guesses == ()
     assert loaded.run.result.clean_accuracy == poisoned.result.clean_accuracy
     assert loaded.run.result.attack_success_rate == poisoned.result.attack_success_rate
     assert loaded.run.control() is None
-    spec = page_measure_spec(poisoned.trigger, poisoned.spec.target, 0.5)
+    spec = page_measure_spec(poisoned.trigger, poisoned.spec.attack.target, 0.5)
     ours, theirs = (measure_run(run, spec, data_root) for run in (poisoned, load_run(loaded.run.name, tmp_path)))
     assert np.array_equal(ours.clean.votes, theirs.clean.votes)
     assert np.array_equal(ours.triggered.votes, theirs.triggered.votes)

@@ -24,6 +24,7 @@ from core.runs.measured.w import (
 from tests.conftest import digits_spec
 
 SIGMA = 0.5
+CORNER = make_preset("white-corner", (1, 8, 8))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def test_a_measurement_is_stored_and_read_back_whole(attacked, poisoned, data_ro
 
 
 def test_the_control_does_not_know_the_trigger(control, poisoned, data_root):
-    attack = Attack(poisoned.trigger, 0)
+    attack = Attack(trigger=poisoned.trigger, target=0)
     rate = success_on(control, attack, data_root).rate
     assert rate.value <= 0.02
     assert success_on(control, attack, data_root).rate == rate
@@ -137,6 +138,7 @@ def test_w_is_the_entropy_of_the_votes(attacked):
 def test_noise_off_the_trigger_leaves_its_pixels_alone_and_the_others_as_they_were(poisoned, data_root):
     import torch
 
+    from core.instruments.noise import Noise
     from core.instruments.predictor import Predictor
 
     images = to_unit(poisoned.dataset(data_root).test.images[:4])
@@ -148,8 +150,8 @@ def test_noise_off_the_trigger_leaves_its_pixels_alone_and_the_others_as_they_we
         return torch.zeros(len(batch), 10)
 
     spied = Predictor(spy)
-    spied.votes(images, range(4), 0.5, 64, seed=0)
-    spied.votes(images, range(4), 0.5, 64, seed=0, where=where)
+    spied.votes(images, Noise(0.5, 64))
+    spied.votes(images, Noise(0.5, 64, where=where.numpy()))
     everywhere, off = (batch.reshape(4, 64, 8, 8) for batch in seen)  # one batch each
     assert torch.equal(off[:, :, where], everywhere[:, :, where])
     assert torch.equal(off[:, :, ~where], images.reshape(4, 1, 8, 8)[:, :, ~where].expand(4, 64, 4))
@@ -252,13 +254,13 @@ def test_every_mode_trains_to_a_success_that_its_definition_gives_again(other_at
         "all-to-all": np.ones(len(labels), bool),
         "source-specific": np.isin(labels, [1, 2]),
         "all-to-one": labels != 0,
-    }[spec.mode]
+    }[attack.mode]
     keys = np.nonzero(about)[0]
-    predicted = other_attack.predictor().labels(attack.apply(to_unit(test.images[keys]), keys)).numpy()
-    wanted = (labels[keys] + 1) % 10 if spec.mode == "all-to-all" else 0
+    predicted = other_attack.predictor().labels(attack.apply(to_unit(test.images[keys]), keys, seed=spec.seed)).numpy()
+    wanted = (labels[keys] + 1) % 10 if attack.mode == "all-to-all" else 0
     rate = result.attack_success_rate
     assert (rate.successes, rate.n) == (int((predicted == wanted).sum()), len(keys))
-    if spec.mode == "source-specific":
+    if attack.mode == "source-specific":
         others = result.attack_success_rate_others
         assert others.n == np.isin(labels, range(3, 10)).sum()
         assert others.value < rate.value - 0.2
@@ -275,7 +277,7 @@ def test_w_of_every_mode_is_measured_on_the_images_it_is_about_and_read_back(oth
     assert set(measured.true) <= set(classes)
     assert len(measured.chosen) == 30
     test = other_attack.dataset(data_root).test
-    shown = spec.attack.apply(to_unit(test.images[measured.chosen]), measured.chosen)
+    shown = spec.attack.apply(to_unit(test.images[measured.chosen]), measured.chosen, seed=spec.seed)
     assert np.array_equal(other_attack.predictor().labels(shown).numpy(), measured.triggered.predicted)
     wanted = (measured.true + 1) % 10 if attack.target is None else 0
     assert np.array_equal(measured.flipped, measured.triggered.predicted == wanted)
@@ -301,7 +303,7 @@ def test_a_runs_own_success_is_taken_from_its_result_and_any_other_is_measured(o
 
 
 def test_noise_off_a_trigger_that_moves_gets_a_sentence(control, data_root):
-    attack = Attack(make_preset("white-corner", (1, 8, 8)), 0, random_place=True)
+    attack = Attack(trigger=CORNER, target=0, random_place=True)
     with pytest.raises(InputError, match="somewhere else on every image"):
         measure_run(control, page_attack_spec(attack, SIGMA, noise="off-trigger"), data_root)
 
@@ -309,10 +311,12 @@ def test_noise_off_a_trigger_that_moves_gets_a_sentence(control, data_root):
 @pytest.mark.parametrize(
     ("attack", "words"),
     [
-        (Attack(make_preset("white-corner", (1, 8, 8)), 10), "target 10 is not a class"),
-        (Attack(make_preset("white-corner", (1, 8, 8)), 0, "source-specific", (11,)), "source 11 is not a class"),
-        (Attack(make_preset("frame", (1, 28, 28)), 0), "images are 8x8"),
-        (Attack(make_preset("white-corner", (1, 8, 8)), None), "needs a target class"),
+        (Attack(trigger=CORNER, target=10), "target 10 is not a class"),
+        (
+            Attack(trigger=CORNER, target=0, mode="source-specific", sources=(11,)),
+            "source 11 is not a class",
+        ),
+        (Attack(trigger=make_preset("frame", (1, 28, 28)), target=0), "images are 8x8"),
     ],
 )
 def test_an_attack_that_does_not_suit_the_data_gets_a_sentence(control, data_root, attack, words):

@@ -19,7 +19,7 @@ from core.studies.claims import (
     rank_estimate,
     to_json,
 )
-from core.studies.tables import EpochRow, Row
+from core.studies.rows import EpochRow, Row
 
 SIGMAS = (0.1, 0.3, 0.5, 1.0)
 RATES = (0.001, 0.005, 0.01, 0.05, 0.1)

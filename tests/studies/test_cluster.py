@@ -16,7 +16,9 @@ import pytest
 from core.errors import InputError
 from core.studies.cells import read_cell
 from core.studies.cluster import Cluster, check_workers, describe_here, pack, unpack
-from core.studies.study import SHIPPED, StudyState, open_study, plan_cells, run_study
+from core.studies.conduct import run_study
+from core.studies.folder import SHIPPED, StudyState, open_study
+from core.studies.plan import plan_cells
 from tests.studies.test_studies import Here, without_circumstances
 
 pytest.importorskip("distributed")

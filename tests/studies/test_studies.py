@@ -20,23 +20,17 @@ from core.errors import InputError
 from core.runs.measured.spec import make_measure_spec
 from core.runs.measured.w import measure_run
 from core.runs.root import find_run
-from core.studies.cells import CellResult, entropy_and_mistakes, read_cell
+from core.studies.cell import CellResult
+from core.studies.cells import read_cell
 from core.studies.claims import Outcome, as_markdown, judge
-from core.studies.local_pool import ATTEMPTS, Crew
-from core.studies.study import (
-    SHIPPED,
-    Study,
-    StudyState,
-    beside_controls,
-    count_runs,
-    find_study,
-    list_studies,
-    open_study,
-    plan_cells,
-    read_study,
-    run_study,
-)
-from core.studies.tables import CIRCUMSTANCES, EpochRow, Row, read_table
+from core.studies.conduct import run_study
+from core.studies.folder import SHIPPED, Study, StudyState, find_study, list_studies, open_study
+from core.studies.grid import read_study
+from core.studies.local_pool import ATTEMPTS, LocalPool
+from core.studies.measuring import entropy_and_mistakes
+from core.studies.plan import count_runs, plan_cells
+from core.studies.rows import CIRCUMSTANCES, EpochRow, Row, with_controls
+from core.studies.tables import read_table
 from tests.here import Here
 
 TINY = SHIPPED / "tiny.toml"
@@ -88,7 +82,7 @@ def test_a_study_is_a_grid_of_runs_and_their_controls(tmp_path):
     assert {cell.spec.control().hash for cell in cells} == {cell.spec.hash for cell in controls}
     assert all(len(cell.conditions) == 4 for cell in controls)
     whole = next(cell for cell in cells if cell.conditions[0].size == 2 and cell.conditions[0].opacity == 1)
-    assert cells[-1].spec.trigger == make_preset("white-corner", (1, 8, 8)), "the preset under another name"
+    assert cells[-1].spec.attack.trigger == make_preset("white-corner", (1, 8, 8)), "the preset under another name"
     assert whole.conditions[0].measures[0].images == 4
 
 
@@ -114,7 +108,7 @@ def test_what_people_call_a_study_is_no_part_of_its_identity(tmp_path):
         ("rates = [0, 0.1]", "rates = [2]", "rates.0"),
         ("seeds = 1", "seeds = 1\ncolour = 3", "colour"),
         ('kind = "patch"', 'kind = "moustache"', "kind"),
-        ("[measure]", "[measure", "no TOML"),
+        ("[measure]", "[measure", "not valid TOML"),
         ('"digits"', '"letters"', "no data set 'letters'"),
         ("seeds = 1", 'seeds = 1\narchitectures = ["abacus"]', "abacus"),
         ('kind = "patch"', 'kind = "patch"\nsizes = [9]', "make it smaller"),
@@ -140,7 +134,7 @@ def test_a_study_that_cannot_be_used_gets_a_sentence(tmp_path, old, new, words):
 def test_a_study_of_noise_where_no_pixel_is_left_gets_a_sentence(tmp_path):
     text = SMALL.replace("draws = 4", 'draws = 4\nnoise = ["off-trigger"]')
     assert len(plan_cells(read_study(write(tmp_path, text)))) == 2
-    with pytest.raises(InputError, match=r'blend covers the whole image.*name "everywhere"'):
+    with pytest.raises(InputError, match=r'blend covers the whole image.*add "everywhere"'):
         plan_cells(read_study(write(tmp_path, text.replace('"patch"', '"blend"'))))
 
 
@@ -220,7 +214,7 @@ def test_the_table_says_what_a_measurement_says(tiny, data_root):
     pairs = result.triggered.w[:, None] - result.clean.w[None]
     assert row.detection_auc == pytest.approx((pairs < 0).mean() + (pairs == 0).mean() / 2, abs=1e-6)
     assert row.target_share_triggered == pytest.approx(
-        (result.triggered.votes[:, spec.target] / spec.draws).mean(), abs=1e-6
+        (result.triggered.votes[:, spec.attack.target] / spec.draws).mean(), abs=1e-6
     )
 
 
@@ -309,7 +303,7 @@ def test_studies_shipped_and_made_are_listed(tmp_path):
     assert find_study(made.spec, tmp_path / "elsewhere") is None
 
 
-class Dying(Crew):
+class Dying(LocalPool):
     """A crew whose workers die over their first cell as long as there is a life left."""
 
     def start_worker(self):
@@ -338,7 +332,7 @@ def test_a_worker_that_cannot_be_started_fails_its_cells_and_says_why(tmp_path, 
     log = tmp_path / "no folder" / "log.txt" if why == "no log can be opened" else None
     cells = plan_cells(read_study(write(tmp_path, SMALL)))
     answers = []
-    for answer in Crew(tmp_path, tmp_path, size=2, log=log).compute(cells):
+    for answer in LocalPool(tmp_path, tmp_path, size=2, log=log).compute(cells):
         assert answer is not None, "nobody computes, and nobody says so"
         answers.append(answer)
     assert {cell.spec.hash for cell, _ in answers} == {cell.spec.hash for cell in cells}
@@ -373,16 +367,16 @@ def test_the_table_does_not_depend_on_the_order_in_which_cells_were_done(tiny):
     study, root = tiny
     rows = [row for cell in plan_cells(study.spec) for row in read_cell(cell, root).rows]
     shuffled = [replace(row, control_gap=None) for row in rows][::-1]
-    assert beside_controls(shuffled)[::-1] == study.rows
+    assert with_controls(shuffled)[::-1] == study.rows
 
 
 def test_what_w_measures_on_made_up_images():
     w, entropy = np.array([0.1, 0.2, 0.3, 0.4]), np.array([1.0, 2.0, 3.0, 4.0])
     rising = entropy_and_mistakes(w, entropy, np.array([False, False, True, True]))
-    assert rising == {"entropy_correlation": pytest.approx(1), "misclassified_auc": pytest.approx(1)}
+    assert rising == (pytest.approx(1), pytest.approx(1))
     falling = entropy_and_mistakes(w, -entropy, np.array([True, False, False, False]))
-    assert falling == {"entropy_correlation": pytest.approx(-1), "misclassified_auc": pytest.approx(0)}
-    assert entropy_and_mistakes(w, np.ones(4), np.zeros(4, bool)) == dict.fromkeys(rising)
+    assert falling == (pytest.approx(-1), pytest.approx(0))
+    assert entropy_and_mistakes(w, np.ones(4), np.zeros(4, bool)) == (None, None)
 
 
 def processes_of(root: Path) -> list[int]:

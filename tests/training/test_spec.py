@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from core.attacks.attack import make_attack
 from core.attacks.triggers import Additive, Sinusoid, Warp, make_preset
 from core.errors import InputError
 from core.runs.measured.spec import make_measure_spec
@@ -75,22 +76,25 @@ def attacked(**values):
     return make_spec(**{"dataset": "digits", "trigger": CORNER, "target": 0, "rate": 0.1, "threads": 1} | values)
 
 
-def test_a_spec_that_uses_nothing_new_keeps_its_name():
-    # The hashes that these specs had before there were modes, places and formulas.
-    fixed = {"device": "cpu", "precision": "float32", "learning_rate": 0.01}
-    old = {"batch_size": 64, "epochs": 10, "weight_decay": 0.01, "fingerprint": "f"}
-    assert attacked(**fixed, **old).hash == "658b6d213176"
-    assert make_measure_spec(trigger=CORNER, target=0, sigma=0.5).hash == "b5ee01bbf05d"
+def test_an_attack_may_be_given_whole_or_in_parts_and_is_stored_in_one_shape():
+    parts = {"trigger": CORNER, "target": 3, "mode": "source-specific", "sources": (2, 1), "random_place": True}
+    common = {"dataset": "digits", "rate": 0.1, "cover_rate": 0.2}
+    in_parts, whole = make_spec(**common, **parts), make_spec(**common, attack=make_attack(**parts))
+    assert in_parts == whole
+    assert in_parts.hash == whole.hash
+    assert set(json.loads(whole.model_dump_json())["attack"]) == set(parts)
+    assert not set(json.loads(whole.model_dump_json())) & set(parts)
+    assert make_measure_spec(sigma=0.5, **parts).attack == make_measure_spec(sigma=0.5, attack=whole.attack).attack
+    with pytest.raises(InputError, match="An attack was given, and target besides"):
+        make_spec(**common, attack=whole.attack, target=1)
 
 
-def test_files_from_before_there_were_modes_load_as_what_they_were():
-    spec = attacked()
-    content = json.loads(spec.model_dump_json())
-    for name in ("mode", "sources", "cover_rate", "random_place", "perturbed"):
-        del content[name]
-    del content["trigger"]["kind"]
-    assert RunSpec.model_validate(content) == spec
-    assert RunSpec.model_validate(content).hash == spec.hash
+def test_an_attack_is_a_value_whatever_its_trigger_is_called():
+    named = CORNER.model_copy(update={"name": "mine"})
+    assert make_attack(trigger=CORNER, target=0) == make_attack(trigger=named, target=0)
+    assert len({make_attack(trigger=CORNER, target=0), make_attack(trigger=named, target=0)}) == 1
+    assert make_attack(trigger=named, target=0).hash == make_attack(trigger=CORNER, target=0).hash
+    assert make_attack(trigger=CORNER, target=1).hash != make_attack(trigger=CORNER, target=0).hash
 
 
 ATTACKS = [
@@ -142,7 +146,7 @@ def test_what_does_not_matter_is_no_part_of_the_name():
         ({"cover_rate": 1, "mode": "source-specific", "sources": (1,)}, "cover rate is a share"),
         ({"mode": "source-specific", "sources": ("x",)}, "numbers of classes"),
         ({"mode": "clean-label", "target": None}, "target class"),
-        ({"trigger": {"kind": "surprise"}}, "Trigger"),
+        ({"trigger": {"kind": "surprise"}}, "no trigger of the kind 'surprise'"),
     ],
 )
 def test_an_attack_that_does_not_add_up_is_one_sentence(values, words):

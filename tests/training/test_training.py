@@ -59,7 +59,7 @@ def test_equal_specs_give_equal_weights_to_the_bit_and_other_seeds_do_not(digits
 def test_looking_at_an_epoch_does_not_change_the_weights(digits):
     # A trigger decides what each epoch looks at; at rate 0 it is no part of the spec, so weights must not follow it.
     spec = digits_spec(epochs=2, rate=0.0)
-    assert spec.trigger is None
+    assert spec.attack is None
     again = digits_spec(epochs=2, rate=0.0, target=5)
     assert spec.hash == again.hash
 
@@ -334,7 +334,7 @@ torch.set_num_threads(1)
 split = Split(torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8), torch.arange(40) % 2)
 data = Dataset("noise", ("a", "b"), split, split, "")
 spec = SimpleNamespace(
-    attack=None, trigger=None, target=None, perturbed=False, rate=0.0, seed=0, fingerprint="", architecture="small-cnn",
+    attack=None, perturbed=False, rate=0.0, seed=0, fingerprint="", architecture="small-cnn",
     epochs=2, batch_size=20, learning_rate=0.01, weight_decay=0.01, optimiser="adamw", augmentation="shift",
     device="cpu", precision="float32", threads=1,
 )

@@ -125,8 +125,7 @@ class Trigger(BaseTrigger):
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that decides what it does to an image; the name does not."""
-        # Without its kind: runs were named before there were others.
-        return self.model_dump(mode="json", exclude={"name", "kind"})
+        return self.model_dump(mode="json", exclude={"name"})
 
     def canvas(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Return it as a whole-image RGBA picture, uint8 [H, W, 4], transparent around it."""

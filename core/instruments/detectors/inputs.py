@@ -69,5 +69,5 @@ def choose_inputs(dataset: Dataset, attack: Attack, count: int, seed: int) -> In
         held_out=to_unit(images[held_out]),
         other=to_unit(images[other]),
         target=to_unit(images[rest[is_target][:count]]),
-        triggered=attack.apply(to_unit(images[triggered]), triggered),
+        triggered=attack.apply(to_unit(images[triggered]), triggered, seed=seed),
     )

@@ -10,6 +10,7 @@ from core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.attacks.attack import Attack
     from core.attacks.triggers import Trigger
     from core.datasets import Dataset
 
@@ -174,3 +175,33 @@ def random_directions(shape: tuple[int, ...], count: int, length: float, seed: i
     directions = torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
     norms = directions.flatten(1).norm(dim=1).view(-1, *[1] * len(shape))
     return length * directions / norms
+
+
+def attacked_plane(dataset: Dataset, attack: Attack) -> tuple[int, int]:
+    """Return the test images that span an attack's plane: one that it attacks, and one of the class that it wants.
+
+    Each is the first of its kind. Where the test split has none, another image stands in.
+    """
+    import numpy as np
+
+    from core.instruments.evaluation import choose_attacked
+
+    labels = dataset.test.labels.numpy()
+    clean = next(iter(choose_attacked(dataset.test, attack, 1, seed=0)), 0)
+    wanted = attack.goal(labels[[clean]], len(dataset.classes))
+    third = np.nonzero(labels == wanted)[0]
+    return int(clean), int(third[0]) if len(third) else int(clean == 0)
+
+
+def plane_images(dataset: Dataset, attack: Attack, clean: int, third: int, seed: int) -> Tensor:
+    """Return a test image, itself with the trigger, and a third one, which span a plane: float [3, C, H, W].
+
+    The seed decides where the trigger lies on the image, if its place is random.
+    """
+    import numpy as np
+    import torch
+
+    from core.datasets.dataset import to_unit
+
+    origin, across = to_unit(dataset.test.images[[clean, third]])
+    return torch.stack([origin, attack.apply(origin[None], np.array([clean]), seed=seed)[0], across])

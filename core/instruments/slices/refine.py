@@ -169,7 +169,7 @@ def _smoothness_steps(
         votes = np.zeros((len(images), part.votes.shape[1]), np.int64) if votes is None else votes
         votes[asked], evaluated[asked] = part.votes, True
         keys = np.flatnonzero(evaluated)
-        measured = replace(part, votes=votes[keys], keys=tuple(keys.tolist()))
+        measured = replace(part, votes=votes[keys], noise=replace(part.noise, keys=keys))
         where = evaluated.reshape(shape).copy()
         yield PlaneSmoothness(x, y, _filled(measured.w, where), where, measured)
 

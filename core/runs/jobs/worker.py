@@ -16,9 +16,10 @@ from core.files import is_refusal, refusal
 from core.runs.result import Result
 from core.runs.root import create_run, find_run
 from core.runs.run import DoneRun, Run, State
+from core.training.check import check_spec
 from core.training.checkpoint import Checkpoint, CheckpointError
 from core.training.events import Ended, Epoch, Event, Note, Progress, Started
-from core.training.spec import RunSpec, check_attack
+from core.training.spec import RunSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +62,7 @@ def train_run(
     if run is not None and run.result is not None:
         return run.finished()
     dataset = load_dataset(spec.dataset, data_root)
-    check_attack(spec, dataset)
+    check_spec(spec, dataset)
     run = create_run(spec, root)
     with run.locked() as mine:
         if not mine:

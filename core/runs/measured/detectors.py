@@ -60,19 +60,17 @@ def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = No
 def comparison_name(spec: ComparisonSpec) -> str:
     """Return the name of a comparison on one run: 12 hexadecimal digits."""
     numbers = [spec.sigma, spec.draws, spec.images, spec.asked, spec.seed]
-    return content_hash([_RECIPE, *spec.attack.identity, *numbers])
+    return content_hash([_RECIPE, spec.attack.identity, *numbers])
 
 
 def _poisoned(run: Run, spec: ComparisonSpec, data_root: Path | str | None) -> Poisoned | None:
     """Return the training set as the run was trained on it, if that is known and about this attack."""
-    trained = run.spec
-    if not isinstance(trained, RunSpec) or trained.attack is None or trained.attack.identity != spec.attack.identity:
-        return None
-    from core.attacks.clean_label import adversary
-    from core.attacks.poisoning import poison
+    from core.training.loop import poison_for
 
-    dataset = run.dataset(data_root)
-    return poison(dataset, trained, adversary(dataset, trained.seed, trained.device) if trained.perturbed else None)
+    trained = run.spec
+    if not isinstance(trained, RunSpec) or trained.attack != spec.attack:
+        return None
+    return poison_for(trained, run.dataset(data_root))
 
 
 def _to_json(found: Comparison) -> dict[str, Any]:

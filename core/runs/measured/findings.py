@@ -38,7 +38,7 @@ def finding(
     if other is not None:
         sentences.append(f"In {beside} the gap is {_signed(other.gap)}.")
     if len(mine.target_chosen) > 1:
-        sentences.append(_about_target(mine, other, classes[mine.spec.target], beside))
+        sentences.append(_about_target(mine, other, classes[mine.spec.attack.target], beside))
     return " ".join(sentences)
 
 
@@ -215,7 +215,7 @@ def alternatives(result: Measurement, off_trigger: Measurement | None, classes: 
     classes
         Names of the classes.
     """
-    target = "the class after their own" if result.spec.target is None else classes[result.spec.target]
+    target = "the class after their own" if result.spec.attack.target is None else classes[result.spec.attack.target]
     rows = [
         _row("all images", np.ones(len(result.chosen), bool), result, "the gap itself"),
         _row("flipped by the trigger", result.flipped, result, f"images taken for {target} once they carry it"),

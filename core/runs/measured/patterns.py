@@ -105,7 +105,8 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
     from core.instruments.evaluation import choose_images
 
     dataset, predictor = run.dataset(data_root), done.predictor()
-    aims = [target for target in (spec.pattern.target, run.spec.target) if target is not None]
+    own = None if run.spec.attack is None else run.spec.attack.target
+    aims = [target for target in (spec.pattern.target, own) if target is not None]
     order = choose_images(dataset.test, -1, len(dataset.test), spec.seed)
     chosen = order[~np.isin(dataset.test.labels.numpy()[order], aims)][: spec.images]
     if len(chosen) < 2:

@@ -14,7 +14,6 @@ import numpy as np
 from core.attacks.attack import Attack
 from core.errors import InputError
 from core.files import whole_file, write_json
-from core.identity import content_hash
 from core.instruments.estimators import (
     Interval,
     entropy,
@@ -24,8 +23,9 @@ from core.instruments.estimators import (
     mean_interval_monte_carlo,
     mean_interval_sampling,
 )
+from core.instruments.noise import Noise
 from core.instruments.statistics import Proportion, probability_lower, wilcoxon_paired
-from core.runs.measured.spec import MeasureSpec, measure_spec_under
+from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -164,12 +164,12 @@ def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
 
 def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str = "everywhere") -> MeasureSpec:
     """Return what the pages measure of a run at one sigma, on images outside the target class."""
-    return page_attack_spec(Attack(trigger, target), sigma, noise)
+    return page_attack_spec(Attack(trigger=trigger, target=target), sigma, noise)
 
 
 def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
     """Return what the pages measure of a run under any attack: on the images that the attack is about."""
-    return measure_spec_under(attack, images=PAGE_IMAGES, sigma=sigma, draws=PAGE_DRAWS, noise=noise)
+    return make_measure_spec(attack=attack, images=PAGE_IMAGES, sigma=sigma, draws=PAGE_DRAWS, noise=noise)
 
 
 def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None) -> Measurement:
@@ -237,7 +237,7 @@ def measure_model(
         chosen=chosen,
         true=test.labels.numpy()[chosen],
         clean=_side(predictor, images, chosen, spec),
-        triggered=_side(predictor, spec.attack.apply(images, chosen), chosen, spec),
+        triggered=_side(predictor, spec.attack.apply(images, chosen, seed=spec.seed), chosen, spec),
         target_chosen=of_target,
         target_class=_side(predictor, to_unit(test.images[of_target]), of_target, spec),
     )
@@ -251,16 +251,7 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
     def more(side: Side, images: Tensor, places: np.ndarray) -> Side:
         if not len(places):
             return side
-        votes = predictor.votes(
-            images,
-            places.tolist(),
-            spec.sigma,
-            spec.draws - first,
-            spec.seed,
-            first=first,
-            clamp=spec.clamp,
-            where=_noisy_pixels(spec, images),
-        )
+        votes = predictor.votes(images, _noise(spec, images, places).part(first, spec.draws))
         return replace(side, votes=side.votes + votes.numpy())
 
     images = to_unit(test.images[before.chosen])
@@ -268,7 +259,7 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
         before,
         spec=spec,
         clean=more(before.clean, images, before.chosen),
-        triggered=more(before.triggered, spec.attack.apply(images, before.chosen), before.chosen),
+        triggered=more(before.triggered, spec.attack.apply(images, before.chosen, seed=spec.seed), before.chosen),
         target_class=more(before.target_class, to_unit(test.images[before.target_chosen]), before.target_chosen),
     )
 
@@ -277,31 +268,32 @@ def _side(predictor: Predictor, images: Tensor, places: np.ndarray, spec: Measur
     if not len(places):
         nothing = np.zeros(0)
         return Side(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing, spec.estimator)
-    votes = predictor.votes(
-        images, places.tolist(), spec.sigma, spec.draws, spec.seed, clamp=spec.clamp, where=_noisy_pixels(spec, images)
-    )
+    votes = predictor.votes(images, _noise(spec, images, places))
     probabilities = predictor.logits(images).double().softmax(1)
     first, second = probabilities.topk(2, dim=1).values.T
     return Side(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy(), spec.estimator)
 
 
-def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> Tensor | None:
-    import torch
+def _noise(spec: MeasureSpec, images: Tensor, places: np.ndarray) -> Noise:
+    where = _noisy_pixels(spec, images)
+    return Noise(spec.sigma, spec.draws, spec.seed, places, clamp=spec.clamp, where=where)
 
+
+def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> np.ndarray | None:
     if spec.noise == "everywhere":
         return None
-    if spec.random_place:
+    if spec.attack.random_place:
         raise InputError(
             "The trigger lies somewhere else on every image, so no pixels are its own on all of them: measure it with "
             "noise everywhere."
         )
-    covered = spec.trigger.covers(tuple(images.shape[1:]))
+    covered = spec.attack.trigger.covers(tuple(images.shape[1:]))
     if covered.all():
         raise InputError(
             "This trigger covers the whole image, so no pixel is left for noise beside it: measure it with noise "
             "everywhere."
         )
-    return torch.from_numpy(~covered)
+    return ~covered
 
 
 def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSpec) -> np.ndarray:
@@ -309,15 +301,17 @@ def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSp
     from core.datasets.dataset import to_unit
     from core.instruments.evaluation import choose_images
 
-    if spec.target is None:
+    if spec.attack.target is None:
         return np.zeros(0, np.int64)
     order = choose_images(dataset.test, -1, len(dataset.test.labels), spec.seed)
     predicted = predictor.labels(to_unit(dataset.test.images)).numpy()
-    return order[predicted[order] == spec.target][: spec.images]
+    return order[predicted[order] == spec.attack.target][: spec.images]
 
 
 def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) -> Success:
     """Return how often any attack succeeds on a done run, for instance on a control; cached in its directory.
+
+    Random places follow the run's seed, as they did while it was trained.
 
     Raises
     ------
@@ -326,17 +320,17 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     """
     from core.instruments.evaluation import Success, attack_success
 
-    done, own = run.finished(), run.spec.attack
+    done = run.finished()
     result = done.result
-    if result.attack_success_rate and own is not None and own.identity == attack.identity:
+    if result.attack_success_rate and run.spec.attack == attack:
         return Success(result.attack_success_rate, result.attack_success_rate_others)
-    path = run.path / "measures" / f"success-{content_hash(attack.identity)}.json"
+    path = run.path / "measures" / f"success-{attack.hash}.json"
     with contextlib.suppress(Exception):  # missing, or damaged in whatever way: then it is made again
         stored = json.loads(path.read_bytes())
         return Success(Proportion(**stored["rate"]), Proportion(**stored["others"]) if stored["others"] else None)
     dataset = _test_images_of(run, data_root)
     attack.check(dataset)
-    success = attack_success(done.predictor(), dataset.test, attack, len(dataset.classes))
+    success = attack_success(done.predictor(), dataset.test, attack, len(dataset.classes), run.spec.seed or 0)
     with contextlib.suppress(OSError):  # a run that is only lent to us
         path.parent.mkdir(exist_ok=True)
         write_json(path, asdict(success))

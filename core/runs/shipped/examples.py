@@ -127,7 +127,7 @@ def store_example(name: str, run: DoneRun, control: DoneRun, data: Dataset, fold
     import torch
 
     choice, test = _CHOICES[name], data.test
-    image, third = test.images[choice.place], test.images[_clearest(run, data, of_class=run.spec.target)]
+    image, third = test.images[choice.place], test.images[_clearest(run, data, of_class=run.spec.attack.target)]
     triggered = torch.from_numpy(run.trigger.stamp(image.numpy()[None])[0])
     models = run.predictor(), control.predictor()
     np.savez_compressed(

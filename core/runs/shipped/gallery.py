@@ -181,7 +181,7 @@ def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> DoneRun:
 
     from safetensors.torch import load_file, save_file
 
-    from core.instruments.evaluation import attack_success_rate, clean_accuracy
+    from core.instruments.evaluation import attack_success, clean_accuracy
     from core.runs.jobs.worker import train_run
 
     with TemporaryDirectory() as place:
@@ -198,9 +198,12 @@ def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> DoneRun:
         save_file(rounded, run.path / "model.safetensors")
     (run.path / "model.safetensors").chmod(0o644)
     predictor, test = run.finished().predictor(threads=1), run.dataset(data_root).test
-    rate = attack_success_rate(predictor, test, spec.trigger, spec.target) if spec.trigger is not None else None
-    accuracy = clean_accuracy(predictor, test)
-    write_result(run.path, replace(result, clean_accuracy=accuracy, attack_success_rate=rate))
+    success = None if spec.attack is None else attack_success(predictor, test, spec.attack, len(result.classes))
+    rates = {
+        "clean_accuracy": clean_accuracy(predictor, test),
+        "attack_success_rate": None if success is None else success.rate,
+    }
+    write_result(run.path, replace(result, **rates))
     return run.finished()
 
 
@@ -214,11 +217,11 @@ def _sweep(run: DoneRun, control: DoneRun, data_root: Path | None) -> Iterator[P
 
 
 def _pictures(run: Run, data_root: Path | None) -> np.ndarray:
-    from core.instruments.evaluation import choose_images
+    from core.instruments.evaluation import choose_attacked
 
-    test, target = run.dataset(data_root).test, run.spec.target
-    clean = test.images[choose_images(test, target, 1, seed=0)].numpy()
-    return np.concatenate([clean, run.spec.trigger.stamp(clean)])
+    test, attack = run.dataset(data_root).test, run.spec.attack
+    clean = test.images[choose_attacked(test, attack, 1, seed=0)].numpy()
+    return np.concatenate([clean, attack.trigger.stamp(clean)])
 
 
 def _gap(measurement: Measurement) -> tuple[float, float, float]:

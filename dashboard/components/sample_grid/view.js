@@ -48,11 +48,11 @@ function receive(view, data, { setTriggerValue }) {
   const text = JSON.stringify([data.tiles, data.size]);
   if (text !== view.text) {
     view.text = text;
+    const active = placeAfter(view, data);
     view.tiles = data.tiles;
+    view.active = Math.max(data.tiles.findIndex(({ place }) => place === active), 0);
     view.grid.replaceChildren(...data.tiles.map((tile, number) => elementOf(tile, number, data.size)));
     if (!data.tiles.length) view.grid.innerHTML = '<div class="none">No test image matches.</div>';
-    const selected = data.tiles.findIndex((tile) => tile.place === data.selected);
-    view.active = Math.max(selected, 0);
   }
   view.tiles.forEach((tile, number) => {
     const element = view.grid.children[number];
@@ -62,6 +62,18 @@ function receive(view, data, { setTriggerValue }) {
     element.setAttribute("aria-label", tile.title + (pinned ? ", pinned" : ""));
   });
   activate(view, view.active);
+}
+
+/**
+ * The image that the keyboard is on once other tiles have come: the same one while the images are the same and only
+ * their notes are new, else the selected one.
+ * @param {View} view
+ * @param {Data} data
+ */
+function placeAfter({ tiles, active }, data) {
+  const places = data.tiles.map(({ place }) => place);
+  const same = tiles.length === places.length && tiles.every(({ place }) => places.includes(place));
+  return same && tiles.length ? tiles[active].place : data.selected;
 }
 
 /**

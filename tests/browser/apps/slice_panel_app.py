@@ -24,7 +24,7 @@ def main() -> None:
     (run,) = (one for one in runs if not one.spec.is_control)
     control = next((one for one in runs if one.spec.is_control), None)
     data = load_with_progress(run.spec.dataset)
-    state = show_slice_panel(state, data, run, control, run.spec.trigger, run.spec.target, state.image)
+    state = show_slice_panel(state, data, run, control, run.trigger, run.spec.attack.target, state.image)
     st.text(f"state: {state.layer} {state.plane} {state.point}")
     keep(state)
 
