@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from core.attacks.poisoning import Poisoned, poison
 from core.datasets.dataset import to_unit
 from core.device import torch_threads
+from core.instruments.budgets import WATCH
 from core.instruments.evaluation import attack_success, choose_attacked, choose_images, clean_accuracy
 from core.instruments.predictor import Predictor
 from core.instruments.slices.choice import attacked_plane, plane_images
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from core.training.spec import RunSpec
 
 # What every epoch looks at. Small, so that looking costs less than a tenth of training.
-WATCH_IMAGES, WATCH_DRAWS, WATCH_RESOLUTION = 48, 64, 65
+WATCH_IMAGES, WATCH_DRAWS = WATCH
+WATCH_RESOLUTION = 65
 WARM_UP = 0.1
 MOMENTUM = 0.9
 # Keeps the draws of augmentations apart from others of the same seed.

@@ -21,6 +21,7 @@ from core.figures.palette import CLASSES, OTHER, class_colour
 from core.figures.pictures import enlarge, to_pixels
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
 from core.figures.walk import walk_figure, walk_words
+from core.instruments.budgets import SLICE_POINT_DRAWS
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
 from core.runs.run import DoneRun
 from dashboard import cached
@@ -42,7 +43,7 @@ KINDS = {
     "images": "Three test images",
 }
 # Points a side of the labels, of probability and margin, and of W; noisy copies at each point of W.
-LABELS_SIDE, CONFIDENCE_SIDE, W_SIDE, W_DRAWS = 129, 33, 25, 64
+LABELS_SIDE, CONFIDENCE_SIDE, W_SIDE, W_DRAWS = 129, 33, 25, SLICE_POINT_DRAWS
 # How long a run of the panel makes better maps before it draws them.
 BREATH = 0.35
 CLASSES_SHOWN = 4

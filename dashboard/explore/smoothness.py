@@ -13,8 +13,9 @@ from core.figures.histogram import smoothness_histogram, tallest_bar
 from core.figures.pairs import paired_scatter
 from core.figures.sigma_sweep import sigma_sweep
 from core.glossary import explain
+from core.instruments.budgets import PAGE
 from core.runs.measured.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
-from core.runs.measured.w import PAGE_DRAWS, Measurement, sweep_sigmas
+from core.runs.measured.w import Measurement, sweep_sigmas
 from dashboard.explore.scene import BESIDE, MINE, Scene, measure_all, plot, remember
 from dashboard.explore.work import Work, progress_line, work_shown_by
 from dashboard.state import ExploreState, adopt, current, seed_default, widget_key
@@ -50,7 +51,7 @@ def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str
 
 
 def _all_drawn(found: Mapping[str, Measurement]) -> bool:
-    return all(measured.spec.draws == PAGE_DRAWS for measured in found.values())
+    return all(measured.spec.draws == PAGE.draws for measured in found.values())
 
 
 def _view() -> str:
@@ -162,14 +163,14 @@ def _show_curves(scene: Scene, work: Work[Sweep]) -> None:
     curves = (work.latest and work.latest.curves) or {name: [] for name in scene.runs}
     draws = work.latest.draws if work.latest else 0
     mine = curves[MINE]
-    share = draws / (PAGE_DRAWS * len(sigmas))
+    share = draws / (PAGE.draws * len(sigmas))
     with st.container(height=52, border=False):
         if work.state == "done":
             st.caption(
-                f"**Mean W over σ**, {len(mine[0].chosen)} images, {PAGE_DRAWS} draws; bands: 95 % for more images.",
+                f"**Mean W over σ**, {len(mine[0].chosen)} images, {PAGE.draws} draws; bands: 95 % for more images.",
                 help=explain("interval"),
             )
-        progress_line(work, share, f"Measuring W over σ: {draws} of {PAGE_DRAWS * len(sigmas)} draws an image", "sweep")
+        progress_line(work, share, f"Measuring W over σ: {draws} of {PAGE.draws * len(sigmas)} draws an image", "sweep")
     plot(
         sigma_sweep(curves, scene.sigma, height=HEIGHT, sigmas=sigmas),
         "Mean W over sigma for clean and triggered images of both runs",

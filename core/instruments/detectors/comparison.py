@@ -12,6 +12,7 @@ import numpy as np
 from core.attacks.attack import Attack
 from core.datasets.dataset import to_unit
 from core.errors import InputError
+from core.instruments.budgets import DETECTION
 from core.instruments.detectors.inputs import Inputs, choose_inputs
 from core.instruments.detectors.kinds import DETECTORS
 from core.instruments.detectors.roc import Flagged, Roc, roc_of, share_flagged, threshold_for
@@ -109,8 +110,8 @@ class ComparisonSpec:
 
     attack: Attack
     sigma: float
-    draws: int = 100
-    images: int = 120
+    draws: int = DETECTION.draws
+    images: int = DETECTION.images
     asked: float = 0.05
     seed: int = 0
 

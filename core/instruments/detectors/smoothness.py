@@ -6,12 +6,13 @@ import numpy as np
 from torch import Tensor
 
 from core.datasets.dataset import content_key
+from core.instruments.budgets import DETECTION
 from core.instruments.predictor import Predictor
 from core.instruments.smoothness import measure_smoothness
 
 
 def smoothness_scores(
-    predictor: Predictor, images: Tensor, sigma: float, draws: int = 100, seed: int = 0
+    predictor: Predictor, images: Tensor, sigma: float, draws: int = DETECTION.draws, seed: int = 0
 ) -> np.ndarray:
     """Return minus W of each image, float64 [N]: higher means smoother.
 
