@@ -1,4 +1,4 @@
-"""The one exception that people are meant to read."""
+"""The one exception that people are meant to read, and how what a file says is quoted in it."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,8 @@ class InputError(ValueError):
     The message is one sentence that says what was wrong, what was expected and what to do. The command line prints
     it and exits with status 2; the pages show it in place of a result; nothing has been written when it is raised.
     """
+
+
+def printable(text: str, most: int = 60) -> str:
+    """Return a text from somebody's file fit for a sentence: cut short, and without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:most])

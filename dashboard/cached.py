@@ -19,7 +19,7 @@ from core.runs.measured.w import Measurement, measure_run, measure_steps, stored
 from core.runs.root import runs_root
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLE_NAMES, Example, load_example
-from dashboard.growing import Growing
+from dashboard.progressive import Progressive, progressive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,11 +146,11 @@ def measurement(path: Path, spec_hash: str, _spec: MeasureSpec) -> Measurement:
 
 
 def measurement_steps(run: Run, spec: MeasureSpec, data: Dataset) -> Iterator[Measurement]:
-    """Yield ever better measurements of a done run; at once the last one, if it was made before.
-
-    What was reached when a person moved on is not made again.
-    """
-    return measure_steps(run, spec, lambda: predictor(run.path), lambda: data)
+    """Yield ever better measurements of a done run; at once the last one, if it was made before."""
+    if stored_measurement(run, spec) is not None:
+        yield measurement(run.path, spec.hash, spec)
+        return
+    yield from measure_steps(run, spec, lambda: predictor(run.path), lambda: data)
 
 
 @st.cache_resource(show_spinner=False)
@@ -212,14 +212,16 @@ def is_measured(run: Run, spec: MeasureSpec) -> bool:
     return stored_measurement(run, spec) is not None
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def growing_plane(path: Path, plane_key: str, resolution: int, _images: SpanningImages) -> Growing[SlicePlane]:
+def plane(path: Path, plane_key: str, resolution: int, images: SpanningImages) -> Progressive[SlicePlane]:
     """Return the slice of a done run through three images, which gets finer when asked to."""
-    del plane_key
-    model = predictor(path)
-    from core.instruments.slices.refine import slice_plane_steps
 
-    return Growing(slice_plane_steps(model, _images.origin, _images.toward, _images.across, resolution))
+    def start() -> Iterator[SlicePlane]:
+        model = predictor(path)
+        from core.instruments.slices.refine import slice_plane_steps
+
+        return slice_plane_steps(model, images.origin, images.toward, images.across, resolution)
+
+    return progressive(f"plane {path} {plane_key} {resolution}", start)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -231,26 +233,29 @@ def plane_confidence(path: Path, plane_key: str, resolution: int, _plane: SliceP
     return confidence_over_plane(predictor(path), _plane, resolution)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def growing_smoothness(
-    path: Path, plane_key: str, resolution: int, sigma: float, draws: int, _plane: SlicePlane
-) -> Growing[PlaneSmoothness]:
+def plane_smoothness(
+    path: Path, plane_key: str, resolution: int, sigma: float, draws: int, plane: SlicePlane
+) -> Progressive[PlaneSmoothness]:
     """Return W over a slice, at few points first and at more when asked to."""
-    del plane_key
-    from core.instruments.slices.refine import smoothness_over_plane_steps
 
-    return Growing(smoothness_over_plane_steps(predictor(path), _plane, sigma, draws, resolution=resolution))
+    def start() -> Iterator[PlaneSmoothness]:
+        model = predictor(path)
+        from core.instruments.slices.refine import smoothness_over_plane_steps
+
+        return smoothness_over_plane_steps(model, plane, sigma, draws, resolution=resolution)
+
+    return progressive(f"W over a plane {path} {plane_key} {resolution} {sigma} {draws}", start)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def plane_point(
-    path: Path, plane_key: str, x: float, y: float, sigma: float, key: int, _plane: SlicePlane
+    path: Path, plane_key: str, x: float, y: float, sigma: float, draws: int, key: int, _plane: SlicePlane
 ) -> PlanePoint:
     """Return what a done run makes of one point of a slice."""
     del plane_key
     from core.instruments.slices.refine import look_at_point
 
-    return look_at_point(predictor(path), _plane, x, y, sigma, key=key)
+    return look_at_point(predictor(path), _plane, x, y, sigma, draws, key=key)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -264,21 +269,25 @@ def trigger_walk(
     return walk_between(predictor(path), _clean, _triggered)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def comparison(path: Path, name: str, _spec: ComparisonSpec) -> Growing[Comparison]:
+def comparison(path: Path, name: str, spec: ComparisonSpec) -> Progressive[Comparison]:
     """Return what detectors make of a done run; more of them when asked to."""
-    del name
-    warm_torch().join()
-    from core.runs.measured.detectors import detect_run
 
-    return Growing(detect_run(Run(path), _spec))
+    def start() -> Iterator[Comparison]:
+        warm_torch().join()
+        from core.runs.measured.detectors import detect_run
+
+        return detect_run(Run(path), spec)
+
+    return progressive(f"detectors {path} {name}", start)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def pattern(path: Path, name: str, _spec: EffectSpec) -> Growing[PatternFinding]:
+def pattern(path: Path, name: str, spec: EffectSpec) -> Progressive[PatternFinding]:
     """Return a pattern searched on a done run, which gets better when asked to and is measured in the end."""
-    del name
-    warm_torch().join()
-    from core.runs.measured.patterns import measure_pattern
 
-    return Growing(measure_pattern(Run(path), _spec))
+    def start() -> Iterator[PatternFinding]:
+        warm_torch().join()
+        from core.runs.measured.patterns import measure_pattern
+
+        return measure_pattern(Run(path), spec)
+
+    return progressive(f"pattern {path} {name}", start)

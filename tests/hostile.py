@@ -7,6 +7,7 @@ writes them all, to look at or to try on the pages.
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import pickle
@@ -15,6 +16,7 @@ import struct
 import sys
 import zipfile
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,8 +186,59 @@ def models() -> Iterator[tuple[str, bytes]]:
     yield "whole-numbers.pt", saved({name: tensor.to(torch.int8) for name, tensor in state.items()})
     yield "other-shape.pt", saved(state | {"hidden.3.weight": torch.zeros(7, 7)})
     yield "too-many-classes.pt", saved(mlp_state(43))
+    yield from gadgets(state)
     yield from safetensors_files(state)
     yield from onnx_files()
+
+
+class Calls:
+    """Is pickled as the call of a function, and then as a state given to what it returns."""
+
+    def __init__(self, function: Callable, *values, state: object = None) -> None:
+        self.function, self.values, self.state = function, values, state
+
+    def __reduce__(self):
+        return (self.function, self.values) if self.state is None else (self.function, self.values, self.state)
+
+
+def gadgets(state: dict[str, torch.Tensor]) -> Iterator[tuple[str, bytes]]:
+    """Good weights, and beside them calls of what torch or numpy would believe."""
+    from numpy._core.multiarray import scalar
+
+    def beside(extra: object) -> bytes:
+        return saved({"model": state, "extra": extra})
+
+    # Objects whose addresses are the file's own bytes; counting references to one writes where it points.
+    objects = Calls(np.ndarray, (1,), "O", bytearray(b"A" * 8))
+    yield "object-array.pt", beside(objects)
+    yield "pointer-set.pt", beside(Calls(set, objects))
+    yield "pointer-dictionary.pt", beside(Calls(OrderedDict, objects))
+    yield "pointer-size.pt", beside(Calls(torch.Size, objects))
+    yield "plain-array.pt", beside(Calls(np.ndarray, (1,), "f8", bytearray(b"A" * 8)))
+    width = (3, "<", None, None, None, 2**31 - 1, 8, 0)
+    yield "width.pt", beside(Calls(scalar, Calls(np.dtype, "f8", False, True, state=width), b"A" * 8))
+    flags = (3, "|", None, None, None, -1, -1, 63)
+    yield "object-kind.pt", beside(Calls(scalar, Calls(np.dtype, "O8", False, True, state=flags), b"A" * 8))
+    yield "void.pt", beside(Calls(scalar, Calls(np.dtype, "V2000000000", False, True), b""))
+    yield "bytearray.pt", beside(Calls(bytearray, 3_000_000_000))
+    nested: object = "A" * 2**20
+    for _ in range(11):
+        nested = Calls(codecs.encode, nested, "hex")
+    yield "nested-encode.pt", beside(nested)
+    hashed = b"".join(pickle.dumps(number * (2**61 - 1), 2)[2:-1] + b"N" for number in range(60_000))
+    yield "one-hash.pt", pickled(b"\x80\2}(" + hashed + b"u.")
+    yield "memo.pt", pickled(b"\x80\2}r\xff\xff\xff\x7f.")
+    yield "deep.pt", pickled(b"\x80\2" + b"]" * 2**20 + b"a" * (2**20 - 1) + b".")
+    yield "odd-storage.pt", pickled(b"\x80\2}X\1\0\0\0aQ.")
+    # A pickle that gives what stands for a name a state of its own, and what stands for an array members.
+    yield "changed-name.pt", pickled(b"\x80\2ctorch\nSize\n}X\4\0\0\0text]sb.")
+    yield "members.pt", pickled(b"\x80\2cnumpy.core.multiarray\nscalar\n)RK\1K\2s.")
+
+
+def pickled(content: bytes) -> bytes:
+    """What torch.save would write of a pickle, without any numbers."""
+    members = {"archive/data.pkl": content, "archive/byteorder": b"little", "archive/version": b"3\n"}
+    return zipped(members, zipfile.ZIP_STORED)
 
 
 def safetensors_files(state: dict[str, torch.Tensor]) -> Iterator[tuple[str, bytes]]:
@@ -205,6 +258,26 @@ def safetensors_files(state: dict[str, torch.Tensor]) -> Iterator[tuple[str, byt
     huge = {"a.weight": {"dtype": "F32", "shape": [2**31, 2**31], "data_offsets": [0, 16]}}
     yield "huge.safetensors", _safetensors(huge, bytes(16))
     yield "nothing.safetensors", _safetensors({}, b"")
+    small = {"a.weight": {"dtype": "F4", "shape": [4], "data_offsets": [0, 2]}}
+    yield "half-a-byte.safetensors", _safetensors(small, bytes(2))
+    deep = {"a.weight": {"dtype": "F32", "shape": [1] * 65, "data_offsets": [0, 4]}}
+    yield "dimensions.safetensors", _safetensors(deep, bytes(4))
+    empty = {"a.weight": {"dtype": "F32", "shape": [2**62, 0], "data_offsets": [0, 0]}}
+    yield "huge-and-empty.safetensors", _safetensors(empty, b"")
+    many = {f"layer{number}.weight": {"dtype": "F32", "shape": [], "data_offsets": [0, 0]} for number in range(10**5)}
+    yield "many.safetensors", _safetensors(many, b"")
+    few = {f"a.{'.' * number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(2000)}
+    yield "dots.safetensors", _safetensors(few, b"")
+    yield (
+        "twice.safetensors",
+        struct.pack("<Q", 116)
+        + (
+            b'{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'
+        ).ljust(116),
+    )
+    yield "nested.safetensors", struct.pack("<Q", 200_006) + b'{"a": ' + b"[" * 200_000
+    terminal = {"\x1b[2J\n.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 0]}}
+    yield "terminal.safetensors", _safetensors(terminal, b"")
 
 
 def _safetensors(header: dict, data: bytes) -> bytes:
@@ -321,8 +394,18 @@ def runs(exported: bytes) -> Iterator[tuple[str, bytes]]:
     yield "other-classes.run.zip", rebuilt({"result.json": json.dumps(result | {"classes": ["a", "b"]}).encode()})
     yield "no-weights.run.zip", rebuilt({"model.safetensors": None})
     yield "cut-weights.run.zip", rebuilt({"model.safetensors": members["model.safetensors"][:-50]})
+    yield "nan-weights.run.zip", rebuilt({"model.safetensors": with_nan(members["model.safetensors"])})
     yield "pickled-weights.run.zip", rebuilt({"model.safetensors": pickle.dumps(Runs())})
     yield "two-models.run.zip", rebuilt({"model.onnx": b"x"})
+
+
+def with_nan(content: bytes) -> bytes:
+    """The same safetensors file, one of its weights not a number."""
+    from safetensors.torch import load, save
+
+    state = load(content)
+    next(tensor for tensor in state.values() if tensor.ndim == 4).view(-1)[0] = float("nan")
+    return save(state)
 
 
 def corpus(exported: bytes) -> list[Hostile]:

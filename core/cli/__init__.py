@@ -11,35 +11,45 @@ from core.cli.datasets import datasets_command
 from core.cli.detect import detect_command
 from core.cli.pattern import pattern_command
 from core.cli.runs import export_command, import_command, list_command, load_command
+from core.cli.settings_options import with_settings
 from core.cli.slice import slice_command
 from core.cli.smoothness import smoothness_command
 from core.cli.study import study_command
 from core.cli.train import train_command
 from core.cli.work import work_command
 from core.errors import InputError
+from core.instruments.detectors import DETECTORS
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Triggerscope: draw a trigger, poison a model with it, watch the decision function turn smooth around it.",
-)
-for name, command in {
-    "datasets": datasets_command,
-    "train": train_command,
-    "smoothness": smoothness_command,
-    "slice": slice_command,
-    "detect": detect_command,
-    "pattern": pattern_command,
-    "runs": list_command,
-    "load": load_command,
-    "export": export_command,
-    "import": import_command,
-    "bench": bench_command,
-    "study": study_command,
-    "work": work_command,
-}.items():
-    app.command(name)(command)
+
+def make_app() -> typer.Typer:
+    """Return the command line with an option for each setting of today's detectors."""
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="Triggerscope: draw a trigger, poison a model with it, watch the decision function turn smooth around it.",
+    )
+    commands = {
+        "datasets": datasets_command,
+        "train": train_command,
+        "smoothness": smoothness_command,
+        "slice": slice_command,
+        "detect": with_settings(detect_command, DETECTORS, prefixed=True),
+        "pattern": pattern_command,
+        "runs": list_command,
+        "load": load_command,
+        "export": export_command,
+        "import": import_command,
+        "bench": bench_command,
+        "study": study_command,
+        "work": work_command,
+    }
+    for name, command in commands.items():
+        app.command(name)(command)
+    return app
+
+
+app = make_app()
 
 
 def main() -> None:

@@ -14,8 +14,9 @@ from core.instruments.budgets import DETECTION
 from core.instruments.detectors import DETECTORS
 
 if TYPE_CHECKING:
-    from core.instruments.detectors.comparison import Comparison, ComparisonSpec, Scored
-    from core.instruments.detectors.roc import Roc
+    from core.instruments.detectors.comparison import Comparison, ComparisonSpec
+    from core.instruments.detectors.detector import ClassScores
+    from core.instruments.detectors.roc import Roc, Scored
     from core.instruments.statistics import Proportion
 
 
@@ -32,15 +33,17 @@ def detect_command(
     runs: Runs = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
+    *,
+    settings: dict[str, dict[str, Any]],
 ) -> None:
-    """Let W and other detectors look for the trigger, on the same inputs."""
-    from core.instruments.detectors.comparison import ComparisonSpec
+    """Compare W with other detectors of the trigger, on the same inputs."""
+    from core.instruments.detectors.comparison import ComparisonSpec, configured
     from core.instruments.smoothness import suggested_sigma
     from core.runs.measured.detectors import detect_run
 
     found, attack = run_and_attack(run, trigger, place, target, runs)
     noise = suggested_sigma(found.result.shape) if sigma is None else sigma
-    spec = ComparisonSpec(attack, noise, draws, images, false_positives, seed)
+    spec = ComparisonSpec(attack, noise, draws, images, false_positives, seed, configured(settings))
     with share_bar("detecting:") as show:
         for reached in detect_run(found, spec, data_root):
             show(reached.share, reached.doing)
@@ -62,44 +65,42 @@ def detection_summary(run: str, spec: ComparisonSpec, found: Comparison) -> dict
         "draws": spec.draws,
         "seed": spec.seed,
         "false_positive_rate_asked": spec.asked,
-        "detectors": {one.detector: _scored(one) for one in found.scored},
-        "neural_cleanse": _inverted(found),
-        "left_out": dict(found.left_out),
+        "detectors": {name: _scored(name, scored) for name, scored in found.by_image.items()},
+        "classes": {name: _class_scores(name, scores) for name, scores in found.by_class.items()},
+        "left_out": found.left_out,
     }
 
 
-def _scored(one: Scored) -> dict[str, Any]:
-    words = DETECTORS[one.detector]
-    flagged = one.flagged
+def _scored(name: str, scored: Scored) -> dict[str, Any]:
+    flagged = scored.flagged
     return {
-        "looks_at": words.looks_at,
-        "auc_against_other_classes": _auc(one.against_other),
-        "auc_against_target_class": None if one.against_target is None else _auc(one.against_target),
+        "looks_at": DETECTORS[name].looks_at,
+        "auc_against_other_classes": _auc(scored.against_other),
+        "auc_against_target_class": None if scored.against_target is None else _auc(scored.against_target),
         "false_positive_rate_other_classes": vars(flagged.false_positive_other),
         "false_positive_rate_target_class": vars(flagged.false_positive_target),
         "detected": vars(flagged.detected),
-        "note": one.note,
-        "fails": words.fails,
-        "source": words.source,
+        "note": scored.note,
+        **_words(name),
     }
+
+
+def _class_scores(name: str, scores: ClassScores) -> dict[str, Any]:
+    return {
+        "scores": scores.scores.tolist(),
+        "suspicious": list(scores.suspicious),
+        "note": scores.note,
+        **{key: values.tolist() for key, values in scores.details.items()},
+        **_words(name),
+    }
+
+
+def _words(name: str) -> dict[str, str]:
+    return {"fails": DETECTORS[name].fails, "source": DETECTORS[name].source}
 
 
 def _auc(roc: Roc) -> dict[str, Any]:
     return {**roc.auc._asdict(), "positives": roc.positives, "negatives": roc.negatives}
-
-
-def _inverted(found: Comparison) -> dict[str, Any] | None:
-    if found.inverted is None:
-        return None
-    words, inverted = DETECTORS["neural-cleanse"], found.inverted
-    return {
-        "norms": inverted.norms.tolist(),
-        "anomaly_index": inverted.scores.tolist(),
-        "reached": inverted.reached.tolist(),
-        "suspicious": list(inverted.suspicious),
-        "fails": words.fails,
-        "source": words.source,
-    }
 
 
 def detection_lines(spec: ComparisonSpec, found: Comparison, classes: Sequence[str]) -> Iterator[str]:
@@ -109,17 +110,17 @@ def detection_lines(spec: ComparisonSpec, found: Comparison, classes: Sequence[s
         f"flagged at a false-positive rate of {spec.asked:.0%} asked"
     )
     yield f"{'':22} {'against other classes':22} {'against target class':22} flagged: other, target, triggered"
-    for one in found.scored:
-        flagged = one.flagged
-        parts = (flagged.false_positive_other, flagged.false_positive_target, flagged.detected)
-        aucs = f"{_interval(one.against_other):22} {_interval(one.against_target):22}"
-        yield f"{DETECTORS[one.detector].title:22} {aucs} {', '.join(_percent(part) for part in parts)}"
-    if found.inverted is not None:
-        named = [f"{classes[label]} ({found.inverted.scores[label]:.1f})" for label in found.inverted.suspicious]
-        yield f"Neural Cleanse, anomaly index above 2: {', '.join(named) or 'no class'}"
-    for name, reason in found.left_out:
+    for name, scored in found.by_image.items():
+        flagged = scored.flagged
+        shares = (flagged.false_positive_other, flagged.false_positive_target, flagged.detected)
+        aucs = f"{_interval(scored.against_other):22} {_interval(scored.against_target):22}"
+        yield f"{DETECTORS[name].title:22} {aucs} {', '.join(map(_percent, shares))}"
+    for name, scores in found.by_class.items():
+        named = [f"{classes[label]} ({scores.scores[label]:.1f})" for label in scores.suspicious]
+        yield f"{DETECTORS[name].title}: suspicious: {', '.join(named) or 'no class'}. {scores.note}"
+    for name, reason in found.left_out.items():
         yield f"left out: {DETECTORS[name].title}: {reason}"
-    for name in [one.detector for one in found.scored]:
+    for name in (*found.by_image, *found.by_class):
         yield f"{DETECTORS[name].title} fails with: {DETECTORS[name].fails}"
 
 

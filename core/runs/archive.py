@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
+from core.files import stored_members
 from core.models.foreign.check import check_network, check_onnx
 from core.models.foreign.file import MANIFEST
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.root import root_refusal, runs_root
 from core.runs.run import DoneRun, Run
-from core.zip_directory import stored_members
 
 FORMAT = 1
 SUFFIX = ".run.zip"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
     from core.instruments.predictor import Predictor
-    from core.models.foreign.inspect import Found
+    from core.models.foreign.inspect import InspectedFile
 
 Numbers = tuple[float, ...]
 
@@ -42,7 +42,7 @@ _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
-class Guess:
+class NormalisationGuess:
     """One normalisation that was tried: its numbers, and the share of training images that the model then got right."""
 
     name: NormalisationName
@@ -52,7 +52,7 @@ class Guess:
 
 
 @dataclass(frozen=True, eq=False)
-class Loaded:
+class LoadedModel:
     """A model that is now a run.
 
     Attributes
@@ -66,8 +66,8 @@ class Loaded:
     """
 
     run: DoneRun
-    found: Found
-    guesses: tuple[Guess, ...]
+    found: InspectedFile
+    guesses: tuple[NormalisationGuess, ...]
 
 
 def load_model(
@@ -80,7 +80,7 @@ def load_model(
     target: int | None = None,
     root: Path | str | None = None,
     progress: Callable[[float, str], None] | None = None,
-) -> Loaded:
+) -> LoadedModel:
     """Open a model file, measure it on a data set, and keep it as a run.
 
     Parameters
@@ -139,14 +139,14 @@ def load_model(
         tell(0.5, f"Measuring {name} on {dataset.name}")
         run = _keep(spec, found, _measured(spec, found, dataset, began), root)
     tell(1.0, f"Measured {name}")
-    return Loaded(run, found, guesses)
+    return LoadedModel(run, found, guesses)
 
 
 def _ignore(share: float, text: str) -> None:
     """Nobody wants to know."""
 
 
-def _check_classes(found: Found, dataset: Dataset) -> None:
+def _check_classes(found: InspectedFile, dataset: Dataset) -> None:
     if found.classes != len(dataset.classes):
         raise InputError(
             f"{found.file} tells {found.classes} classes apart, but {dataset.name} has {len(dataset.classes)}: choose "
@@ -155,12 +155,12 @@ def _check_classes(found: Found, dataset: Dataset) -> None:
 
 
 def _normalisation(
-    found: Found, dataset: Dataset, chosen: NormalisationName | None, tell: Callable[[float, str], None]
-) -> tuple[Guess, tuple[Guess, ...]]:
+    found: InspectedFile, dataset: Dataset, chosen: NormalisationName | None, tell: Callable[[float, str], None]
+) -> tuple[NormalisationGuess, tuple[NormalisationGuess, ...]]:
     """Return the normalisation to use, and what trying them all gave where nobody said which it is."""
     nobody = Proportion(None, 0.0, 1.0, 0, 0)
     if found.normalised is not None and chosen in (None, "file"):
-        return Guess("file", *found.normalised, nobody), ()
+        return NormalisationGuess("file", *found.normalised, nobody), ()
     if chosen == "file":
         raise InputError(f"{found.file} does not say how its pixels are normalised: choose one of the others.")
     if chosen is not None and chosen not in NORMALISATIONS:
@@ -168,12 +168,12 @@ def _normalisation(
             f"There is no normalisation {chosen!r:.40}; choose one of {', '.join(NORMALISATIONS)}, or file."
         )
     if chosen is not None:
-        return Guess(chosen, *_numbers(chosen, dataset), nobody), ()
+        return NormalisationGuess(chosen, *_numbers(chosen, dataset), nobody), ()
     guesses = []
     for number, name in enumerate(NORMALISATIONS):
         tell(0.1 + 0.1 * number, f"Trying {NORMALISATIONS[name]}")
         mean, std = _numbers(name, dataset)
-        guesses.append(Guess(name, mean, std, _accuracy_on_training(found, dataset, mean, std)))
+        guesses.append(NormalisationGuess(name, mean, std, _accuracy_on_training(found, dataset, mean, std)))
     best = sorted(guesses, key=lambda guess: -guess.accuracy.successes)
     return best[0], tuple(best)
 
@@ -194,7 +194,7 @@ def _numbers(name: NormalisationName, dataset: Dataset) -> tuple[Numbers, Number
     return ((0.5,) * channels, (0.5,) * channels) if name == "half" else ((0.0,) * channels, (1.0,) * channels)
 
 
-def _accuracy_on_training(found: Found, dataset: Dataset, mean: Numbers, std: Numbers) -> Proportion:
+def _accuracy_on_training(found: InspectedFile, dataset: Dataset, mean: Numbers, std: Numbers) -> Proportion:
     """Return how many of a few training images the model gets right: the test images stay unseen by any choice."""
     from core.datasets import Split
     from core.instruments.evaluation import choose_images, clean_accuracy
@@ -204,7 +204,7 @@ def _accuracy_on_training(found: Found, dataset: Dataset, mean: Numbers, std: Nu
     return clean_accuracy(_predictor(found, mean, std), split)
 
 
-def _predictor(found: Found, mean: Numbers, std: Numbers, votes_in: str | None = None) -> Predictor:
+def _predictor(found: InspectedFile, mean: Numbers, std: Numbers, votes_in: str | None = None) -> Predictor:
     import torch
 
     from core.instruments.predictor import Predictor
@@ -213,7 +213,7 @@ def _predictor(found: Found, mean: Numbers, std: Numbers, votes_in: str | None =
     return Predictor(found.model(mean, std), device, torch.float32 if votes_in == "float32" else None)
 
 
-def _measured(spec: LoadedSpec, found: Found, dataset: Dataset, began: float) -> Result:
+def _measured(spec: LoadedSpec, found: InspectedFile, dataset: Dataset, began: float) -> Result:
     import torch
 
     from core.instruments.evaluation import attack_success, clean_accuracy
@@ -240,7 +240,7 @@ def _measured(spec: LoadedSpec, found: Found, dataset: Dataset, began: float) ->
     )
 
 
-def _keep(spec: LoadedSpec, found: Found, result: Result, root: Path | str | None) -> DoneRun:
+def _keep(spec: LoadedSpec, found: InspectedFile, result: Result, root: Path | str | None) -> DoneRun:
     """Store the model as a run: its weights, or an ONNX file as it is, then the result."""
     run = create_run(spec, root)
     try:

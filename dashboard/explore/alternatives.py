@@ -9,7 +9,7 @@ import streamlit as st
 from core.datasets import Dataset
 from core.runs.measured.findings import alternatives
 from core.runs.measured.w import Measurement
-from dashboard.explore.scene import Scene, measure_all
+from dashboard.explore.scene import Scene, measurement_steps
 from dashboard.parts import run_title
 
 
@@ -21,7 +21,7 @@ def show_alternatives(scene: Scene, data: Callable[[], Dataset], found: dict[str
     )
     off: dict[str, Measurement] = {}
     if not scene.trigger.covers(scene.run.result.shape).all():
-        *_, off = measure_all(scene, scene.sigma, data, noise="off-trigger")
+        *_, off = measurement_steps(scene, scene.sigma, data, noise="off-trigger")
     for place, (name, measured) in zip(st.columns(2, gap="medium"), found.items(), strict=False):
         with place:
             st.markdown(f"**{name}**: {run_title(scene.runs[name])}")

@@ -1,11 +1,11 @@
-"""W beside other detectors on one run: ROC curves, what a threshold attains, and when each fails.
+"""W and other detectors on one run: ROC curves, what a threshold attains, and when each fails.
 
 A page calls `show_detectors(run, data)` inside a section of its own; nothing is computed before the button is pressed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import streamlit as st
@@ -16,22 +16,24 @@ from core.errors import InputError
 from core.figures.roc import roc_curves
 from core.glossary import explain
 from core.instruments.detectors import DETECTORS
-from core.instruments.detectors.comparison import Comparison, ComparisonSpec, Inverted, Scored
-from core.instruments.detectors.roc import Roc
+from core.instruments.detectors.comparison import Comparison, ComparisonSpec
+from core.instruments.detectors.detector import ClassScores, Detector
+from core.instruments.detectors.roc import Roc, Scored
 from core.instruments.statistics import Proportion
 from core.runs.measured.detectors import comparison_name
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.explore.progress import asked_for, show_growing
 from dashboard.parts import figure_ink
+from dashboard.progressive import asked_for, show_progressive
+from dashboard.settings_form import settings_form
 
 PANEL = "detectors"
 _RATES = (0.01, 0.05, 0.1)
 
 
 def show_detectors(run: DoneRun, data: Dataset, attack: Attack | None = None) -> None:
-    """Let people set detectors on a run, and show how well each tells triggered from clean images.
+    """Run detectors on a run when asked to, and show how well each separates triggered from clean images.
 
     Parameters
     ----------
@@ -47,55 +49,72 @@ def show_detectors(run: DoneRun, data: Dataset, attack: Attack | None = None) ->
         st.info("This run has no trigger of its own, so there is nothing to detect: choose a trigger for it first.")
         return
     st.caption(
-        "All detectors see the same test images, and none sees an image both with and without the trigger. Each is "
-        "compared against clean images of other classes and, apart, against clean images of the target class: those "
-        "are what a detector confuses most easily with the trigger."
+        "All detectors get the same test images, and no image appears both with and without the trigger. Each is "
+        "compared with clean images of other classes and, separately, with clean images of the target class, which a "
+        "detector confuses most easily with the trigger."
     )
     columns = st.columns([1.2, 1.2, 2], vertical_alignment="bottom")
     sigmas = sweep_sigmas(data.shape)
     sigma = columns[0].select_slider("Noise σ of W", sigmas, sigmas[2], key="detectors.sigma", help=explain("sigma"))
     asked = columns[1].selectbox(
-        "Clean images that may be flagged", _RATES, 1, format_func="{:.0%}".format, key="detectors.asked",
-        help="Each detector's threshold is set on up to 100 clean images that are kept for this, so that at most so "
-        "many of them are flagged. The table shows what it attains on others.",
+        "Allowed false-positive rate", _RATES, 1, format_func="{:.0%}".format, key="detectors.asked",
+        help="Each detector's threshold is set on up to 100 held-out clean images, so that at most this share of them "
+        "is flagged. The table shows the rate on other images.",
     )  # fmt: skip
-    spec = ComparisonSpec(attack, sigma, asked=asked)
-    name = comparison_name(spec)
-    with columns[2]:
-        asked_now = asked_for(
-            PANEL, f"{run.name}.{name}", "Let the detectors look", "Some seconds on digits, longer on larger images."
-        )
-    if not asked_now:
-        return
     try:
-        growing = cached.comparison(run.path, name, spec)
+        spec = ComparisonSpec(attack, sigma, asked=asked, detectors=_configure())
     except InputError as error:
         st.error(str(error))
         return
-    show_growing(
-        PANEL, growing, lambda found: (found.share, found.doing), lambda found: _show(found, spec, data.classes)
+    name = comparison_name(spec)
+    with columns[2]:
+        asked_now = asked_for(
+            PANEL, f"{run.name}.{name}", "Run the detectors", "A few seconds on digits, longer on larger images."
+        )
+    if not asked_now:
+        return
+    show_progressive(
+        PANEL,
+        cached.comparison(run.path, name, spec),
+        lambda comparison: (comparison.share, comparison.doing),
+        lambda comparison: _show(comparison, spec, data.classes),
     )
 
 
-def _show(found: Comparison, spec: ComparisonSpec, classes: Sequence[str]) -> None:
-    if found.scored:
-        _show_curves(found.scored, spec, classes)
-        _show_table(found.scored)
-        _show_words(found.scored)
-    if found.inverted is not None:
-        _show_inverted(found.inverted, classes)
-    for name, reason in found.left_out:
+def _configure() -> dict[str, Detector]:
+    """Show the settings of those detectors that have some, and return all of them as they are set."""
+    configured: dict[str, Detector] = {}
+    with st.popover("Settings of the detectors", type="tertiary"):
+        for name, kind in DETECTORS.items():
+            if kind.model_fields:
+                st.caption(kind.title)
+            configured[name] = settings_form(kind, f"detectors.{name}")
+    return configured
+
+
+def _show(comparison: Comparison, spec: ComparisonSpec, classes: Sequence[str]) -> None:
+    if comparison.by_image:
+        _show_curves(comparison.by_image, spec, classes)
+        _show_table(comparison.by_image)
+        _show_words(comparison.by_image)
+    for name, scores in comparison.by_class.items():
+        _show_class_scores(name, scores, classes)
+    for name, reason in comparison.left_out.items():
         st.caption(f"*{DETECTORS[name].title}* is left out: {reason}")
 
 
-def _show_curves(scored: Sequence[Scored], spec: ComparisonSpec, classes: Sequence[str]) -> None:
+def _show_curves(by_image: Mapping[str, Scored], spec: ComparisonSpec, classes: Sequence[str]) -> None:
     target = "" if spec.attack.target is None else f", *{classes[spec.attack.target]}*"
     groups = (
-        ("other", "Against clean images of **other classes**", {one.detector: one.against_other for one in scored}),
+        (
+            "other",
+            "Against clean images of **other classes**",
+            {name: scored.against_other for name, scored in by_image.items()},
+        ),
         (
             "target",
             f"Against clean images of the **target class**{target}",
-            {one.detector: one.against_target for one in scored if one.against_target is not None},
+            {name: scored.against_target for name, scored in by_image.items() if scored.against_target is not None},
         ),
     )
     for place, (key, title, curves) in zip(st.columns(2, gap="medium"), groups, strict=True):
@@ -117,16 +136,17 @@ def _show_curves(scored: Sequence[Scored], spec: ComparisonSpec, classes: Sequen
             )
 
 
-def _show_table(scored: Sequence[Scored]) -> None:
+def _show_table(by_image: Mapping[str, Scored]) -> None:
+    rows = by_image.values()
     st.dataframe(
         {
-            "detector": [DETECTORS[one.detector].title for one in scored],
-            "looks at": [DETECTORS[one.detector].looks_at for one in scored],
-            "AUC, other classes": [_auc(one.against_other) for one in scored],
-            "AUC, target class": [_auc(one.against_target) for one in scored],
-            "flagged: other": [_percent(one.flagged.false_positive_other) for one in scored],
-            "flagged: target": [_percent(one.flagged.false_positive_target) for one in scored],
-            "flagged: triggered": [_percent(one.flagged.detected) for one in scored],
+            "detector": [DETECTORS[name].title for name in by_image],
+            "looks at": [DETECTORS[name].looks_at for name in by_image],
+            "AUC, other classes": [_auc(row.against_other) for row in rows],
+            "AUC, target class": [_auc(row.against_target) for row in rows],
+            "flagged: other": [_percent(row.flagged.false_positive_other) for row in rows],
+            "flagged: target": [_percent(row.flagged.false_positive_target) for row in rows],
+            "flagged: triggered": [_percent(row.flagged.detected) for row in rows],
         },
         hide_index=True,
         column_config={
@@ -136,17 +156,17 @@ def _show_table(scored: Sequence[Scored]) -> None:
     )
 
 
-def _show_words(scored: Sequence[Scored]) -> None:
+def _show_words(by_image: Mapping[str, Scored]) -> None:
     """Show what each detector takes for suspicious, when it fails, and who says so."""
-    rows = []
-    for one in scored:
-        words = DETECTORS[one.detector]
-        note = f" ({escape(one.note)})" if one.note else ""
-        rows.append(
-            f"<li><b>{escape(words.title)}</b>{note}: {escape(words.sentence)} "
-            f"<i>Fails with:</i> {escape(words.fails)} <i>Source:</i> {escape(words.source)}</li>"
+    items = []
+    for name, scored in by_image.items():
+        detector = DETECTORS[name]
+        note = f" ({escape(scored.note)})" if scored.note else ""
+        items.append(
+            f"<li><b>{escape(detector.title)}</b>{note}: {escape(detector.sentence)} "
+            f"<i>Fails with:</i> {escape(detector.fails)} <i>Source:</i> {escape(detector.source)}</li>"
         )
-    st.html(f'<ul class="ts-small" style="margin:0;padding-left:1.2em">{"".join(rows)}</ul>')
+    st.html(f'<ul class="ts-small" style="margin:0;padding-left:1.2em">{"".join(items)}</ul>')
 
 
 def _auc(roc: Roc | None) -> str:
@@ -157,15 +177,10 @@ def _percent(share: Proportion) -> str:
     return "–" if share.value is None else f"{share.value:.0%} of {share.n}"
 
 
-def _show_inverted(inverted: Inverted, classes: Sequence[str]) -> None:
-    words = DETECTORS["neural-cleanse"]
-    named = ", ".join(f"*{classes[label]}* ({inverted.scores[label]:.1f})" for label in inverted.suspicious)
-    smallest = int(inverted.norms.argmin())
+def _show_class_scores(name: str, scores: ClassScores, classes: Sequence[str]) -> None:
+    detector = DETECTORS[name]
+    named = ", ".join(f"*{classes[label]}* ({scores.scores[label]:.1f})" for label in scores.suspicious)
     st.markdown(
-        f"**{words.title}** "
-        + (f"finds {named} suspicious" if named else "finds no class suspicious")
-        + " (an anomaly index above 2). The smallest trigger found takes "
-        f"{inverted.norms[smallest]:.1f} pixels, towards *{classes[smallest]}*; the largest "
-        f"{inverted.norms.max():.1f}.",
-        help=f"{words.sentence} Fails with: {words.fails} {words.source}",
+        f"**{detector.title}** finds {named or 'no class'} suspicious. {scores.note}",
+        help=f"{detector.sentence} Fails with: {detector.fails} {detector.source}",
     )

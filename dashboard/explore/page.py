@@ -50,6 +50,8 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
     data = cache(scene.data)  # loaded when it is first needed: what was measured before is there without it
     with st.container(border=True):
         found, sweep = show_smoothness(scene, data)
+    if sweep is None:
+        return  # what follows is about all draws: the page runs again when they are there
     with st.container(border=True):
         st.subheader("Test images", anchor=False)
         image = choose_image(scene, data(), found[MINE])
@@ -60,7 +62,7 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
         if pin >= 0:
             show_neighbourhood(scene, data(), found, pin, "Pinned")
     with st.container(border=True):
-        show_boundary(scene, data(), image)
+        show_boundary(scene, data(), found, image)
     if scene.run.spec.attack is not None and scene.run.epochs:
         section("epochs", "How the boundary came about, epoch by epoch", partial(show_epochs, scene))
     section("where", "Where the trigger works", partial(show_where, scene, data(), found, image))

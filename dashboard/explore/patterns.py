@@ -13,7 +13,6 @@ import streamlit as st
 from core.attacks.patterns import KINDS, PatternSpec
 from core.attacks.triggers import AnyTrigger
 from core.datasets import Dataset
-from core.errors import InputError
 from core.figures.pictures import picture_row
 from core.glossary import explain
 from core.instruments.pattern_effect import Effect
@@ -21,8 +20,8 @@ from core.runs.measured.patterns import EffectSpec, PatternFinding
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.explore.progress import asked_for, show_growing
 from dashboard.parts import picture
+from dashboard.progressive import asked_for, show_progressive
 from dashboard.state import ExploreState, LabState, to_query
 
 PANEL = "patterns"
@@ -48,12 +47,8 @@ def show_patterns(run: DoneRun, data: Dataset, trigger: AnyTrigger | None = None
     spec = _choose(run, data, trigger)
     if not asked_for(PANEL, f"{run.name}.{spec.hash}", "Search and measure", KINDS[spec.pattern.kind].sentence):
         return
-    try:
-        growing = cached.pattern(run.path, spec.hash, spec)
-    except InputError as error:
-        st.error(str(error))
-        return
-    show_growing(PANEL, growing, _progress, lambda found: _show(run, spec, found, data.classes))
+    results = cached.pattern(run.path, spec.hash, spec)
+    show_progressive(PANEL, results, _progress, lambda finding: _show(run, spec, finding, data.classes))
 
 
 def _choose(run: DoneRun, data: Dataset, trigger: AnyTrigger | None) -> EffectSpec:

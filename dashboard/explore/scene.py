@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.attacks.attack import Attack
 from core.datasets import Dataset
+from core.instruments.budgets import PAGE
 from core.runs.measured.w import Measurement, page_attack_spec
 from core.runs.run import DoneRun
 from dashboard import cached
@@ -76,6 +77,10 @@ class Scene:
         """What names the triggered version of an image, for caches."""
         return self.trigger.to_link() + (" anywhere" if self.attack.random_place else "")
 
+    def what(self, result: str) -> str:
+        """Return what names a result about this scene's runs and attack, for `progressive`."""
+        return " ".join([result, *(str(run.path) for run in self.runs.values()), self.spec(1.0).hash])
+
     def spec(self, sigma: float | None = None, noise: str = "everywhere") -> Any:
         """Return what is measured at this, or at another, sigma."""
         return page_attack_spec(self.attack, sigma or self.sigma, noise)
@@ -91,19 +96,32 @@ class Scene:
         return {"clean": ("", clean), "with trigger": (self.key, triggered)}
 
 
-def measure_all(
+def stored_measurements(scene: Scene, sigma: float, noise: str = "everywhere") -> dict[str, Measurement] | None:
+    """Return W of all runs at one sigma where all of it was measured before; else None."""
+    spec = scene.spec(sigma, noise)
+    if not all(cached.is_measured(run, spec) for run in scene.runs.values()):
+        return None
+    return {name: cached.measurement(run.path, spec.hash, spec) for name, run in scene.runs.items()}
+
+
+def measurement_steps(
     scene: Scene, sigma: float, data: Callable[[], Dataset], noise: str = "everywhere"
 ) -> Iterator[dict[str, Measurement]]:
     """Yield W of all runs at one sigma, from few draws to all; the data set is loaded only where it is needed."""
-    spec = scene.spec(sigma, noise)
-    if all(cached.is_measured(run, spec) for run in scene.runs.values()):
-        yield {name: cached.measurement(run.path, spec.hash, spec) for name, run in scene.runs.items()}
+    if (stored := stored_measurements(scene, sigma, noise)) is not None:
+        yield stored
         return
+    spec = scene.spec(sigma, noise)
     steps = {name: cached.measurement_steps(run, spec, data()) for name, run in scene.runs.items()}
     latest: dict[str, Measurement] = {}
-    while more := {name: found for name, each in steps.items() if (found := next(each, None)) is not None}:
+    while more := {name: measured for name, run in steps.items() if (measured := next(run, None)) is not None}:
         latest |= more
-        yield latest
+        yield dict(latest)
+
+
+def is_complete(found: Mapping[str, Measurement]) -> bool:
+    """Say whether all runs have got all their draws: one may have been measured before, and the other not."""
+    return all(measured.spec.draws == PAGE.draws for measured in found.values())
 
 
 def remember(name: str) -> None:

@@ -6,9 +6,11 @@ back: its fields `layer`, `plane` and `point` belong to this panel. The page own
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,19 +23,24 @@ from core.figures.palette import CLASSES, OTHER, class_colour
 from core.figures.pictures import enlarge, to_pixels
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
 from core.figures.walk import walk_figure, walk_words
-from core.instruments.budgets import SLICE_POINT_DRAWS
+from core.instruments.budgets import PAGE, SLICE_POINT_DRAWS
+from core.instruments.estimators import entropy_interval
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
+from core.runs.measured.w import Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
 from dashboard.parts import class_chip, figure_ink, run_title, w_bar
+from dashboard.progressive import is_moving, progress_line
 from dashboard.state import ExploreState, adopt, current, keep, seed_default, widget_key
 
 if TYPE_CHECKING:
     from core.attacks.triggers import AnyTrigger
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.refine import PlanePoint
-    from dashboard.growing import Growing
+    from core.instruments.smoothness import Smoothness
+    from core.runs.measured.w import Measured
+    from dashboard.progressive import Progressive
 
 LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
 KINDS = {
@@ -49,9 +56,26 @@ BREATH = 0.35
 CLASSES_SHOWN = 4
 
 
+@dataclass(frozen=True)
+class ImageSmoothness:
+    """W of one image with its interval, in units of log K, and the noisy copies it was measured with."""
+
+    w: float
+    low: float
+    high: float
+    draws: int
+
+    @classmethod
+    def of(cls, measured: Measured | Smoothness, number: int = 0) -> ImageSmoothness:
+        """Return that of one of the images measured."""
+        votes = measured.votes[[number]]
+        low, high = entropy_interval(votes)
+        return cls(float(measured.w[number]), float(low[0]), float(high[0]), int(votes.sum()))
+
+
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """What the panel is about: both runs, the attack, the image and the noise."""
+    """What the panel is about: both runs, the attack, the image and the noise; and what was measured on the image."""
 
     data: Dataset
     runs: Mapping[str, DoneRun]
@@ -59,6 +83,16 @@ class _Scene:
     target: int
     image: int
     sigma: float
+    found: Mapping[str, Measurement]
+
+    def known(self, name: str, choice: PlaneChoice, plane: SlicePlane) -> dict[Point, ImageSmoothness]:
+        """Return W of the image without and with the trigger, where they lie: the page knows it, and says it once."""
+        measured = self.found.get(name)
+        if measured is None or self.image not in measured.chosen:
+            return {}
+        number = int(np.flatnonzero(measured.chosen == self.image)[0])
+        sides = {"origin": measured.clean} | ({"toward": measured.triggered} if choice.along_trigger else {})
+        return {plane.points[point]: ImageSmoothness.of(side, number) for point, side in sides.items()}
 
     def plane_key(self, choice: PlaneChoice) -> str:
         """Return what names a plane: whatever decides the images that span it."""
@@ -73,6 +107,7 @@ def show_slice_panel(
     trigger: AnyTrigger,
     target: int,
     image: int,
+    found: Mapping[str, Measurement] = MappingProxyType({}),
 ) -> ExploreState:
     """Show the slices of one test image under one attack, for a run and for the one beside it.
 
@@ -88,6 +123,8 @@ def show_slice_panel(
         The attack that is looked at.
     image
         Number of the test image.
+    found
+        What the page has measured on it under each run, by "this run" and "other run".
 
     Returns
     -------
@@ -95,7 +132,7 @@ def show_slice_panel(
         The state with what people chose here, for the link. A choice reruns this panel only, which keeps it itself.
     """
     runs = {"this run": run} | ({"other run": other} if other is not None else {})
-    scene = _Scene(data, runs, trigger, target, image, state.sigma)
+    scene = _Scene(data, runs, trigger, target, image, state.sigma, found)
     kept = current(ExploreState)
     settled = replace(kept, layer=state.layer, plane=state.plane, point=_point_of(state, scene))
     if settled != kept:
@@ -121,19 +158,29 @@ def _panel(scene: _Scene) -> None:
             layer_name = _choose_layer()
             _choose_plane(scene, choice)
         images = spanning_images(choice, scene.data, scene.image, scene.trigger)
-        growing = _planes(scene, choice, images)
     except InputError as error:
         st.error(str(error))
         return
-    planes = {name: one.newest for name, one in growing.items()}
-    unfinished = {name: float(one.newest.evaluated.mean()) for name, one in growing.items() if not one.done}
+    results = _planes(scene, choice, images)
+    if problem := next((result.problem for result in results.values() if result.problem), ""):
+        st.error(problem)
+        return
+    planes = {name: result.newest for name, result in results.items() if result.newest is not None}
+    unfinished = {
+        name: float(planes[name].evaluated.mean())
+        for name, result in results.items()
+        if is_moving(f"slice.{name}", result)
+    }
     layers: dict[str, SliceLayer] = {}
+    lines: dict[str, Callable[[], None]] = {}
     if not unfinished:
-        layers, unfinished = _layers(scene, choice, planes, layer_name)
+        layers, unfinished, lines = _layers(scene, choice, planes, layer_name)
     selected = _selected(planes, choice)
     for place, (name, plane) in zip(st.columns(2, gap="medium"), planes.items(), strict=False):
         with place:
             st.caption(f"**{name}**: {run_title(scene.runs[name])}")
+            if name in lines:
+                lines[name]()
             slice_view(
                 plane,
                 scene.data.classes,
@@ -277,44 +324,54 @@ def _selected(planes: Mapping[str, SlicePlane], choice: PlaneChoice) -> Point:
 # --- The maps --------------------------------------------------------------------------------------------------------
 
 
-def _planes(scene: _Scene, choice: PlaneChoice, images: SpanningImages) -> dict[str, Growing[SlicePlane]]:
+def _planes(scene: _Scene, choice: PlaneChoice, images: SpanningImages) -> dict[str, Progressive[SlicePlane]]:
     """The runs' slices: a glimpse that is drawn at once, and finer ones when the browser has drawn that."""
     key = scene.plane_key(choice)
-    growing = {name: cached.growing_plane(one.path, key, LABELS_SIDE, images) for name, one in scene.runs.items()}
-    _advance(f"{key}|{[one.name for one in scene.runs.values()]}", growing)
-    return growing
+    results = {name: cached.plane(run.path, key, LABELS_SIDE, images) for name, run in scene.runs.items()}
+    _advance(results)
+    return results
 
 
-def _advance(what: str, growing: Mapping[str, Growing]) -> None:
-    """Go on with what people have seen the beginning of."""
-    if st.session_state.get("slice.seen") == what:
-        for one in growing.values():
-            one.advance(BREATH / len(growing))
-    elif not all(one.done for one in growing.values()):
-        st.session_state["slice.seen"] = what
+def _advance(results: Mapping[str, Progressive]) -> None:
+    """Make better maps, one beside the other: the browser asks for this as soon as it has drawn the last ones."""
+    for name, result in results.items():
+        if is_moving(f"slice.{name}", result):
+            result.advance(BREATH / len(results))
 
 
 def _layers(
-    scene: _Scene, choice: PlaneChoice, planes: Mapping[str, SlicePlane], name: str
-) -> tuple[dict[str, SliceLayer], dict[str, float]]:
-    """The layer over each run's slice, and the share that is there of those that are unfinished."""
+    scene: _Scene, choice: PlaneChoice, planes: Mapping[str, SlicePlane], layer: str
+) -> tuple[dict[str, SliceLayer], dict[str, float], dict[str, Callable[[], None]]]:
+    """The layer over each run's slice, the share that is there of those that are moving, and lines to stop them."""
     key = scene.plane_key(choice)
-    paths = {one: scene.runs[one].path for one in planes}
-    if name == "labels":
-        return {}, {}
-    if name == "W":
-        growing = {
-            one: cached.growing_smoothness(paths[one], key, W_SIDE, scene.sigma, W_DRAWS, plane)
-            for one, plane in planes.items()
+    paths = {name: scene.runs[name].path for name in planes}
+    if layer == "labels":
+        return {}, {}, {}
+    if layer == "W":
+        results = {
+            name: cached.plane_smoothness(paths[name], key, W_SIDE, scene.sigma, W_DRAWS, plane)
+            for name, plane in planes.items()
         }
-        _advance(f"W|{key}|{scene.sigma}|{list(paths.values())}", growing)
-        shares = {one: each.newest.share_measured for one, each in growing.items()}
-        unfinished = {one: share for one, share in shares.items() if share < 1}
-        return {one: smoothness_layer(each.newest) for one, each in growing.items()}, unfinished
-    sure = {one: cached.plane_confidence(paths[one], key, CONFIDENCE_SIDE, plane) for one, plane in planes.items()}
-    if name == "probability":
-        return {one: probability_layer(each) for one, each in sure.items()}, {}
-    return {one: margin_layer(each, list(sure.values())) for one, each in sure.items()}, {}
+        _advance(results)
+        measured = {name: result.newest for name, result in results.items() if result.newest is not None}
+        shares = {name: smoothness.share_measured for name, smoothness in measured.items()}
+        waiting = {name for name, share in shares.items() if share < 1 and not results[name].done}
+        moving = {name: shares[name] for name in waiting if is_moving(f"slice.{name}", results[name])}
+        lines = {
+            name: partial(progress_line, f"slice.{name}", results[name], shares[name], "Measuring W")
+            for name in waiting
+        }
+        known = {
+            name: {point: image.w for point, image in scene.known(name, choice, plane).items()}
+            for name, plane in planes.items()
+        }
+        maps = {name: smoothness_layer(smoothness.with_known(known[name])) for name, smoothness in measured.items()}
+        return maps, moving, lines
+    sure = {name: cached.plane_confidence(paths[name], key, CONFIDENCE_SIDE, plane) for name, plane in planes.items()}
+    if layer == "probability":
+        return {name: probability_layer(confidence) for name, confidence in sure.items()}, {}, {}
+    margins = list(sure.values())
+    return {name: margin_layer(confidence, margins) for name, confidence in sure.items()}, {}, {}
 
 
 # --- Below the maps --------------------------------------------------------------------------------------------------
@@ -330,7 +387,7 @@ def _show_point(
     """Show the selected point's picture, and what each run makes of it."""
     key = scene.plane_key(choice)
     looks = {
-        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, scene.image, plane)
+        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, PAGE.draws, scene.image, plane)
         for name, plane in planes.items()
     }
     plane = next(iter(planes.values()))
@@ -351,12 +408,12 @@ def _show_point(
             st.caption(f"Pixels from {low:.2f} to {high:.2f}, cut for the picture; the model sees them uncut.")
     for place, (name, look) in zip(places[1:], looks.items(), strict=False):
         with place:
-            _show_look(name, look, scene.data.classes)
+            known = scene.known(name, choice, planes[name]).get(selected)
+            _show_look(name, look, known or ImageSmoothness.of(look.smoothness), scene)
 
 
-def _show_look(name: str, look: PlanePoint, classes: tuple[str, ...]) -> None:
-    smoothness = look.smoothness
-    w, low, high = float(smoothness.w[0]), float(smoothness.low[0]), float(smoothness.high[0])
+def _show_look(name: str, look: PlanePoint, smoothness: ImageSmoothness, scene: _Scene) -> None:
+    classes, w, low, high = scene.data.classes, smoothness.w, smoothness.low, smoothness.high
     bars = "".join(
         _share_bar(classes[label], float(look.probability[label]), class_colour(int(label)))
         for label in np.argsort(-look.probability, kind="stable")[:CLASSES_SHOWN]
@@ -364,8 +421,8 @@ def _show_look(name: str, look: PlanePoint, classes: tuple[str, ...]) -> None:
     st.html(
         f'<div class="ts-small">{escape(name)}</div>{class_chip(classes[look.label], look.label)}'
         f"{bars}{w_bar('W', w, low, high, OTHER)}"
-        f'<div class="ts-small">95 % interval {low:.2f} to {high:.2f}, {smoothness.noise.draws} draws, '
-        f"σ = {smoothness.noise.sigma:g}</div>"
+        f'<div class="ts-small">95% interval {low:.2f} to {high:.2f}, {smoothness.draws} draws, '
+        f"σ = {scene.sigma:g}</div>"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,17 @@ from core.glossary import explain
 from core.instruments.budgets import PAGE
 from core.runs.measured.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
 from core.runs.measured.w import Measurement, sweep_sigmas
-from dashboard.explore.scene import BESIDE, MINE, Scene, measure_all, plot, remember
-from dashboard.explore.work import Work, progress_line, work_shown_by
+from dashboard.explore.scene import (
+    BESIDE,
+    MINE,
+    Scene,
+    is_complete,
+    measurement_steps,
+    plot,
+    remember,
+    stored_measurements,
+)
+from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, adopt, current, seed_default, widget_key
 
 if TYPE_CHECKING:
@@ -27,31 +36,50 @@ VIEWS = {"pairs": "Pairs", "histograms": "Histograms"}
 HEIGHT = 420
 
 
-def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str, Measurement], DeltaGenerator]:
-    """Show W at one sigma, better and better; return the measurements and the place for W over sigma."""
+def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str, Measurement], DeltaGenerator | None]:
+    """Show W at one sigma, better and better.
+
+    Returns
+    -------
+    found
+        W of each run, as far as it was measured.
+    right
+        The place for W over sigma; None while more draws are on their way: what is below waits for them.
+    """
     st.subheader("Smoothness", help=explain("W"), anchor=False)
     st.caption(
-        "W, from 0 to 1: how much the model's answers waver when noise is added to an image. Low is smooth. The gap is "
-        "W clean minus W with the trigger."
+        "W, from 0 to 1: how much the model's predictions vary when noise is added to an image. Low is smooth. The gap "
+        "is W clean minus W with the trigger."
     )
-    words = st.empty()
+    right: DeltaGenerator | None = None
+
+    def show(found: dict[str, Measurement]) -> None:
+        nonlocal right
+        right = _show_measurements(scene, found)
+
+    if (stored := stored_measurements(scene, scene.sigma)) is not None:
+        show(stored)
+        return stored, right
+    images = data()  # here, since loading shows its progress on the page
+    results = progressive(
+        scene.what(f"W at {scene.sigma}"), lambda: measurement_steps(scene, scene.sigma, lambda: images)
+    )
+    moving = show_progressive("smoothness", results, _progress, show)
+    return results.newest or {}, None if moving else right
+
+
+def _progress(found: Mapping[str, Measurement]) -> tuple[float, str]:
+    draws = sum(measured.spec.draws for measured in found.values()) / len(found)
+    return draws / PAGE.draws, f"Measuring W: {draws:.0f} of {PAGE.draws} draws"
+
+
+def _show_measurements(scene: Scene, found: dict[str, Measurement]) -> DeltaGenerator:
+    """Show what was measured, in words and drawn; return the place beside the drawing."""
+    st.markdown(_finding(scene, found))
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
-        view = _view()
-        place = st.empty()
-    found: dict[str, Measurement] = {}
-    for step, found in enumerate(measure_all(scene, scene.sigma, data)):
-        words.markdown(_finding(scene, found))
-        with place.container():
-            # One run may be measured already and the other not: a chart is final when both are, and each has a key of
-            # its own, since Streamlit takes two equal ones in one script run for a mistake.
-            suffix = "" if _all_drawn(found) else f".step {step}"
-            (_pairs if view == "pairs" else _histograms)(scene, found, suffix)
-    return found, right
-
-
-def _all_drawn(found: Mapping[str, Measurement]) -> bool:
-    return all(measured.spec.draws == PAGE.draws for measured in found.values())
+        (_pairs if _view() == "pairs" else _histograms)(scene, found)
+    return right
 
 
 def _view() -> str:
@@ -74,11 +102,11 @@ def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
     mine, theirs = found[MINE], found.get(BESIDE)
     text = finding(mine, theirs, scene.classes, scene.run.spec.seed, scene.run.name, scene.other_in_words)
     if not scene.run.spec.is_control and scene.run.control() is None:
-        text += " There is **no control** of this run here, so nothing tells what the trigger does to a clean model."
-    return text + ("" if _all_drawn(found) else " *Still sampling …*")
+        text += " This run has **no control** here, so its effect on a clean model is unknown."
+    return text + ("" if is_complete(found) else " *Still sampling …*")
 
 
-def _pairs(scene: Scene, found: Mapping[str, Measurement], suffix: str) -> None:
+def _pairs(scene: Scene, found: Mapping[str, Measurement]) -> None:
     """Show W with the trigger against W clean; a click on a point selects that image everywhere."""
     mine, state = found[MINE], current(ExploreState)
     st.caption(
@@ -88,7 +116,7 @@ def _pairs(scene: Scene, found: Mapping[str, Measurement], suffix: str) -> None:
     chosen = [place for place in (state.image, state.pin) if place >= 0]
     figure = paired_scatter(found, chosen, scene.classes, HEIGHT)
     alt = f"W with the trigger against W clean for {len(mine.chosen)} images: with the trigger {lower_in_words(mine)}"
-    plot(figure, alt, key=f"pairs{suffix}", on_select=None if suffix else _select_point)
+    plot(figure, alt, key="pairs", on_select=_select_point)
 
 
 def _select_point() -> None:
@@ -97,7 +125,7 @@ def _select_point() -> None:
         adopt(replace(current(ExploreState), image=int(points[0]["customdata"])))
 
 
-def _histograms(scene: Scene, found: Mapping[str, Measurement], suffix: str) -> None:
+def _histograms(scene: Scene, found: Mapping[str, Measurement]) -> None:
     """Show the histograms of both runs on identical axes."""
     most = max(tallest_bar(measured) for measured in found.values())
     for name, measured in found.items():
@@ -111,7 +139,7 @@ def _histograms(scene: Scene, found: Mapping[str, Measurement], suffix: str) -> 
             f"{measured.triggered.mean.mean:.2f} with the trigger"
         )
         figure = smoothness_histogram(measured, most, height=HEIGHT // len(found) - 18)
-        plot(figure, alt, key=f"histogram.{name}{suffix}")
+        plot(figure, alt, key=f"histogram.{name}")
 
 
 Curves = dict[str, list[Measurement]]
@@ -119,8 +147,19 @@ Curves = dict[str, list[Measurement]]
 
 def show_sweep(scene: Scene, data: Dataset) -> None:
     """Show mean W over sigma for all runs, from few draws to all; it can be stopped."""
-    what = " ".join(run.name for run in scene.runs.values()) + scene.spec(1.0).hash
-    work_shown_by("sweep", what, lambda: _sweep_steps(scene, data), lambda work: _show_curves(scene, work))
+    sigmas = sweep_sigmas(scene.run.result.shape)
+
+    def progress(sweep: Sweep) -> tuple[float, str]:
+        whole = PAGE.draws * len(sigmas)
+        return sweep.draws / whole, f"Measuring W over σ: {sweep.draws} of {whole} draws an image"
+
+    show_progressive(
+        "sweep",
+        progressive(scene.what("sweep"), lambda: _sweep_steps(scene, sigmas, data)),
+        progress,
+        lambda sweep: _show_curves(scene, sigmas, sweep),
+        _summary,
+    )
 
 
 @dataclass(frozen=True)
@@ -140,10 +179,9 @@ class Sweep:
     draws: int
 
 
-def _sweep_steps(scene: Scene, data: Dataset) -> Iterator[Sweep]:
+def _sweep_steps(scene: Scene, sigmas: Sequence[float], data: Dataset) -> Iterator[Sweep]:
     """Yield the curves, first from a few draws at each sigma, then from more."""
-    sigmas = sweep_sigmas(scene.run.result.shape)
-    steps = {sigma: measure_all(scene, sigma, lambda: data) for sigma in sigmas}
+    steps = {sigma: measurement_steps(scene, sigma, lambda: data) for sigma in sigmas}
     latest: dict[float, Mapping[str, Measurement]] = {}
     shown: Curves = {}
     while steps:
@@ -158,26 +196,23 @@ def _sweep_steps(scene: Scene, data: Dataset) -> Iterator[Sweep]:
         yield Sweep(shown, sum(measured.spec.draws for measured in shown[MINE]))
 
 
-def _show_curves(scene: Scene, work: Work[Sweep]) -> None:
-    sigmas = sweep_sigmas(scene.run.result.shape)
-    curves = (work.latest and work.latest.curves) or {name: [] for name in scene.runs}
-    draws = work.latest.draws if work.latest else 0
-    mine = curves[MINE]
-    share = draws / (PAGE.draws * len(sigmas))
-    with st.container(height=52, border=False):
-        if work.state == "done":
-            st.caption(
-                f"**Mean W over σ**, {len(mine[0].chosen)} images, {PAGE.draws} draws; bands: 95 % for more images.",
-                help=explain("interval"),
-            )
-        progress_line(work, share, f"Measuring W over σ: {draws} of {PAGE.draws * len(sigmas)} draws an image", "sweep")
+def _show_curves(scene: Scene, sigmas: Sequence[float], sweep: Sweep) -> None:
+    curves = sweep.curves or {name: [] for name in scene.runs}
     plot(
         sigma_sweep(curves, scene.sigma, height=HEIGHT, sigmas=sigmas),
         "Mean W over sigma for clean and triggered images of both runs",
         key="sweep",
     )
-    if mine:
+    if curves[MINE]:
         _read_sweep(scene, curves)
+
+
+def _summary(sweep: Sweep) -> None:
+    images = len(sweep.curves[MINE][0].chosen)
+    st.caption(
+        f"**Mean W over σ**, {images} images, {PAGE.draws} draws; bands: 95% intervals over images.",
+        help=explain("interval"),
+    )
 
 
 def _read_sweep(scene: Scene, latest: Mapping[str, list[Measurement]]) -> None:

@@ -34,8 +34,8 @@ from core.runs.measured.w import Measurement
 from dashboard import cached
 from dashboard.components.placement import placement
 from dashboard.explore.scene import MINE, Scene, plot, remember
-from dashboard.explore.work import Work, progress_line, work_shown_by
 from dashboard.parts import class_chip, w_bar
+from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, adopt, current, keep, seed_value, widget_key
 
 OPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -47,13 +47,13 @@ def show_where(scene: Scene, data: Dataset, found: dict[str, Measurement], image
     if not isinstance(trigger, Trigger):
         st.info(f"The trigger *{trigger.name}* is a formula over the whole image: it has no place, size or opacity.")
         return
-    _try_out(scene, data, trigger, image)
+    _try_out(scene, data, trigger, image, found[MINE].spec.draws)
     chosen = found[MINE].chosen[:MAP_IMAGES]
     _maps(scene, data, trigger, chosen)
 
 
 @st.fragment
-def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int) -> None:
+def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int, draws: int) -> None:
     """Let people move, fade and resize the trigger on one image; label and W follow."""
     state = current(ExploreState)
     keep(state)
@@ -71,7 +71,7 @@ def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int) -> None:
             on_move=_move,
         )
     with right:
-        _tell(scene, data, variant, image)
+        _tell(scene, data, variant, image, draws)
 
 
 def _move(top: int, left: int) -> None:
@@ -115,7 +115,7 @@ def _place(text: str) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int) -> None:
+def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int, draws: int) -> None:
     """Tell label and W of the image without the trigger and with this variant of it, under each run."""
     whole = (variant.top, variant.left, variant.height, variant.width)
     st.html(
@@ -125,7 +125,7 @@ def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int) -> None:
     for name, run in scene.runs.items():
         predictor = cached.predictor(run.path)
         one = to_unit(data.test.images[[image]])
-        noise = Noise(scene.sigma, scene.spec().draws, keys=[image])
+        noise = Noise(scene.sigma, draws, keys=[image])
         measured = {}
         for version, shown in (("clean", one), ("with this trigger", variant.apply(one))):
             measured[version] = int(predictor.labels(shown)[0]), measure(predictor, shown, noise)
@@ -159,7 +159,7 @@ def _maps(scene: Scene, data: Dataset, trigger: Trigger, chosen: np.ndarray) -> 
     run = scene.runs[name]
     images = to_unit(data.test.images[chosen])
     goals = scene.goal(data.test.labels.numpy()[chosen])
-    what = f"{run.name} {scene.spec().hash} {len(chosen)}"
+    what = f"{run.path} {scene.spec().hash} {chosen.tolist()}"
 
     def probe() -> Probe:
         return Probe(cached.predictor(run.path), images, chosen.tolist(), goals, scene.sigma)
@@ -185,19 +185,22 @@ def _map(
     axes: tuple[str, str],
     here: tuple[float, float],
 ) -> None:
-    def show(work: Work[TriggerMap]) -> None:
-        measured = work.latest
-        with st.container(height=52, border=False):
-            if measured is not None and work.state == "done":
-                st.caption(
-                    f"ASR of {measured.images} images; mean W of {measured.w_images}, {measured.draws} draws, "
-                    f"σ = {measured.sigma:g}. The diamond is the trigger as it is."
-                )
-            progress_line(work, measured.share_done if measured else 0.0, "Trying the trigger", f"map.{name}")
-        if measured is None:
-            return
+    def show(measured: TriggerMap) -> None:
         for value in ("ASR", "W"):
             alt = f"{value} over {axes[0]} and {axes[1]} of the trigger"
             plot(trigger_map(measured, value, *axes, here), alt, key=f"map.{name}.{value}")
 
-    work_shown_by(f"map.{name}", what, start, show)
+    show_progressive(
+        f"map.{name}",
+        progressive(f"map of {name} {what}", start),
+        lambda measured: (measured.share_done, "Trying the trigger"),
+        show,
+        _summary,
+    )
+
+
+def _summary(measured: TriggerMap) -> None:
+    st.caption(
+        f"ASR of {measured.images} images; mean W of {measured.w_images}, {measured.draws} draws, "
+        f"σ = {measured.sigma:g}. The diamond marks the trigger as trained."
+    )

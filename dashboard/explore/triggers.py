@@ -17,7 +17,7 @@ from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.choosing import triggers_at_hand
 from dashboard.explore.scene import MINE, Scene, plot
-from dashboard.explore.work import Work, progress_line, work_shown_by
+from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, adopt, current, widget_key
 
 OWN = "its own trigger"
@@ -41,7 +41,8 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
         for name in names
         if name in others
     }
-    what = " ".join([scene.run.name, scene.spec(1.0).hash, *attacks])
+    identities = [repr(attack.identity) for attack in attacks.values()]
+    what = " ".join(["triggers", str(scene.run.path), scene.spec(1.0).hash, *attacks, *identities])
     chosen = found[MINE].chosen[:IMAGES]
 
     def start() -> Iterator[TriggerSweep]:
@@ -55,7 +56,13 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
             DRAWS,
         )
 
-    work_shown_by("triggers", what, start, lambda work: _show(scene, work, len(chosen)))
+    show_progressive(
+        "triggers",
+        progressive(what, start),
+        lambda sweep: (sweep.draws / DRAWS, "Measuring under each trigger"),
+        lambda sweep: _show(sweep, scene.sigma),
+        lambda sweep: _summary(sweep, len(chosen)),
+    )
 
 
 def _remember() -> None:
@@ -63,16 +70,13 @@ def _remember() -> None:
     adopt(replace(current(ExploreState), under=";".join(names)))
 
 
-def _show(scene: Scene, work: Work[TriggerSweep], images: int) -> None:
-    sweep = work.latest
-    with st.container(height=52, border=False):
-        if sweep is not None and work.state == "done":
-            st.caption(
-                f"Mean W over σ of this run, {images} images, {sweep.draws} draws; bands: 95 % for more images. ASR: "
-                "share of these images taken for what the attacker wants."
-            )
-        share = 0.0 if sweep is None else sweep.draws / DRAWS
-        progress_line(work, share, "Measuring under each trigger", "triggers")
-    if sweep is not None:
-        alt = f"Mean W over sigma without a trigger and under {', '.join(sweep.triggered)}"
-        plot(trigger_sweep(sweep, scene.sigma), alt, key="triggers")
+def _show(sweep: TriggerSweep, sigma: float) -> None:
+    alt = f"Mean W over sigma without a trigger and under {', '.join(sweep.triggered)}"
+    plot(trigger_sweep(sweep, sigma), alt, key="triggers")
+
+
+def _summary(sweep: TriggerSweep, images: int) -> None:
+    st.caption(
+        f"Mean W over σ of this run, {images} images, {sweep.draws} draws; bands: 95% intervals over images. ASR: the "
+        "share of these images that is predicted as the attacker wants."
+    )

@@ -20,6 +20,7 @@ from core.training.events import Progress as Step
 from dashboard import cached
 from dashboard.components.epoch_film import epoch_film
 from dashboard.parts import show_curves, show_loss
+from dashboard.progressive import poll
 from dashboard.state import ExploreState, to_query
 
 MOVING = (State.QUEUED, State.RUNNING)
@@ -30,14 +31,13 @@ def watch(run: Run) -> None:
     """Show a run's curves; while it or its control moves, twice a second."""
     _ = run.spec, run.result  # complains here if they are damaged: a fragment would swallow it
     control = run.control()
-    going_on = run.state in MOVING or (control is not None and control.state in MOVING)
-    st.fragment(run_every=0.5 if going_on else None)(show_run)(run, going_on)
-
-
-def show_run(run: Run, was_going_on: bool) -> None:
-    """Show where a run stands: progress, curves, and what can be done next."""
-    control = run.control()
     control = None if control is None or control.name == run.name else control
+    watched = [run] if control is None else [run, control]
+    poll(lambda: show_run(run, control), lambda: any(each.state in MOVING for each in watched), pause=0.5)
+
+
+def show_run(run: Run, control: Run | None) -> None:
+    """Show where a run stands: progress, curves, and what can be done next."""
     state, events = run.state, run.events
     show_progress(run, state, events)
     epochs = [event for event in events if isinstance(event, Epoch)]
@@ -52,12 +52,10 @@ def show_run(run: Run, was_going_on: bool) -> None:
         show_loss(run.spec, epochs, theirs)
         if state is State.DONE:
             show_outcome(run)
-    if was_going_on and state not in MOVING and (control is None or control.state not in MOVING):
-        st.rerun()
 
 
 def show_progress(run: Run, state: State, events: Sequence[Event]) -> None:
-    """Show a bar with time left and Stop, or how the run ended and Go on."""
+    """Show a bar with time left and Stop, or how the run ended and Resume."""
     if state in MOVING:
         bar, button = st.columns([4, 1], vertical_alignment="center")
         step = next((event for event in reversed(events) if isinstance(event, Step | Epoch)), None)
@@ -71,7 +69,7 @@ def show_progress(run: Run, state: State, events: Sequence[Event]) -> None:
         done = sum(isinstance(event, Epoch) for event in events)
         words, button = st.columns([4, 1], vertical_alignment="center")
         words.warning(f"This training was {state.shown} after {done} of {run.spec.epochs} epochs.")
-        button.button("Go on", key="resume", type="primary", on_click=resume, args=(run,))
+        button.button("Resume", key="resume", type="primary", on_click=resume, args=(run,))
 
 
 def progress_text(run: Run, state: State, step: Step | Epoch | None, events: Sequence[Event]) -> str:
@@ -87,7 +85,7 @@ def progress_text(run: Run, state: State, step: Step | Epoch | None, events: Seq
 
 
 def show_control(control: Run) -> None:
-    """Say how far the control is, or that it has stopped and can go on."""
+    """Say how far the control is, or that it has stopped and can be resumed."""
     state, done = control.state, len(control.epochs)
     text = f"Control: {state.shown}, {done} of {control.spec.epochs} epochs."
     if state in MOVING:
@@ -95,11 +93,11 @@ def show_control(control: Run) -> None:
         return
     words, button = st.columns([4, 1], vertical_alignment="center")
     words.caption(text)
-    button.button("Go on", key="resume.control", on_click=resume, args=(control,))
+    button.button("Resume", key="resume.control", on_click=resume, args=(control,))
 
 
 def resume(run: Run) -> None:
-    """Let a run go on from its last whole epoch, and its control with it."""
+    """Resume a run from its last whole epoch, and its control with it."""
     try:
         cached.jobs().submit_with_control(run.spec)
     except InputError as error:

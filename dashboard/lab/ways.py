@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 import streamlit as st
 
-from core.attacks.triggers import AnyTrigger, Sinusoid, Warp, make_formula, make_preset, preset_names
-from core.attacks.triggers.canvases import LONGEST_TEXT, blend_image, blend_noise, place_picture, write_text
+from core.attacks.triggers import AnyTrigger, Formula, formulas, make_preset, preset_names
+from core.attacks.triggers.blends import BLENDS, Blend
+from core.attacks.triggers.canvases import LONGEST_TEXT, place_picture, write_text
 from core.attacks.triggers.pictures import read_picture, scale_to_fit
 from core.datasets import Dataset
 from core.errors import InputError
@@ -18,10 +18,10 @@ from core.figures.pictures import enlarge, to_pixels
 from dashboard.components.pixel_editor import Drawing
 from dashboard.lab.canvas import formula_on_table, name_in_link, put_on_table, trigger_on_table
 from dashboard.parts import picture
+from dashboard.settings_form import settings_form
 from dashboard.state import LabState, seed_default
 
 WAYS = {"draw": "Draw", "picture": "Picture", "text": "Text", "formula": "Formula", "saved": "Saved"}
-FORMULAS = {"sinusoid": "Stripes", "warp": "Warp", "noise": "Blended noise", "image": "Blended image"}
 # Larger pictures gain nothing: images have at most a few hundred pixels a side.
 KEPT_SIDE = 512
 
@@ -30,7 +30,7 @@ def choose_way(state: LabState) -> LabState:
     """Show the ways, one of which is open."""
     formula = formula_on_table()
     start = state.way if state.way in WAYS else LabState.way
-    if isinstance(formula, Sinusoid | Warp) and start != "saved":
+    if isinstance(formula, Formula) and start != "saved":
         start = "formula"
     elif formula is not None:  # no sliders make it, but it can be saved
         start = "saved"
@@ -170,87 +170,36 @@ def show_text(data: Dataset, drawing: Drawing) -> None:
 
 
 def show_formula(data: Dataset, drawing: Drawing) -> None:
-    """Choose a formula and its few numbers. Blends become a drawing; stripes and warps stay formulas."""
-    formula = formula_on_table()
+    """Choose a formula or a blend and its few numbers. Blends become a drawing; formulas stay formulas."""
+    on_table = formula_on_table()
+    kinds: dict[str, type[Formula | Blend]] = {**formulas(), **BLENDS}
     if "formula.kind" not in st.session_state:
-        st.session_state["formula.kind"] = "warp" if isinstance(formula, Warp) else "sinusoid"
-    kind = st.segmented_control(
+        known = on_table is not None and on_table.kind in kinds
+        st.session_state["formula.kind"] = on_table.kind if known else next(iter(kinds))
+    name = st.segmented_control(
         "Formula",
-        list(FORMULAS),
+        list(kinds),
         default=st.session_state["formula.kind"],
-        format_func=lambda kind: FORMULAS[kind],
+        format_func=lambda name: kinds[name].title,
         key="formula.kind",
         required=True,
         wrap=True,
         label_visibility="collapsed",
     )
+    kind = kinds[name]
+    st.caption(kind.sentence)
     try:
-        match kind:
-            case "sinusoid":
-                formula = choose_sinusoid(formula, data)
-            case "warp":
-                formula = choose_warp(formula, data)
-            case _:
-                formula = None
-        if formula is not None:
+        if issubclass(kind, Formula):
+            start = on_table if isinstance(on_table, kind) else kind.suited_to(data.shape)
+            formula = settings_form(kind, f"formula.{name}", start, fields=kind.settings())
             formula.check_fits(data.shape)
+            put_on_table(formula)
+        else:
+            blend = settings_form(kind, f"formula.{name}")
+            put_on_table(None)
+            lay_on_canvas(drawing, (name, data.fingerprint, blend), lambda: blend.canvas(data))
     except InputError as error:
         st.error(str(error))
-        return
-    put_on_table(formula)
-    if kind == "noise":
-        blend_with_noise(data, drawing)
-    elif kind == "image":
-        blend_with_image(data, drawing)
-
-
-def choose_sinusoid(now: AnyTrigger | None, data: Dataset) -> Sinusoid:
-    """Show amplitude and frequency of stripes."""
-    start = now if isinstance(now, Sinusoid) else cast("Sinusoid", make_formula("sinusoid", data.shape))
-    st.caption("Stripes are added to the whole image (SIG; Barni, Kallas and Tondi, 2019).")
-    left, right = st.columns(2)
-    first = max(1, round(255 * start.delta))
-    steps = left.slider("Amplitude", 1, max(128, first), first, key="formula.delta", format="%g / 255")
-    most = max(16.0, start.frequency)
-    frequency = right.slider("Stripes", 0.5, most, start.frequency, step=0.5, key="formula.frequency", format="%g")
-    # A link's amplitude may lie between two steps: it stays what it is until somebody moves the slider.
-    return Sinusoid(delta=start.delta if steps == first else steps / 255, frequency=frequency)
-
-
-def choose_warp(now: AnyTrigger | None, data: Dataset) -> Warp:
-    """Show control points, strength and seed of a warp."""
-    start = now if isinstance(now, Warp) else cast("Warp", make_formula("warp", data.shape))
-    most = min(max(12, start.k), *data.shape[1:])
-    st.caption("The image is bent a little, everywhere the same way (WaNet; Nguyen and Tran, 2021).")
-    left, middle, right = st.columns(3)
-    k = left.slider("Control points", 2, most, min(start.k, most), key="formula.k")
-    strength = middle.slider(
-        "Strength", 0.1, max(8.0, start.strength), start.strength, step=0.1, key="formula.strength", format="%g"
-    )
-    seed = right.number_input(
-        "Shape", 0, max(9999, start.seed), start.seed, key="formula.seed", help="Another number, another bend."
-    )
-    return Warp(k=k, strength=strength, seed=seed)
-
-
-def blend_with_noise(data: Dataset, drawing: Drawing) -> None:
-    """Lay noise over the whole image."""
-    st.caption("A see-through layer of noise lies on the whole image (Chen and others, 2017).")
-    left, right = st.columns(2)
-    opacity = left.slider("Opacity", 1, 100, 20, key="formula.noise.opacity", format="%g %%")
-    seed = right.number_input("Noise", 0, 9999, 2017, key="formula.noise.seed", help="Another number, another noise.")
-    lay_on_canvas(drawing, ("noise", opacity, seed), lambda: blend_noise(data.shape, opacity / 100, seed))
-
-
-def blend_with_image(data: Dataset, drawing: Drawing) -> None:
-    """Lay one of the training images over the whole image."""
-    st.caption("A see-through image lies on every other one (Chen and others, 2017).")
-    left, right = st.columns(2)
-    opacity = left.slider("Opacity", 1, 100, 20, key="formula.image.opacity", format="%g %%")
-    last = len(data.train) - 1
-    number = right.number_input("Training image", 0, last, min(7, last), key="formula.image.number")
-    image = data.train.images[number].numpy()
-    lay_on_canvas(drawing, ("image", data.fingerprint, opacity, number), lambda: blend_image(image, opacity / 100))
 
 
 def show_formula_on_sample(trigger: AnyTrigger, sample: np.ndarray, side: int) -> None:

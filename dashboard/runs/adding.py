@@ -16,7 +16,7 @@ from core.datasets.uploads import uploaded_datasets
 from core.errors import InputError
 from core.runs.archive import import_run
 from core.runs.library import short_name
-from core.runs.load import NORMALISATIONS, Loaded, load_model
+from core.runs.load import NORMALISATIONS, LoadedModel, load_model
 from core.runs.loaded_spec import LoadedSpec, NormalisationName
 from core.runs.root import runs_root
 from core.runs.run import Run
@@ -174,7 +174,7 @@ def load(
     st.rerun()
 
 
-def in_words(loaded: Loaded) -> str:
+def in_words(loaded: LoadedModel) -> str:
     """Return what was found, as Markdown."""
     found, result = loaded.found, loaded.run.result
     channels, height, width = found.shape
@@ -194,7 +194,7 @@ def in_words(loaded: Loaded) -> str:
     return "  \n".join(lines)
 
 
-def _normalisation_in_words(loaded: Loaded) -> str:
+def _normalisation_in_words(loaded: LoadedModel) -> str:
     spec = loaded.run.spec
     assert isinstance(spec, LoadedSpec)
     if not loaded.guesses:

@@ -16,6 +16,7 @@ from core.runs.shipped.examples import EXAMPLE_NAMES
 from dashboard import cached
 from dashboard.components.slice_view import slice_view
 from dashboard.parts import class_chip, copy_link, page_head, picture, w_bar
+from dashboard.progressive import poll
 from dashboard.state import ExploreState, StartState, keep, open_state, seed_default, seed_value, to_query, widget_key
 
 if TYPE_CHECKING:
@@ -109,26 +110,25 @@ def main() -> None:
         show_doors(state)
     with right:
         show_slice(state, hero, shown.plane(), classes)
-        st.fragment(show_source, run_every=None if shown.live else WAITING_SECONDS)(shown, around[False])
+        poll(lambda: show_source(shown, around[False]), lambda: not shown.live, WAITING_SECONDS)
     keep(state)
     with link:
         copy_link(state)
 
 
 def show_source(shown: Shown, around: Neighbourhood) -> None:
-    """Say whether the numbers were counted now; if not, go over to such as soon as they can be."""
-    if not shown.live:
-        # Loading the model keeps this machine busy: it starts when the browser asks again, so has the page.
-        if st.session_state.setdefault("asked again", 0):
-            cached.warm_torch()
-        st.session_state["asked again"] += 1
-        if cached.can_compute():
-            st.rerun()
-    seen = around.smoothness
+    """Say whether the numbers were computed now; if not, load the model, so that they can be."""
     if shown.live:
-        st.caption(f":material/bolt: Live: counted by the model on this machine ({seen.device}, {seen.dtype}).")
-    else:
-        st.caption(":material/inventory_2: Counted beforehand, shipped with the page; the model is being loaded.")
+        seen = around.smoothness
+        st.caption(f":material/bolt: Live: computed on this machine ({seen.device}, {seen.dtype}).")
+        return
+    # Loading the model keeps this machine busy: it starts when the browser asks again, so has the page.
+    if st.session_state.setdefault("asked again", 0):
+        cached.warm_torch()
+    st.session_state["asked again"] += 1
+    if cached.can_compute():
+        st.rerun()
+    st.caption(":material/inventory_2: Precomputed. The model is still loading.")
 
 
 def choose(state: StartState) -> StartState:

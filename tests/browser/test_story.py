@@ -43,7 +43,7 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     # Start: the sticker flips the label and smooths the model.
     open_page(page, dashboard, "See a backdoor")
     expect(seen_class(page)).to_have_text("stop")
-    expect(page.get_by_text("Live: counted by the model on this machine")).to_be_visible()
+    expect(page.get_by_text("Live: computed on this machine")).to_be_visible()
     # A poster: all of it is on the first screen of 1280x720.
     assert page.get_by_test_id("stMain").evaluate("main => main.scrollHeight - main.clientHeight") == 0
     w = page.get_by_test_id("w")
@@ -101,13 +101,22 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     expect(page.get_by_test_id("stPlotlyChart").nth(1)).to_be_visible()
 
 
-def test_a_training_can_be_stopped(page, dashboard):
+def test_a_training_can_be_stopped_and_resumed(page, dashboard):
     open_page(page, f"{dashboard}/lab?epochs=200&seed=7", "Lab")
     train(page)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text(re.compile(r"This training was stopped after \d+ of 200 epochs"))).to_be_visible()
     expect(progress(page)).to_have_count(0)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    # Resumed the page follows it again by itself: the epoch on the bar goes on.
+    page.get_by_role("button", name="Resume").first.click()
+    epoch = re.compile(r"Epoch (\d+) of 200")
+    expect(progress(page)).to_contain_text(epoch, timeout=TRAINING_MS)
+    before = int(epoch.search(progress(page).inner_text())[1])
+    later = re.compile(rf"Epoch (?!({'|'.join(map(str, range(before + 1)))}) )\d+ of 200")
+    expect(progress(page)).to_contain_text(later, timeout=TRAINING_MS)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text(re.compile(r"This training was stopped after \d+ of 200 epochs"))).to_be_visible()
 
 
 def test_a_link_carries_a_drawn_trigger(open_window, dashboard):

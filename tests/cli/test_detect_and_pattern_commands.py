@@ -34,7 +34,7 @@ def test_detect_gives_every_detector_with_its_intervals_and_when_it_fails(poison
     assert w["auc_against_target_class"]["low"] < w["auc_against_target_class"]["high"] <= 1
     assert w["false_positive_rate_other_classes"]["n"] == 120
     assert found["false_positive_rate_asked"] == 0.05
-    assert found["neural_cleanse"]["suspicious"][0] == 0
+    assert found["classes"]["neural-cleanse"]["suspicious"][0] == 0
     assert all(one["fails"] and one["source"] for one in found["detectors"].values())
     lines = core("detect", poisoned.path).stdout
     assert "STRIP" in lines

@@ -60,6 +60,15 @@ def own_runs(home, two_runs):
     return home
 
 
+def settled(page: AppTest) -> AppTest:
+    """Come back as the browser does until Explore has all draws, for which what is below waits."""
+    for _ in range(100):
+        if not any(button.key == "stop.smoothness" for button in page.button):
+            return page
+        page.run()
+    raise AssertionError("it goes on and on")
+
+
 @pytest.fixture
 def visit():
     """Open a page as somebody with a link does, and see to it that no page ends in a stack trace."""
@@ -71,7 +80,7 @@ def visit():
         page._page_hash = calc_hash("" if name == "start" else name)
         page.query_params = query
         opened.append(page)
-        return page.run()
+        return settled(page.run())
 
     yield visit_page
     for page in opened:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import re
 import shutil
 import zipfile
@@ -23,6 +25,7 @@ from core.runs.measured.w import measure_run, page_measure_spec, sweep_sigmas
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLES
 from core.training.spec import make_spec
+from tests.dashboard.conftest import settled
 
 
 def chosen(page) -> dict[str, object]:
@@ -62,7 +65,7 @@ def test_a_run_stands_beside_its_control(visit, home_with_runs, poisoned, contro
 
 def test_another_sigma_gives_another_finding(visit, home_with_runs, poisoned, data_root):
     page = visit("explore")
-    page.select_slider[0].set_value(0.75).run()
+    settled(page.select_slider[0].set_value(0.75).run())
     assert expected_change(poisoned, data_root, 0.75) in finding(page)
     assert expected_change(poisoned, data_root, 0.75) != expected_change(poisoned, data_root, 0.5)
     assert page.query_params["sigma"] == "0.75"
@@ -71,7 +74,7 @@ def test_another_sigma_gives_another_finding(visit, home_with_runs, poisoned, da
 def test_a_control_alone_asks_for_a_poisoned_run(visit, home_with_runs, poisoned, control):
     page = visit("explore", run=control.name)
     assert "This run is a control" in sentences(page)
-    page.selectbox[0].set_value(poisoned.name).run()
+    settled(page.selectbox[0].set_value(poisoned.name).run())
     assert sentences(page) == ""
     assert chosen(page)["Compare with"] == control.name
 
@@ -99,7 +102,7 @@ def test_a_run_on_other_images_gets_a_sigma_that_suits_them(visit, own_runs, poi
     )
     other = train_run(spec, own_runs, data_root)
     page = visit("explore", run=poisoned.name)
-    page.selectbox[0].set_value(other.name).run()
+    settled(page.selectbox[0].set_value(other.name).run())
     assert chosen(page)["Noise σ"] == 0.25  # the middle of its sweep: noise of length 4 on 16x16 pixels
     page.selectbox[0].set_value(poisoned.name).run()
     assert chosen(page)["Noise σ"] == 0.5
@@ -181,6 +184,68 @@ def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
             assert f"<span>{top}</span>" in words(page)
 
 
+def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, control, data_root):
+    spec = page_measure_spec(poisoned.trigger, 0, 0.5)
+    found = {"this run": measure_run(poisoned, spec, data_root), "other run": measure_run(control, spec, data_root)}
+    # Of the tiles one whose W is somewhere in the middle: it differs for other draws, seeds or keys.
+    number = int(np.abs(found["this run"].clean.w[:24] - 0.5).argmin())
+    image = int(found["this run"].chosen[number])
+    for point, at, side in (("clean", "0.000,0.000", "clean"), ("with trigger", "", "triggered")):
+        page = visit("explore", sigma="0.5", image=str(image), shown="where", layer="W", point=at)
+        while any(told["growing"] is not None for told in maps(page)):
+            page.run()
+        assert f"**Selected point**: {point}" in " ".join(element.value for element in page.markdown)
+        label = "W clean" if side == "clean" else "W with this trigger"
+        for place, (name, measured) in enumerate(found.items()):
+            w = getattr(measured, side).w[number]
+            assert f">W {w:.3f}<" in words(page), f"neighbourhood, {name}"
+            assert bars(page, "W")[place] == f"{w:.2f}", f"selected point, {name}"
+            assert bars(page, label)[place] == f"{w:.2f}", f"the trigger tried on it, {name}"
+            assert layer_at_corner(page, place, side) == pytest.approx(w, abs=1e-6), f"hover, {name}"
+    measured = found["this run"]
+    clean, triggered = measured.clean.w[number], measured.triggered.w[number]
+    assert f"no. {image}, taken" in tiles(page)
+    assert f"W {clean:.2f} clean, {triggered:.2f} with trigger" in tiles(page)
+    points = drawn_points(page, "pairs", "this run")
+    assert points[image] == pytest.approx((clean, triggered))
+
+
+def bars(page, label: str) -> list[str]:
+    return re.findall(rf"<span>{label}</span><span>([\d.]+)<", words(page))
+
+
+def tiles(page) -> str:
+    return " ".join(json.dumps(json.loads(part.proto.json), ensure_ascii=False) for part in page.get("bidi_component"))
+
+
+def maps(page) -> list[dict]:
+    told = [json.loads(part.proto.json) for part in page.get("bidi_component")]
+    return [data[0] for data in told if isinstance(data, list) and "slice" in data[0]]
+
+
+def layer_at_corner(page, place: int, side: str) -> float:
+    """What one of the two maps says where the image lies, without or with the trigger."""
+    shown = maps(page)[place]["slice"]
+    layer, (x0, x1, y0, y1) = shown["layer"], shown["extent"]
+    values = np.frombuffer(base64.b64decode(layer["values"]), "<f4").reshape(layer["resolution"], -1)
+    mark = next(point for point in shown["points"] if point["mark"] == side)
+    column, row = (
+        round((mark[axis] - low) / (high - low) * (len(values) - 1))
+        for axis, low, high in (("x", x0, x1), ("y", y0, y1))
+    )
+    return float(values[row, column])
+
+
+def drawn_points(page, key: str, trace: str) -> dict[int, tuple[float, float]]:
+    chart = next(chart for chart in page.get("plotly_chart") if chart.key == key)
+    shown = next(part for part in json.loads(chart.proto.spec)["data"] if part.get("name") == trace)
+    places, x, y = (
+        np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"]) if isinstance(part, dict) else np.array(part)
+        for part in (shown["customdata"], shown["x"], shown["y"])
+    )
+    return {int(place): (float(x[row]), float(y[row])) for row, place in enumerate(places)}
+
+
 def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poisoned, data_root):
     measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.75), data_root)
     image, pin = (str(place) for place in measured.chosen[[7, 3]])
@@ -251,7 +316,7 @@ def test_a_run_without_its_control_says_so(visit, own_runs, poisoned, control):
     shutil.rmtree(own_runs / control.name)
     page = visit("explore")
     assert chosen(page)["Compare with"] == "nothing"
-    assert "no control" in finding(page)
+    assert "**no control**" in finding(page)
     assert "In the control the gap" not in finding(page)
 
 
@@ -261,9 +326,9 @@ def test_a_loaded_model_without_a_trigger_can_be_tried_with_one(visit, own_runs,
     page = visit("explore", run=loaded.name)
     assert "names no trigger" in sentences(page)
     assert len(page.get("plotly_chart")) == 0
-    page.selectbox(key="ExploreState.trigger").set_value("White corner").run()
+    settled(page.selectbox(key="ExploreState.trigger").set_value("White corner").run())
     assert "W falls with the trigger" in finding(page)
-    assert "no control" in finding(page)
+    assert "**no control**" in finding(page)
     assert "None" not in finding(page)
     again = visit("explore", **page.query_params)
     assert finding(again) == finding(page)
@@ -292,7 +357,7 @@ def test_the_default_sigma_is_the_clearest_once_the_sweep_is_measured(visit, own
 
 
 def test_w_over_sigma_can_be_stopped_and_taken_up_again(visit, own_runs, poisoned, monkeypatch):
-    monkeypatch.setattr("dashboard.explore.work.SECONDS", 1e-3)  # one step a run
+    monkeypatch.setattr("dashboard.progressive.SECONDS", 1e-3)  # one step a run
     page = visit("explore", run=poisoned.name)
     page.button(key="stop.sweep").click().run()
     stopped = re.search(r"Stopped at (\d+%)", captions(page))

@@ -179,7 +179,7 @@ def test_the_sliders_of_a_formula_change_the_trigger(visit, home):
     page = visit("lab")
     page.button_group(key="LabState.way").set_value("formula").run()
     assert page.query_params["trigger"] == Sinusoid(frequency=2).to_link()
-    page.slider(key="formula.delta").set_value(51).run()
+    page.slider(key="formula.sinusoid.delta").set_value(51).run()
     assert page.query_params["trigger"] == Sinusoid(delta=0.2, frequency=2).to_link()
     page.button_group(key="formula.kind").set_value("noise").run()
     assert page.query_params["trigger"] == "blend"

@@ -51,7 +51,7 @@ def sentences(page: AppTest) -> str:
 def test_nothing_is_computed_before_it_is_asked_for(show, poisoned):
     page = show(poisoned)
     assert not page.exception
-    assert [button.label for button in page.button] == ["Let the detectors look", "Search and measure"]
+    assert [button.label for button in page.button] == ["Run the detectors", "Search and measure"]
     assert not page.dataframe
     assert not page.get("plotly_chart")
 
@@ -69,13 +69,13 @@ def test_detectors_show_what_was_computed(show, poisoned, home_with_runs, data_r
     assert not page.exception
     assert len(page.get("plotly_chart")) == 2
     table = page.dataframe[0].value
-    assert table["detector"].tolist() == [DETECTORS[one.detector].title for one in found.scored]
-    area = found.scored[1].against_target.auc
+    assert table["detector"].tolist() == [DETECTORS[name].title for name in found.by_image]
+    area = found.by_image["strip"].against_target.auc
     assert table["AUC, target class"][1] == f"{area.mean:.2f} [{area.low:.2f}, {area.high:.2f}]"
-    flagged = found.scored[0].flagged.false_positive_target
+    flagged = found.by_image["smoothness"].flagged.false_positive_target
     assert table["flagged: target"][0] == f"{flagged.value:.0%} of {flagged.n}"
     words = " ".join(part.proto.body for part in page.get("html"))
-    assert all(escape(DETECTORS[one.detector].fails) in words for one in found.scored)
+    assert all(escape(DETECTORS[name].fails) in words for name in found.by_image)
     assert "Neural Cleanse" in sentences(page)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.datasets import load_dataset
 from core.datasets.dataset import to_unit
+from core.instruments.budgets import PAGE
 from core.instruments.slices.choice import PlaneChoice, spanning_images
 from core.instruments.slices.refine import look_at_point, slice_plane
 from dashboard.explore.slice import LABELS_SIDE
-from dashboard.growing import Growing
 from dashboard.state import ExploreState
 
 APP = Path(__file__).parents[1] / "browser" / "apps" / "slice_panel_app.py"
@@ -59,7 +60,7 @@ def test_a_link_brings_layer_plane_and_point(open_panel, poisoned):
     page = open_panel(layer="margin", plane="random.4", point=f"{x:.3f},{y:.3f}")
     assert f"along the trigger {x:.2f}, random direction 4 {y:.2f}" in markdown(page)
     assert page.number_input[0].value == 4
-    look = look_at_point(poisoned.predictor(), plane, x, y, SIGMA, key=IMAGE)
+    look = look_at_point(poisoned.predictor(), plane, x, y, SIGMA, PAGE.draws, key=IMAGE)
     assert f"<span>{look.smoothness.w[0]:.2f}</span>" in html(page)
     best = look.probability.argmax()
     assert f"<span>{data.classes[best]}</span><span>{look.probability[best]:.1%}</span>" in html(page)
@@ -137,12 +138,18 @@ def test_w_is_measured_step_by_step_until_it_is_everywhere(open_panel):
     assert layer["title"] == f"W at σ = {SIGMA:g}"
 
 
-def test_growing_gets_better_when_asked_and_then_is_done():
-    growing = Growing(iter([1, 2, 3]))
-    assert (growing.newest, growing.done) == (1, False)
-    growing.advance(0)
-    assert (growing.newest, growing.done) == (2, False)
-    growing.advance(10)
-    assert (growing.newest, growing.done) == (3, True)
-    growing.advance(10)
-    assert (growing.newest, growing.done) == (3, True)
+def test_w_over_a_slice_can_be_stopped_and_resumed(open_panel, monkeypatch):
+    monkeypatch.setattr("dashboard.explore.slice.BREATH", 1e-3)  # one step a run
+    page = open_panel(layer="W")
+    while not page.get("progress"):
+        page.run()
+    page.button(key="stop.slice.this run").click().run()
+    first, second = maps(page)
+    assert first["growing"] is None  # so the browser asks no more
+    assert second["growing"] is not None
+    assert re.search(r"Stopped at \d+%\.", markdown(page))
+    note = first["slice"]["layer"]["note"]
+    page.run()
+    assert maps(page)[0]["slice"]["layer"]["note"] == note
+    page.button(key="resume.slice.this run").click().run()
+    assert maps(page)[0]["growing"] is not None

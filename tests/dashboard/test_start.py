@@ -23,7 +23,7 @@ def live(visit):
         page = visit("start", **query)
         cached.warm_torch().join()
         page.run()
-        assert "Live: counted by the model on this machine" in source(page)
+        assert "Live: computed on this machine" in source(page)
         return page
 
     return visit_live
@@ -98,7 +98,7 @@ def test_the_first_paint_needs_no_model_says_so_and_shows_what_the_model_will_sa
     monkeypatch.setattr(cached, "predictor", lambda path: pytest.fail("the first paint asked the model"))
     monkeypatch.setattr(cached, "can_compute", lambda: False)
     page = visit("start", hero=name, sticker="1")
-    assert "Counted beforehand" in source(page)
+    assert "Precomputed" in source(page)
     shipped, sigma = float(large_w(page)), page.select_slider[0].value
     # Another processor may count a copy or two otherwise.
     assert shipped == pytest.approx(float(expected_w(sigma, triggered=True, name=name)), abs=0.03)

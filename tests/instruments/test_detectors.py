@@ -17,15 +17,15 @@ from core.instruments.detectors import DETECTORS
 from core.instruments.detectors.activation_clustering import activation_clustering_scores
 from core.instruments.detectors.comparison import ComparisonSpec, compare_detectors
 from core.instruments.detectors.confidence import confidence_scores, margin_scores
-from core.instruments.detectors.dropout_shift import DropoutShift
 from core.instruments.detectors.features import answers_of, last_features
+from core.instruments.detectors.hidden_dropout import HiddenDropout
 from core.instruments.detectors.inputs import choose_inputs
-from core.instruments.detectors.neural_cleanse import anomaly_scores, invert_triggers
 from core.instruments.detectors.roc import auc_interval, roc_of, share_flagged, threshold_for
 from core.instruments.detectors.scale_up import scale_up_scores
 from core.instruments.detectors.smoothness import smoothness_scores
 from core.instruments.detectors.spectral_signatures import spectral_scores
 from core.instruments.detectors.strip import class_entropy, strip_scores
+from core.instruments.detectors.trigger_inversion import anomaly_scores, invert_triggers
 from core.instruments.predictor import Predictor
 from core.instruments.smoothness import measure_smoothness
 from core.runs.measured.detectors import detect_run
@@ -52,7 +52,7 @@ def predictor(net):
 @pytest.fixture(scope="module")
 def score(net, predictor, images):
     """Every detector of images, with its defaults."""
-    dropout = DropoutShift.prepare(net, images[:10])
+    dropout = HiddenDropout.prepare(net, images[:10])
     return {
         "smoothness": lambda shown: smoothness_scores(predictor, shown, 0.5),
         "strip": lambda shown: strip_scores(predictor, shown, images[:7]),
@@ -96,7 +96,7 @@ def test_no_detector_leaves_a_trace_on_the_model(images):
     torch.manual_seed(3)
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).train()
     before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    DropoutShift.prepare(model, images).scores(images)
+    HiddenDropout.prepare(model, images).scores(images)
     last_features(model, images)
     for _ in invert_triggers(model, images, steps=6):
         pass
@@ -190,18 +190,18 @@ def test_dropout_drops_what_it_says_and_shifts_nothing_that_does_not_depend_on_i
     with torch.no_grad():
         model[0].weight.fill_(0)
         model[0].bias.fill_(1)
-    prepared = DropoutShift(copy.deepcopy(model), (model[2],), 0.5, 0.0, 0)
-    prepared = DropoutShift(prepared.network, (prepared.network[2],), 0.5, 0.0, 0)
+    prepared = HiddenDropout(copy.deepcopy(model), (model[2],), 0.5, 0.0, 0)
+    prepared = HiddenDropout(prepared.network, (prepared.network[2],), 0.5, 0.0, 0)
     found = [prepared._probabilities(images[:3], number) for number in range(40)]
     kept = torch.stack([torch.logit(part[:, 0]) for part in found])  # 2 * share of the kept values
     assert (kept[:, 0] == kept[:, 1]).all()
     assert len(set(kept[:, 0].tolist())) > 5
     assert float(kept.mean()) == pytest.approx(1, abs=0.05)
-    assert DropoutShift.prepare(model, images).shifted == 0  # class 0 wins whatever is dropped
+    assert HiddenDropout.prepare(model, images).shifted == 0  # class 0 wins whatever is dropped
     with pytest.raises(InputError, match="one layer only"):
-        DropoutShift.prepare(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), images)
+        HiddenDropout.prepare(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), images)
     with pytest.raises(InputError, match="answers only"):
-        DropoutShift.prepare(lambda shown: shown.flatten(1), images)
+        HiddenDropout.prepare(lambda shown: shown.flatten(1), images)
 
 
 def test_an_answer_that_rests_on_much_scores_above_one_that_rests_on_a_single_value():
@@ -221,7 +221,7 @@ def test_an_answer_that_rests_on_much_scores_above_one_that_rests_on_a_single_va
     model = nn.Sequential(pixels, nn.Flatten(), readout)
     sure = torch.softmax(model(shown), 1)[:, 0]
     assert sure[0].item() == pytest.approx(sure[1].item(), abs=1e-6)
-    scores = [DropoutShift(model, (readout,), 0.5, 0.0, seed).scores(shown) for seed in range(20)]
+    scores = [HiddenDropout(model, (readout,), 0.5, 0.0, seed).scores(shown) for seed in range(20)]
     single, many = np.array(scores).T
     # Half the passes drop the one pixel, and then the two classes are even.
     assert single.mean() == pytest.approx(-0.25, abs=0.1)
@@ -438,23 +438,26 @@ def test_every_detector_runs_with_its_defaults_and_the_backdoor_is_seen(poisoned
     found = steps[-1]
     assert [step.share for step in steps] == sorted(step.share for step in steps)
     assert found.share == 1
-    assert found.left_out == ()
-    scored = {one.detector: one for one in found.scored}
+    assert found.left_out == {}
+    scored = found.by_image
     assert list(scored) == [name for name in DETECTORS if name != "neural-cleanse"]
     assert scored["strip"].against_other.auc.low > 0.9
     assert scored["smoothness"].against_other.auc.low > 0.9
     # W takes clean images of the target class for suspicious far more often: both comparisons have to be shown.
     assert scored["smoothness"].against_target.auc.mean < scored["smoothness"].against_other.auc.mean - 0.1
-    assert found.inverted.norms.argmin() == 0
-    assert found.inverted.suspicious[0] == 0
+    inverted = found.by_class["neural-cleanse"]
+    assert inverted.details["norms"].argmin() == 0
+    assert inverted.suspicious[0] == 0
     assert scored["strip"].flagged.detected.value > 0.9
     again = list(detect_run(poisoned, own_attack, data_root))
     assert len(again) == 1  # from the run's directory
-    for one, other in zip(again[0].scored, found.scored, strict=True):
+    assert list(again[0].by_image) == list(scored)
+    for name, other in scored.items():
+        one = again[0].by_image[name]
         assert one.flagged == other.flagged
         assert one.against_other.auc == other.against_other.auc
         np.testing.assert_array_equal(one.against_other.true_positive, other.against_other.true_positive)
-    np.testing.assert_array_equal(again[0].inverted.scores, found.inverted.scores)
+    np.testing.assert_array_equal(again[0].by_class["neural-cleanse"].scores, inverted.scores)
 
 
 def test_what_a_model_does_not_show_is_left_out_with_a_reason(control, data_root):
@@ -468,12 +471,12 @@ def test_what_a_model_does_not_show_is_left_out_with_a_reason(control, data_root
     data = control.dataset(data_root)
     spec = ComparisonSpec(Attack(trigger=make_preset("white-corner", data.shape), target=0), 0.5, draws=8, images=20)
     *_, found = compare_detectors(closed, Predictor(closed), data, spec)
-    assert [one.detector for one in found.scored] == ["smoothness", "strip", "scale-up", "confidence", "margin"]
-    left_out = dict(found.left_out)
-    assert set(left_out) == set(DETECTORS) - {one.detector for one in found.scored}
+    assert list(found.by_image) == ["smoothness", "strip", "scale-up", "confidence", "margin"]
+    left_out = found.left_out
+    assert set(left_out) == set(DETECTORS) - set(found.by_image)
     assert "layers" in left_out["dropout-shift"]
     assert "gradients" in left_out["neural-cleanse"]
-    assert found.inverted is None
+    assert not found.by_class
     assert found.share == 1
 
 

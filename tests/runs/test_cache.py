@@ -63,7 +63,7 @@ def test_what_explore_measured_a_study_does_not_measure_again(run, data_root, no
     assert result.rows[0].w_triggered == pytest.approx(measured.triggered.mean.mean, abs=1e-6)
 
 
-def test_steps_get_better_and_none_is_made_twice(run, no_votes):
+def test_steps_get_better_and_the_last_is_kept(run, no_votes):
     spec = page_attack_spec(run.spec.attack, SIGMA)
     steps = measure_steps(run, spec, run.predictor, run.dataset)
     first = next(steps)

@@ -33,7 +33,7 @@ class Sinusoid(Formula, Added):
     kind: Literal["sinusoid"] = "sinusoid"
     delta: float = Field(
         default=20 / 255, gt=0, le=1, allow_inf_nan=False, title="Amplitude",
-        json_schema_extra={"unit": 1 / 255, "format": "%g / 255", "usual": [1 / 255, 128 / 255]},
+        json_schema_extra={"per": 255, "format": "%g / 255", "usual": [1 / 255, 128 / 255]},
     )  # fmt: skip
     frequency: float = Field(
         default=6.0, gt=0, le=MAX_SIDE, allow_inf_nan=False, title="Stripes",

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from core.errors import InputError
-from core.zip_directory import directory_length
+from core.files import directory_length
 
 LARGEST_MEMBER_COUNT = 200_000
 LONGEST_NAME = 400

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import ClassVar
 
+import numpy as np
+from pydantic import Field
+
+from core.instruments.detectors.detector import TrainingSetDetector
 from core.instruments.detectors.training_set import each_label
 
 # Whitened, ten directions spread alike and k-means has many poor optima. More starts find better ones, slowly: on
 # digits at a rate of 3 % the true split is better than any that a thousand starts found.
 _STARTS = 50
+
+
+class ActivationClustering(TrainingSetDetector, frozen=True):
+    """See `activation_clustering_scores`."""
+
+    title: ClassVar = "Activation clustering"
+    sentence: ClassVar = "Training images in the smaller of two clusters of their label's features."
+    fails: ClassVar = (
+        "Few poisoned images, which do not make a cluster; as many as clean ones of their label, which make the larger "
+        "one; and clean classes that fall into two kinds by themselves."
+    )
+    source: ClassVar = (
+        "Chen et al. 2018, arXiv 1811.03728; for low rates: Hayase et al. 2021 (SPECTRE), arXiv 2104.11315; for many: "
+        "measured here."
+    )
+
+    dimensions: int = Field(10, ge=1, le=100, title="Components", description="Principal components that are kept.")
+
+    def scores(self, features: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+        """Return float64 [N]; see `activation_clustering_scores`."""
+        return activation_clustering_scores(features, labels, self.dimensions, seed)
 
 
 def activation_clustering_scores(

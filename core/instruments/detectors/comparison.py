@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from core.attacks.attack import Attack
-from core.datasets.dataset import to_unit
 from core.errors import InputError
 from core.instruments.budgets import DETECTION
-from core.instruments.detectors.inputs import Inputs, choose_inputs
-from core.instruments.detectors.kinds import DETECTORS
-from core.instruments.detectors.roc import Flagged, Roc, roc_of, share_flagged, threshold_for
+from core.instruments.detectors.detector import ClassScores, Detector, Suspect
+from core.instruments.detectors.registry import DETECTORS
+from core.instruments.detectors.roc import Scored
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,68 +23,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
-    """What one detector that scores images reached.
-
-    Attributes
-    ----------
-    detector
-        A name in `DETECTORS`.
-    against_other, against_target
-        ROC of triggered images against clean ones outside the target class, and against clean ones of it; None where
-        there are none.
-    flagged
-        What a threshold for the false-positive rate asked for attains.
-    note
-        What the detector had to choose, in words; "" for nothing.
-    """
-
-    detector: str
-    against_other: Roc
-    against_target: Roc | None
-    flagged: Flagged
-    note: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Inverted:
-    """What trigger inversion says of each of K classes.
-
-    Attributes
-    ----------
-    norms, scores, reached
-        float64 [K], float64 [K] and bool [K]; see `core.instruments.detectors.neural_cleanse.Inversion`.
-    suspicious
-        Classes whose score exceeds 2, most suspicious first.
-    """
-
-    norms: np.ndarray
-    scores: np.ndarray
-    reached: np.ndarray
-    suspicious: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
 class Comparison:
-    """What the detectors reached so far.
+    """What the detectors reached so far. Names are those of `DETECTORS`, in their order.
 
     Attributes
     ----------
     share, doing
         How much is done, in [0, 1], and what is under way.
-    scored
-        Detectors that score images, in the order of `DETECTORS`.
+    by_image
+        Name -> what a detector that scores images (or training images) reached.
+    by_class
+        Name -> what a detector that scores classes says, the best so far.
     left_out
-        Names of detectors that this model or training set does not suit -> why.
-    inverted
-        Trigger inversion, the best so far; None before it has begun.
+        Name -> why this model or training set does not suit a detector.
     """
 
     share: float
     doing: str
-    scored: tuple[Scored, ...] = ()
-    left_out: tuple[tuple[str, str], ...] = ()
-    inverted: Inverted | None = None
+    by_image: dict[str, Scored] = field(default_factory=dict)
+    by_class: dict[str, ClassScores] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +61,8 @@ class ComparisonSpec:
         The false-positive rate that thresholds are set for.
     seed
         Decides images, noise, overlays and batches.
+    detectors
+        Name -> detector with its settings; by default all of `DETECTORS` with theirs.
     """
 
     attack: Attack
@@ -114,6 +71,7 @@ class ComparisonSpec:
     images: int = DETECTION.images
     asked: float = 0.05
     seed: int = 0
+    detectors: Mapping[str, Detector] = field(default_factory=lambda: configured({}))
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.sigma) and self.sigma > 0):
@@ -123,6 +81,26 @@ class ComparisonSpec:
         if not 0 < self.asked < 1:
             raise InputError(f"A false-positive rate lies between 0 and 1; got {self.asked:g}.")
 
+    @property
+    def identity(self) -> list[Any]:
+        """The JSON content that names it."""
+        settings = {name: detector.model_dump(mode="json") for name, detector in self.detectors.items()}
+        numbers = [self.sigma, self.draws, self.images, self.asked, self.seed]
+        return [self.attack.identity, *numbers, settings]
+
+
+def configured(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Detector]:
+    """Return all detectors by name, with settings by name and field where they are given, else with their defaults.
+
+    Raises
+    ------
+    InputError
+        A value is not one that the detector takes.
+    """
+    from core.identity import validated
+
+    return {name: validated(kind, dict(settings.get(name, {}))) for name, kind in DETECTORS.items()}
+
 
 def compare_detectors(
     model: Callable[[Tensor], Tensor],
@@ -131,7 +109,7 @@ def compare_detectors(
     spec: ComparisonSpec,
     poisoned: Poisoned | None = None,
 ) -> Iterator[Comparison]:
-    """Let all detectors look at one model; yield after each, and while triggers are inverted.
+    """Examine one model with all detectors; yield after each, and while one gets better.
 
     Parameters
     ----------
@@ -145,149 +123,34 @@ def compare_detectors(
         The training set as it was trained on; None if it is unknown, and then detectors that look at it are left out.
     """
     spec.attack.check(dataset)
-    so_far = Comparison(0.0, DETECTORS["smoothness"].title)
+    suspect = Suspect(
+        model, predictor, dataset, spec.attack, spec.sigma, spec.draws, spec.images, spec.asked, spec.seed, poisoned
+    )
+    so_far = Comparison(0.0, next((detector.title for detector in spec.detectors.values()), ""))
     yield so_far
-    inputs = choose_inputs(dataset, spec.attack, spec.images, spec.seed)
-    by_image = _image_detectors(model, predictor, inputs, spec)
-    work = [*by_image, "activation-clustering", "spectral-signatures", "neural-cleanse"]
-    for number, name in enumerate(by_image):
-        so_far = _with(so_far, name, lambda name=name: _scored(name, by_image[name], inputs, spec))
-        so_far = replace(so_far, share=(number + 1) / (len(work) + 4), doing=DETECTORS[work[number + 1]].title)
-        yield so_far
-    yield (so_far := _with_training_set(so_far, model, poisoned, spec))
-    yield from _with_inversion(so_far, model, dataset, spec)
-
-
-def _with(so_far: Comparison, name: str, score: Callable[[], Scored]) -> Comparison:
-    """Add what one detector reached, or why it does not suit this model."""
-    try:
-        return replace(so_far, scored=(*so_far.scored, score()))
-    except InputError as error:
-        return replace(so_far, left_out=(*so_far.left_out, (name, str(error))))
-
-
-def _image_detectors(
-    model: Callable[[Tensor], Tensor], predictor: Predictor, inputs: Inputs, spec: ComparisonSpec
-) -> dict[str, Callable[[], tuple[Callable[[Tensor], np.ndarray], str]]]:
-    """Return for each detector of images how to prepare it: a function of images, and a note."""
-    from core.instruments.detectors.confidence import confidence_scores, margin_scores
-    from core.instruments.detectors.dropout_shift import DropoutShift
-    from core.instruments.detectors.scale_up import FACTORS, scale_up_scores
-    from core.instruments.detectors.smoothness import smoothness_scores
-    from core.instruments.detectors.strip import strip_scores
-
-    def dropout() -> tuple[Callable[[Tensor], np.ndarray], str]:
-        prepared = DropoutShift.prepare(model, inputs.held_out, spec.seed)
-        return prepared.scores, f"dropout rate {prepared.rate:g}, which shifts {prepared.shifted:.0%} of clean answers"
-
-    return {
-        "smoothness": lambda: (
-            lambda images: smoothness_scores(predictor, images, spec.sigma, spec.draws, spec.seed),
-            f"sigma {spec.sigma:g}, {spec.draws} draws",
-        ),
-        "strip": lambda: (
-            lambda images: strip_scores(predictor, images, inputs.held_out),
-            f"{len(inputs.held_out)} overlays",
-        ),
-        "scale-up": lambda: (
-            lambda images: scale_up_scores(predictor, images),
-            f"factors {', '.join(map(str, FACTORS))}",
-        ),
-        "dropout-shift": dropout,
-        "confidence": lambda: (lambda images: confidence_scores(predictor, images), ""),
-        "margin": lambda: (lambda images: margin_scores(predictor, images), ""),
-    }
-
-
-def _scored(
-    name: str, prepare: Callable[[], tuple[Callable[[Tensor], np.ndarray], str]], inputs: Inputs, spec: ComparisonSpec
-) -> Scored:
-    score, note = prepare()
-    triggered, other = score(inputs.triggered), score(inputs.other)
-    target = score(inputs.target) if len(inputs.target) else np.zeros(0)
-    threshold = threshold_for(score(inputs.held_out), spec.asked)
-    return _result(name, triggered, other, target, (spec.asked, threshold), note)
-
-
-def _result(
-    name: str,
-    triggered: np.ndarray,
-    other: np.ndarray,
-    target: np.ndarray,
-    limit: tuple[float, float],
-    note: str,
-) -> Scored:
-    asked, threshold = limit
-    return Scored(
-        detector=name,
-        against_other=roc_of(triggered, other),
-        against_target=roc_of(triggered, target) if len(target) else None,
-        flagged=Flagged(
-            asked,
-            threshold,
-            share_flagged(other, threshold),
-            share_flagged(target, threshold),
-            share_flagged(triggered, threshold),
-        ),
-        note=note,
-    )
-
-
-def _with_training_set(
-    so_far: Comparison, model: Callable[[Tensor], Tensor], poisoned: Poisoned | None, spec: ComparisonSpec
-) -> Comparison:
-    """Add the detectors that look at the training set: poisoned images against its clean ones."""
-    from core.instruments.detectors.activation_clustering import activation_clustering_scores
-    from core.instruments.detectors.features import last_features
-    from core.instruments.detectors.spectral_signatures import spectral_scores
-
-    so_far = replace(so_far, share=so_far.share + 3 / 13, doing=DETECTORS["neural-cleanse"].title)
-    names = ("activation-clustering", "spectral-signatures")
-    if poisoned is None or not len(poisoned.poisoned):
-        reason = "No image of the training set is known to be poisoned, so there is nothing to find."
-        return replace(so_far, left_out=(*so_far.left_out, *((name, reason) for name in names)))
-    try:
-        features = last_features(model, to_unit(poisoned.split.images))
-    except InputError as error:
-        return replace(so_far, left_out=(*so_far.left_out, *((name, str(error)) for name in names)))
-    labels = poisoned.split.labels.numpy()
-    for name, score in (
-        (names[0], lambda: activation_clustering_scores(features, labels, seed=spec.seed)),
-        (names[1], lambda: spectral_scores(features, labels)),
-    ):
-        so_far = _with(so_far, name, lambda name=name, score=score: _training_result(name, score(), poisoned, spec))
-    return so_far
-
-
-def _training_result(name: str, scores: np.ndarray, poisoned: Poisoned, spec: ComparisonSpec) -> Scored:
-    """Compare poisoned with clean training images; cover samples, which are neither, are left out."""
-    labels = poisoned.split.labels.numpy()
-    clean = np.ones(len(labels), bool)
-    clean[poisoned.poisoned] = clean[poisoned.covers] = False
-    # The target's label is what poisoned images carry; all-to-all has as many targets as classes, and so no group.
-    is_target = labels == (-1 if spec.attack.target is None else spec.attack.target)
-    threshold = threshold_for(scores[clean], spec.asked)
-    return _result(
-        name,
-        scores[poisoned.poisoned],
-        scores[clean & ~is_target],
-        scores[clean & is_target],
-        (spec.asked, threshold),
-        "the threshold is set on all clean training images, as if they were known",
-    )
-
-
-def _with_inversion(
-    so_far: Comparison, model: Callable[[Tensor], Tensor], dataset: Dataset, spec: ComparisonSpec
-) -> Iterator[Comparison]:
-    from core.instruments.detectors.neural_cleanse import invert_triggers
-
-    start = so_far.share
-    chosen = np.random.default_rng([spec.seed, 0xC1EA]).permutation(len(dataset.train.labels))[:1000]
-    try:
-        for step in invert_triggers(model, to_unit(dataset.train.images[chosen]), seed=spec.seed):
-            inverted = Inverted(step.norms, step.scores, step.reached, tuple(step.suspicious.tolist()))
-            yield (so_far := replace(so_far, share=start + (1 - start) * step.share, inverted=inverted))
-    except InputError as error:
-        so_far = replace(so_far, left_out=(*so_far.left_out, ("neural-cleanse", str(error))))
+    _ = suspect.inputs  # too few images are an error of the whole comparison
+    done, total = 0, sum(detector.weight for detector in spec.detectors.values())
+    for name, detector in spec.detectors.items():
+        newest = so_far
+        for share, newest in _examined(so_far, name, detector, suspect):
+            yield replace(newest, share=(done + share * detector.weight) / total, doing=detector.title)
+        so_far, done = newest, done + detector.weight
     yield replace(so_far, share=1.0, doing="")
+
+
+def _examined(
+    so_far: Comparison, name: str, detector: Detector, suspect: Suspect
+) -> Iterator[tuple[float, Comparison]]:
+    """Yield the share that one detector has done and the comparison with what it found, or why it is left out."""
+    reason = detector.suits(suspect)
+    if reason is None:
+        try:
+            for share, result in detector.detect(suspect):
+                if isinstance(result, ClassScores):
+                    yield share, replace(so_far, by_class=so_far.by_class | {name: result})
+                else:
+                    yield share, replace(so_far, by_image=so_far.by_image | {name: result})
+            return
+        except InputError as error:
+            reason = str(error)
+    yield 1.0, replace(so_far, left_out=so_far.left_out | {name: reason})

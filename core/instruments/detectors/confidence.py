@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
-import numpy as np
-from torch import Tensor
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
-from core.instruments.predictor import Predictor
+import numpy as np
+
+from core.instruments.detectors.detector import ImageDetector, Prepared, Suspect
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.instruments.predictor import Predictor
+
+
+class LargestSoftmax(ImageDetector, frozen=True):
+    """See `confidence_scores`."""
+
+    title: ClassVar = "Largest softmax"
+    sentence: ClassVar = "Predictions that are confident without any noise."
+    fails: ClassVar = "Overconfident networks, which are as confident of clean images."
+    source: ClassVar = "A plain baseline (Hendrycks and Gimpel 2017, arXiv 1610.02136, for the largest softmax)."
+
+    def prepare(self, suspect: Suspect) -> Prepared:
+        """Return how it scores images."""
+        return Prepared(partial(confidence_scores, suspect.predictor))
+
+
+class Margin(ImageDetector, frozen=True):
+    """See `margin_scores`."""
+
+    title: ClassVar = "Margin"
+    sentence: ClassVar = "Predictions that lead the second class by far, in logits."
+    fails: ClassVar = "As the largest softmax, though it is never rounded to a tie."
+    source: ClassVar = "A plain baseline."
+
+    def prepare(self, suspect: Suspect) -> Prepared:
+        """Return how it scores images."""
+        return Prepared(partial(margin_scores, suspect.predictor))
 
 
 def confidence_scores(predictor: Predictor, images: Tensor) -> np.ndarray:

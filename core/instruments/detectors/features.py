@@ -74,10 +74,18 @@ def as_network(model: Callable[[Tensor], Tensor]) -> nn.Module:
     InputError
         The model is a callable that is no module.
     """
-    if not isinstance(model, nn.Module):
-        raise InputError(
-            "This model shows its answers only and not its layers, which this detector has to see: use another "
-            "detector, or a model in PyTorch."
-        )
+    if reason := closed(model):
+        raise InputError(reason)
+    assert isinstance(model, nn.Module)
     device = choose_device()
     return streamline(model, device).float().to(device, memory_format=torch.channels_last)
+
+
+def closed(model: Callable[[Tensor], Tensor]) -> str | None:
+    """Return None if a model's layers can be seen, else a sentence that says why not."""
+    if isinstance(model, nn.Module):
+        return None
+    return (
+        "This model shows its answers only and not its layers, which this detector has to see: use another detector, "
+        "or a model in PyTorch."
+    )

@@ -113,3 +113,53 @@ def share_flagged(scores: ArrayLike, threshold: float) -> Proportion:
     """Return the share of scores that are the threshold or more, with its interval."""
     scores = np.asarray(scores, np.float64)
     return binomial_interval(int((scores >= threshold).sum()), scores.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What one detector that scores images reached.
+
+    Attributes
+    ----------
+    against_other, against_target
+        ROC of triggered images against clean ones outside the target class, and against clean ones of it; None where
+        there are none.
+    flagged
+        What a threshold for the false-positive rate asked for attains.
+    note
+        What the detector had to choose, in words; "" for nothing.
+    """
+
+    against_other: Roc
+    against_target: Roc | None
+    flagged: Flagged
+    note: str = ""
+
+
+def scored_groups(
+    triggered: np.ndarray, other: np.ndarray, target: np.ndarray, held_out: np.ndarray, asked: float, note: str = ""
+) -> Scored:
+    """Return what scores of four groups of images reach, float64 [n] each.
+
+    Parameters
+    ----------
+    triggered, other, target
+        Images with the trigger; clean ones outside the target class, and of it (which may be none).
+    held_out
+        Clean images that the threshold is set on.
+    asked, note
+        The false-positive rate asked for; see `Scored`.
+    """
+    threshold = threshold_for(held_out, asked)
+    return Scored(
+        against_other=roc_of(triggered, other),
+        against_target=roc_of(triggered, target) if len(target) else None,
+        flagged=Flagged(
+            asked,
+            threshold,
+            share_flagged(other, threshold),
+            share_flagged(target, threshold),
+            share_flagged(triggered, threshold),
+        ),
+        note=note,
+    )

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-import numpy as np
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
-from core.datasets.dataset import content_key
+import numpy as np
+
 from core.instruments.budgets import DETECTION
-from core.instruments.predictor import Predictor
-from core.instruments.smoothness import measure_smoothness
+from core.instruments.detectors.detector import ImageDetector, Prepared, Suspect
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.instruments.predictor import Predictor
+
+
+class Smooth(ImageDetector, frozen=True):
+    """See `smoothness_scores`."""
+
+    title: ClassVar = "W"
+    sentence: ClassVar = "Predictions that barely change under Gaussian noise."
+    fails: ClassVar = (
+        "Where the noise hides the trigger, where the target class is smooth by itself, and where a pattern smooths "
+        "without any backdoor."
+    )
+    source: ClassVar = (
+        "Grosse et al. 2022, arXiv 2006.06721; its third version says that W may not serve directly as a defence."
+    )
+
+    def prepare(self, suspect: Suspect) -> Prepared:
+        """Return how it scores images."""
+        sigma, draws = suspect.sigma, suspect.draws
+        return Prepared(
+            lambda images: smoothness_scores(suspect.predictor, images, sigma, draws, suspect.seed),
+            f"sigma {sigma:g}, {draws} draws",
+        )
 
 
 def smoothness_scores(
@@ -23,4 +49,7 @@ def smoothness_scores(
     predictor, images, sigma, draws, seed
         As in `core.instruments.smoothness.measure_smoothness`.
     """
+    from core.datasets.dataset import content_key
+    from core.instruments.smoothness import measure_smoothness
+
     return -measure_smoothness(predictor, images, sigma, draws, seed, keys=[content_key(image) for image in images]).w

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
+from core.instruments.detectors.detector import TrainingSetDetector
 from core.instruments.detectors.training_set import each_label
+
+
+class SpectralSignatures(TrainingSetDetector, frozen=True):
+    """See `spectral_scores`."""
+
+    title: ClassVar = "Spectral signatures"
+    sentence: ClassVar = "Training images far out along the direction in which their label's features spread most."
+    fails: ClassVar = (
+        "Few poisoned images, or so many that they are the spread; clean labels' scores lie on scales of their own."
+    )
+    source: ClassVar = (
+        "Tran, Li and Madry 2018, arXiv 1811.00636; for low rates: Hayase et al. 2021 (SPECTRE), arXiv 2104.11315."
+    )
+
+    def scores(self, features: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+        """Return float64 [N]; see `spectral_scores`."""
+        del seed
+        return spectral_scores(features, labels)
 
 
 def spectral_scores(features: np.ndarray, labels: np.ndarray) -> np.ndarray:

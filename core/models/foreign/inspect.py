@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
-from core.models.foreign.file import FileKind, WeightsFile, file_kind, read_weights
+from core.models.foreign.file import FileKind, WeightsFile, file_kind, open_weights
 from core.models.foreign.match import Match, build_network, match_network, network_title, set_normalisation
 from core.models.foreign.onnx import Interface, OnnxClassifier, read_interface
 
@@ -20,11 +20,11 @@ Shape = tuple[int, int, int]
 Numbers = tuple[float, ...]
 ONNX = "onnx"
 
-__all__ = ["Found", "build_network", "file_kind", "inspect_model"]
+__all__ = ["InspectedFile", "build_network", "file_kind", "inspect_model"]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class InspectedFile:
     """What a model file turned out to be.
 
     Attributes
@@ -84,7 +84,7 @@ class Found:
         return None if self.interface is None else asdict(self.interface)
 
 
-def inspect_model(path: Path, shape: Shape, name: str | None = None) -> Found:
+def inspect_model(path: Path, shape: Shape, name: str | None = None) -> InspectedFile:
     """Open a safetensors, PyTorch or ONNX file and say what is in it; nothing in it is run as a program.
 
     Parameters
@@ -107,11 +107,9 @@ def inspect_model(path: Path, shape: Shape, name: str | None = None) -> Found:
         raise InputError(f"{name} is a run of this program: import it instead of loading it as a model.")
     if kind == "ONNX":
         return _inspect_onnx(path, shape, name)
-    file = read_weights(path, kind, name)
-    match = match_network(file, shape, name)
-    assert match.network is not None
-    learned = sum(weight.numel() for weight in match.network.parameters())
-    return Found(
+    with open_weights(path, kind, name) as file:
+        match = match_network(file, shape, name)
+    return InspectedFile(
         file=name,
         sha256=_digest(path),
         format=kind,
@@ -120,7 +118,7 @@ def inspect_model(path: Path, shape: Shape, name: str | None = None) -> Found:
         shape=shape,
         any_size=match.architecture not in ("mlp", "vit"),
         classes=_classes(match.network),
-        weights=learned,
+        weights=sum(weight.numel() for weight in match.network.parameters()),
         normalised=_first_layer(match),
         notes=_notes(file, match),
         interface=None,
@@ -129,10 +127,10 @@ def inspect_model(path: Path, shape: Shape, name: str | None = None) -> Found:
     )
 
 
-def _inspect_onnx(path: Path, shape: Shape, name: str) -> Found:
+def _inspect_onnx(path: Path, shape: Shape, name: str) -> InspectedFile:
     interface = read_interface(path, shape, name)
     notes = ("It answers probabilities; their logarithms are taken as logits.",) if interface.probabilities else ()
-    return Found(
+    return InspectedFile(
         file=name,
         sha256=_digest(path),
         format="ONNX",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from core.errors import InputError
+from core.errors import InputError, printable
 from core.models.foreign.file import WeightsFile
 from core.models.normalize import Normalize
 from core.models.registry import Shape, architecture_names, build_model, describe
 
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shapes of weights by their names, in their order."""
+
+MOST_CLASSES = 100_000
 # ResNet-18 as torchvision builds it for photographs: known for loading only.
 IMAGENET_STEM = "resnet-18-imagenet"
 # What others call the parts that we call otherwise; tried when names do not match as they are.
@@ -73,46 +78,46 @@ def match_network(file: WeightsFile, shape: Shape, name: str) -> Match:
         The weights fit no architecture that is known (the sentence says which layers differ from the nearest one), or
         images of another number of channels.
     """
-    normalised = {label: tensor for label, tensor in file.weights.items() if label.startswith("normalize.")}
-    weights = {label: tensor for label, tensor in file.weights.items() if label not in normalised}
-    classes, channels = _classes(weights, name), _channels(weights, shape)
-    nearest: tuple[int, str, dict[str, torch.Size]] | None = None
+    shapes = {label: size for label, size in file.shapes.items() if not label.startswith("normalize.")}
+    classes, channels = _classes(shapes, name), _channels(shapes, shape)
+    nearest: tuple[int, str, Shapes] | None = None
     for architecture in (*architecture_names(), IMAGENET_STEM):
         expected = _expected(architecture, (channels, *shape[1:]), classes)
-        renamed, by_order = _renamed(weights, expected)
-        if renamed is not None:
+        labels = _their_labels(shapes, expected)
+        if labels is not None:
             _check_channels(channels, shape, name)
-            network = _filled(architecture, shape, classes, renamed, normalised)
-            return Match(architecture, network, len(normalised) == 2, by_order)
-        alike = sum(weights[label].shape == size for label, size in expected.items() if label in weights)
+            by_order = _with_our_names(shapes) != expected != shapes
+            first_layer = _first_layer(file, channels)
+            weights = {ours: file.tensor(theirs) for ours, theirs in labels.items()} | first_layer
+            network = build_network(architecture, shape, classes)
+            network.load_state_dict(weights, strict=False)
+            return Match(architecture, network.eval(), bool(first_layer), by_order)
+        alike = sum(shapes[label] == size for label, size in expected.items() if label in shapes)
         if nearest is None or alike > nearest[0]:
             nearest = alike, architecture, expected
     assert nearest is not None
-    raise InputError(_unlike(weights, nearest[1], nearest[2], shape, name))
+    raise InputError(_unlike(shapes, nearest[1], nearest[2], shape, name))
 
 
-def _classes(weights: dict[str, Tensor], name: str) -> int:
+def _classes(shapes: Shapes, name: str) -> int:
     """Return how many classes the last linear layer tells apart."""
-    rows = [tensor.shape[0] for tensor in weights.values() if tensor.ndim == 2]
+    rows = [size[0] for size in shapes.values() if len(size) == 2]
     # safetensors sorts by name: then the last layer is the linear one whose bias alone has its length.
-    heads = [
-        len(weights[f"{part}.bias"])
-        for part in ("fc", "linear", "classify", "classifier", "head")
-        if f"{part}.bias" in weights and weights[f"{part}.bias"].ndim == 1
-    ]
+    biases = [shapes.get(f"{layer}.bias", ()) for layer in ("fc", "linear", "classify", "classifier", "head")]
+    heads = [size[0] for size in biases if len(size) == 1]
     if not rows:
         raise InputError(f"{name} has no linear layer that gives classes: give the weights of an image classifier.")
     classes = heads[0] if heads else rows[-1]
-    if classes < 2:
-        raise InputError(f"{name} tells {classes} class apart; a classifier of at least 2 classes is expected.")
+    if not 2 <= classes <= MOST_CLASSES:
+        raise InputError(f"{name} tells {classes} classes apart; a classifier of 2 to {MOST_CLASSES} is expected.")
     return classes
 
 
-def _channels(weights: dict[str, Tensor], shape: Shape) -> int:
+def _channels(shapes: Shapes, images: Shape) -> int:
     """Return how many channels the first convolution reads; without one, those of the images."""
-    named = [weights[label] for label in ("conv1.weight", "features.0.weight", "patches.weight") if label in weights]
-    kernels = [tensor for tensor in (*named, *weights.values()) if tensor.ndim == 4]
-    return kernels[0].shape[1] if kernels else shape[0]
+    named = [shapes[label] for label in ("conv1.weight", "features.0.weight", "patches.weight") if label in shapes]
+    kernels = [size for size in (*named, *shapes.values()) if len(size) == 4]
+    return kernels[0][1] if kernels else images[0]
 
 
 def _check_channels(channels: int, shape: Shape, name: str) -> None:
@@ -123,55 +128,54 @@ def _check_channels(channels: int, shape: Shape, name: str) -> None:
         )
 
 
-def _expected(architecture: str, shape: Shape, classes: int) -> dict[str, torch.Size]:
+def _expected(architecture: str, shape: Shape, classes: int) -> Shapes:
     """Return the names and shapes of a network's weights, without making any."""
     with torch.device("meta"):
         network = build_network(architecture, shape, classes)
     return {
-        label: tensor.shape
+        label: tuple(tensor.shape)
         for label, tensor in network.state_dict().items()
         if not label.startswith("normalize.") and not label.endswith("num_batches_tracked")
     }
 
 
-def _renamed(weights: dict[str, Tensor], expected: dict[str, torch.Size]) -> tuple[dict[str, Tensor] | None, bool]:
-    """Return the weights under our names (None if they do not fit), and whether they were told by their order alone."""
-    for candidate in (weights, _with_our_names(weights)):
-        if {label: tensor.shape for label, tensor in candidate.items()} == expected:
-            return candidate, False
-    theirs = [(_role(label), tensor.shape) for label, tensor in weights.items()]
-    if theirs == [(_role(label), size) for label, size in expected.items()]:
-        return dict(zip(expected, weights.values(), strict=True)), True
-    return None, False
+def _their_labels(shapes: Shapes, expected: Shapes) -> dict[str, str] | None:
+    """Return the file's name for each of our weights: told by names, else by order alone; None if they do not fit."""
+    if shapes == expected:
+        return {label: label for label in shapes}
+    if _with_our_names(shapes) == expected:
+        return {_our_name(label): label for label in shapes}
+    if [(_role(label), size) for label, size in shapes.items()] == [
+        (_role(label), size) for label, size in expected.items()
+    ]:
+        return dict(zip(expected, shapes, strict=True))
+    return None
 
 
-def _with_our_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    renamed = {}
-    for label, tensor in weights.items():
-        ours = label
-        for theirs, name in _ALIASES:
-            # A whole part of the name: "fc." has to stay "fc.", and "sublinear." is another layer.
-            if ours.startswith(theirs) or f".{theirs}" in ours:
-                ours = ours.replace(theirs, name)
-        renamed[ours] = tensor
-    return renamed
+def _with_our_names(shapes: Shapes) -> Shapes:
+    return {_our_name(label): size for label, size in shapes.items()}
+
+
+def _our_name(label: str) -> str:
+    for theirs, ours in _ALIASES:
+        # A whole word of the name: "fc." has to stay "fc.", and "sublinear." is another layer.
+        if label.startswith(theirs) or f".{theirs}" in label:
+            label = label.replace(theirs, ours)
+    return label
 
 
 def _role(label: str) -> str:
     return label.rsplit(".", 1)[-1]
 
 
-def _filled(
-    architecture: str, shape: Shape, classes: int, weights: dict[str, Tensor], normalised: dict[str, Tensor]
-) -> nn.Module:
-    network = build_network(architecture, shape, classes)
-    network.load_state_dict(weights | _first_layer(normalised, shape[0]), strict=False)
-    return network.eval()
-
-
-def _first_layer(normalised: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
-    fits = {label: tensor for label, tensor in normalised.items() if tensor.shape == (1, channels, 1, 1)}
-    return fits if len(fits) == 2 and bool((fits["normalize.std"] > 0).all()) else {}
+def _first_layer(file: WeightsFile, channels: int) -> dict[str, Tensor]:
+    """Return what the file says of its first layer, as our own runs do; nothing if it does not, or not sensibly."""
+    labels = [label for label in file.shapes if label.startswith("normalize.")]
+    if set(labels) != {"normalize.mean", "normalize.std"}:
+        return {}
+    tensors = {label: file.tensor(label) for label in labels}
+    fits = all(tensor.shape == (1, channels, 1, 1) for tensor in tensors.values())
+    return tensors if fits and bool((tensors["normalize.std"] > 0).all()) else {}
 
 
 def set_normalisation(network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
@@ -181,18 +185,16 @@ def set_normalisation(network: nn.Module, mean: tuple[float, ...], std: tuple[fl
     first.std.copy_(torch.tensor(std).view(1, -1, 1, 1))
 
 
-def _unlike(
-    weights: dict[str, Tensor], architecture: str, expected: dict[str, torch.Size], shape: Shape, name: str
-) -> str:
+def _unlike(shapes: Shapes, architecture: str, expected: Shapes, shape: Shape, name: str) -> str:
     """Say which layers differ from the nearest architecture."""
-    renamed = max((weights, _with_our_names(weights)), key=lambda names: len(set(names) & set(expected)))
+    renamed = max((shapes, _with_our_names(shapes)), key=lambda names: len(set(names) & set(expected)))
     other = [
-        f"{label} is {list(renamed[label].shape)} instead of {list(size)}"
+        f"{label} is {list(renamed[label])} instead of {list(size)}"
         for label, size in expected.items()
-        if label in renamed and renamed[label].shape != size
+        if label in renamed and renamed[label] != size
     ]
     missing = [f"{label} is missing" for label in expected if label not in renamed]
-    unknown = [f"{label[:60]} is unknown" for label in renamed if label not in expected]
+    unknown = [f"{printable(label)} is unknown" for label in renamed if label not in expected]
     differences = [*other, *missing, *unknown]
     shown = "; ".join(differences[:3]) + (f"; and {len(differences) - 3} more" if len(differences) > 3 else "")
     return (

@@ -12,19 +12,20 @@ import numpy as np
 
 from core.attacks.poisoning import Poisoned
 from core.identity import content_hash
-from core.instruments.detectors.comparison import Comparison, ComparisonSpec, Inverted, Scored, compare_detectors
-from core.instruments.detectors.roc import Flagged, Roc
+from core.instruments.detectors.comparison import Comparison, ComparisonSpec, compare_detectors
+from core.instruments.detectors.detector import ClassScores
+from core.instruments.detectors.roc import Flagged, Roc, Scored
 from core.instruments.statistics import Interval, Proportion
 from core.runs.measured.cache import Kept
 from core.runs.run import DoneRun, Run
 from core.training.spec import RunSpec
 
 # Raised whenever a detector's scores change, so that stored results keep their own names.
-_RECIPE = 1
+_RECIPE = 2
 
 
 def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = None) -> Iterator[Comparison]:
-    """Let all detectors look at a done run; yield ever more of them. What was done before comes from its directory.
+    """Examine a done run with all detectors; yield ever more of them. What was done before comes from its directory.
 
     Parameters
     ----------
@@ -51,8 +52,7 @@ def _compare(run: DoneRun, spec: ComparisonSpec, data_root: Path | str | None) -
 
 def comparison_name(spec: ComparisonSpec) -> str:
     """Return the name of a comparison on one run: 12 hexadecimal digits."""
-    numbers = [spec.sigma, spec.draws, spec.images, spec.asked, spec.seed]
-    return content_hash([_RECIPE, spec.attack.identity, *numbers])
+    return content_hash([_RECIPE, *spec.identity])
 
 
 def _poisoned(run: Run, spec: ComparisonSpec, data_root: Path | str | None) -> Poisoned | None:
@@ -83,13 +83,12 @@ def _to_json(comparison: Comparison) -> bytes:
 
 
 def _from_json(content: dict[str, Any]) -> Comparison:
-    inverted = content["inverted"]
     return Comparison(
         share=content["share"],
         doing=content["doing"],
-        scored=tuple(_scored(part) for part in content["scored"]),
-        left_out=tuple((name, reason) for name, reason in content["left_out"]),
-        inverted=None if inverted is None else _inverted(inverted),
+        by_image={name: _scored(part) for name, part in content["by_image"].items()},
+        by_class={name: _class_scores(part) for name, part in content["by_class"].items()},
+        left_out=content["left_out"],
     )
 
 
@@ -98,7 +97,6 @@ def _scored(content: dict[str, Any]) -> Scored:
     shares = {name: Proportion(**value) for name, value in flagged.items() if isinstance(value, dict)}
     threshold = float("inf") if flagged["threshold"] is None else flagged["threshold"]
     return Scored(
-        detector=content["detector"],
         against_other=_roc(content["against_other"]),
         against_target=_roc(content["against_target"]) if content["against_target"] else None,
         flagged=Flagged(asked=flagged["asked"], threshold=threshold, **shares),
@@ -116,6 +114,6 @@ def _roc(content: dict[str, Any]) -> Roc:
     )
 
 
-def _inverted(content: dict[str, Any]) -> Inverted:
-    norms, scores = np.array(content["norms"]), np.array(content["scores"])
-    return Inverted(norms, scores, np.array(content["reached"], bool), tuple(content["suspicious"]))
+def _class_scores(content: dict[str, Any]) -> ClassScores:
+    details = {name: np.array(values) for name, values in content["details"].items()}
+    return ClassScores(np.array(content["scores"]), tuple(content["suspicious"]), content["note"], details)

@@ -195,9 +195,7 @@ def measure_with(run: Run, spec: MeasureSpec, predictor: Predictor, dataset: Dat
 def measure_steps(
     run: Run, spec: MeasureSpec, predictor: Callable[[], Predictor], dataset: Callable[[], Dataset]
 ) -> Iterator[Measurement]:
-    """Yield ever better measurements of a run: from few draws to all of them, which alone come if they were kept.
-
-    Every step is kept with the run: what was reached when a person moved on is not computed again.
+    """Yield ever better measurements of a run, from few draws to all of them; the last one alone if it was kept.
 
     Parameters
     ----------
@@ -206,21 +204,15 @@ def measure_steps(
     predictor, dataset
         Called once something has to be computed.
     """
-    if (stored := stored_measurement(run, spec)) is not None:
-        yield stored
-        return
-    measured = None
-    for draws in (*(few for few in PAGE_STEPS if few < spec.draws), spec.draws):
-        step = spec.model_copy(update={"draws": draws})
-        compute = partial(_measure_further, predictor, dataset, step, measured)
-        measured = _kept(step).get(run, compute)
-        yield measured
 
+    def steps() -> Iterator[Measurement]:
+        measured = None
+        for draws in (*(few for few in PAGE_STEPS if few < spec.draws), spec.draws):
+            step = spec.model_copy(update={"draws": draws})
+            measured = measure_model(predictor(), dataset(), step, measured)
+            yield measured
 
-def _measure_further(
-    predictor: Callable[[], Predictor], dataset: Callable[[], Dataset], spec: MeasureSpec, before: Measurement | None
-) -> Measurement:
-    return measure_model(predictor(), dataset(), spec, before)
+    return _kept(spec).steps(run, steps)
 
 
 def stored_measurement(run: Run, spec: MeasureSpec) -> Measurement | None:
