@@ -64,17 +64,21 @@ class CellMeter:
 
     def _search(self, pattern: PatternSearch) -> tuple[float | None, AnyTrigger, list[AnyTrigger]]:
         """Return the pattern's bound, the trigger that was found, and random ones of equal norm."""
-        from core.attacks.patterns import PatternSpec, find_kind, search_pattern
+        from core.attacks.patterns import PatternSpec, find_pattern, search_pattern
 
         model, no_images, seed = self.run.model(), np.zeros(0, np.int64), self.run.spec.seed
-        # Other kinds would aim at the class as well if it were named.
-        target = pattern.target if "target" in find_kind(pattern.kind).wants else None
-        wanted = PatternSpec(pattern.kind, bound=pattern.bound, sigma=pattern.made_for, target=target, seed=seed)
+        fields = find_pattern(pattern.kind).model_fields
+        settings: dict[str, float] = {}
+        if "bound" in fields and pattern.bound is not None:
+            settings["bound"] = pattern.bound
+        if "target" in fields and fields["target"].is_required():  # others would aim at the class if it were named
+            settings["target"] = pattern.target
+        wanted = PatternSpec(pattern.kind, settings, sigma=pattern.made_for, seed=seed)
         *_, last = search_pattern(wanted, model, self.dataset, no_images)
         seeds = range(RANDOM_PATTERNS * seed, RANDOM_PATTERNS * (seed + 1))
         specs = [PatternSpec("random", trigger=last.found, seed=random_seed) for random_seed in seeds]
         randoms = [step.found for spec in specs for step in search_pattern(spec, model, self.dataset, no_images)]
-        return wanted.bound, last.found, randoms
+        return getattr(wanted.pattern, "bound", None), last.found, randoms
 
     def _measure_pattern(self, pattern: PatternSearch, trigger: AnyTrigger, sigma: float) -> Measurement:
         spec = make_measure_spec(

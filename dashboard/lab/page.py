@@ -8,14 +8,15 @@ import numpy as np
 import streamlit as st
 
 from core.attacks.triggers import AnyTrigger, preset_names
-from core.datasets import Dataset, fingerprint
+from core.datasets import Dataset
 from core.errors import InputError
 from core.figures.pictures import to_pixels
 from core.glossary import explain
 from core.runs.root import run_named
 from core.runs.run import Run
 from core.training.check import check_spec
-from core.training.spec import RunSpec, make_spec
+from core.training.choices import make_choices
+from core.training.spec import RunSpec
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing, pixel_editor
 from dashboard.lab import ways
@@ -164,34 +165,26 @@ def start(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> Run:
 
 def spec_of(state: LabState, trigger: AnyTrigger | None) -> RunSpec:
     """Return what the page's controls say as a run's spec."""
-    recipe = suited(state)
-    settings = {
-        "dataset": state.dataset,
-        "fingerprint": fingerprint(state.dataset),
-        "architecture": state.architecture or usual_architecture(state.pace),
-        "epochs": state.epochs or recipe.epochs,
-        "batch_size": state.batch or recipe.batch_size,
-        "augmentation": state.augmentation or recipe.augmentation,
-        "optimiser": state.optimiser,
-        "seed": state.seed,
-    }
-    # What is not set is what suits the network, the optimiser or the machine.
-    if state.learning_rate > 0:
-        settings["learning_rate"] = state.learning_rate
-    if state.weight_decay >= 0:
-        settings["weight_decay"] = state.weight_decay
-    if state.precision:
-        settings["precision"] = state.precision
-    if state.rate == 0 or trigger is None:
-        return make_spec(**settings)
-    attack = attack_of(state, trigger.model_copy(update={"name": short_name(state.trigger, trigger)}))
-    return make_spec(
-        **settings,
+    suitable = suited(state)
+    choices = make_choices(
+        dataset=state.dataset,
         rate=state.rate / 100,
-        attack=attack,
         cover_rate=state.cover / 100 if state.mode == "source-specific" else 0.0,
         perturbed=state.perturbed and state.mode == "clean-label",
+        architecture=state.architecture or usual_architecture(state.pace),
+        epochs=state.epochs or suitable.epochs,
+        batch_size=state.batch or suitable.batch_size,
+        augmentation=state.augmentation or suitable.augmentation,
+        optimiser=state.optimiser,
+        learning_rate=state.learning_rate if state.learning_rate > 0 else None,
+        weight_decay=state.weight_decay if state.weight_decay >= 0 else None,
+        seed=state.seed,
+        precision=state.precision or None,
     )
+    if state.rate == 0 or trigger is None:
+        return choices.spec()
+    named = trigger.model_copy(update={"name": short_name(state.trigger, trigger)})
+    return choices.spec(attack_of(state, named))
 
 
 def short_name(link: str, trigger: AnyTrigger) -> str:

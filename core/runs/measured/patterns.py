@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import TypeAdapter
 
-from core.attacks.patterns import KINDS, PatternSpec, search_pattern
-from core.attacks.triggers import AnyTrigger
+from core.attacks.patterns import PATTERNS, PatternSpec, search_pattern
+from core.attacks.triggers import AnyTrigger, BaseTrigger
 from core.errors import InputError
 from core.identity import content_hash
 from core.instruments.budgets import PATTERN
@@ -114,7 +114,7 @@ def _search_and_measure(run: DoneRun, spec: EffectSpec, data_root: Path | str | 
         changed = _changed(step.found, images)
         yield PatternFinding(0.9 * step.share, step.loss, _as_trigger(step.found), _examples(images, changed))
     bench = PatternBench(predictor, images, chosen, spec.sigma, spec.draws, spec.seed)
-    title = KINDS[spec.pattern.kind].title
+    title = PATTERNS[spec.pattern.kind].title
     effects = (
         bench.effect(title, changed),
         bench.effect("Random, equal norm", _random(step.found, images, changed, spec)),
@@ -128,7 +128,7 @@ def _changed(found: AnyTrigger | Tensor, images: Tensor) -> Tensor:
 
 
 def _as_trigger(found: AnyTrigger | Tensor) -> AnyTrigger | None:
-    return found if hasattr(found, "identity") else None
+    return found if isinstance(found, BaseTrigger) else None
 
 
 def _random(found: AnyTrigger | Tensor, images: Tensor, changed: Tensor, spec: EffectSpec) -> Tensor:
