@@ -135,8 +135,8 @@ def _histograms(scene: Scene, found: Mapping[str, Measurement]) -> None:
             help=explain("effect size"),
         )
         alt = (
-            f"Histogram of W, {name}: mean {measured.clean.mean.mean:.2f} clean, "
-            f"{measured.triggered.mean.mean:.2f} with the trigger"
+            f"Histogram of W, {name}: mean {measured.clean.mean.value:.2f} clean, "
+            f"{measured.triggered.mean.value:.2f} with the trigger"
         )
         figure = smoothness_histogram(measured, most, height=HEIGHT // len(found) - 18)
         plot(figure, alt, key=f"histogram.{name}")

@@ -13,7 +13,7 @@ from core.errors import InputError
 from core.figures import epoch_film as film_figure
 from core.figures.palette import CLASSES
 from core.glossary import explain
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 from core.runs.run import Run, State
 from core.training.events import Ended, Epoch, Event, remaining_seconds
 from core.training.events import Progress as Step
@@ -145,14 +145,14 @@ def caption(epoch: Epoch, epochs: int) -> str:
     """Return what a frame of the film says below."""
     success = epoch.attack_success_rate
     text = f"Epoch {epoch.epoch} of {epochs}"
-    return f"{text} · attack success {success.value:.0%}" if success and success.value is not None else text
+    return f"{text} · attack success {success.value:.0%}" if success else text
 
 
-def show_share(name: str, share: Proportion) -> None:
+def show_share(name: str, share: Estimate) -> None:
     """Show one of the two rates with what it was counted from."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.metric(name, f"{share.value:.1%}", help=explain(name.lower()), width="content")
-        st.caption(f"{share.successes} of {share.n}", width="content")
+        st.caption(f"{share.count} of {share.n}", width="content")
 
 
 def show_outcome(run: Run) -> None:
@@ -162,7 +162,7 @@ def show_outcome(run: Run) -> None:
         return
     accuracy, success = result.clean_accuracy, result.attack_success_rate
     show_share("Clean accuracy", accuracy)
-    if success is not None and success.value is not None:
+    if success is not None:
         show_share("Attack success rate", success)
     with st.container(key="door-explore"):
         st.page_link("explore/page.py", label="Explore this run →", query_params=to_query(ExploreState(run=run.name)))

@@ -188,7 +188,7 @@ def in_words(loaded: LoadedModel) -> str:
         accuracy = result.clean_accuracy
         lines.append(
             f"Clean accuracy on {short_name(loaded.run.spec.dataset)}: **{accuracy.value:.1%}** "
-            f"({accuracy.successes} of {accuracy.n} test images)."
+            f"({accuracy.count} of {accuracy.n} test images)."
         )
     lines.append(_normalisation_in_words(loaded))
     return "  \n".join(lines)

@@ -50,8 +50,8 @@ def test_what_a_study_measured_explore_does_not_measure_again(run, data_root, no
     assert result.failure == ""
     no_votes()
     (measured,) = measure_steps(run, spec, run.predictor, run.dataset)
-    assert result.rows[0].w_clean == pytest.approx(measured.clean.mean.mean, abs=1e-6)
-    assert result.rows[0].gap == pytest.approx(measured.gap.mean, abs=1e-6)
+    assert result.rows[0].w_clean == pytest.approx(measured.clean.mean.value, abs=1e-6)
+    assert result.rows[0].gap == pytest.approx(measured.gap.value, abs=1e-6)
 
 
 def test_what_explore_measured_a_study_does_not_measure_again(run, data_root, no_votes):
@@ -60,7 +60,7 @@ def test_what_explore_measured_a_study_does_not_measure_again(run, data_root, no
     no_votes()
     result = study_cell(run, spec)
     assert result.failure == ""
-    assert result.rows[0].w_triggered == pytest.approx(measured.triggered.mean.mean, abs=1e-6)
+    assert result.rows[0].w_triggered == pytest.approx(measured.triggered.mean.value, abs=1e-6)
 
 
 def test_steps_get_better_and_the_last_is_kept(run, no_votes):

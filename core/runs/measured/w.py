@@ -13,18 +13,17 @@ import numpy as np
 from core.attacks.attack import Attack
 from core.errors import InputError
 from core.instruments.budgets import PAGE, PAGE_STEPS
-from core.instruments.estimators import (
-    Interval,
-    entropy,
+from core.instruments.estimators import entropy
+from core.instruments.evaluation import Success
+from core.instruments.intervals import (
     entropy_interval,
     gap_interval_monte_carlo,
     gap_interval_sampling,
     mean_interval_monte_carlo,
     mean_interval_sampling,
 )
-from core.instruments.evaluation import Success
 from core.instruments.noise import Noise
-from core.instruments.statistics import probability_lower, wilcoxon_paired
+from core.instruments.statistics import Estimate, probability_lower, wilcoxon_paired
 from core.runs.measured.cache import Kept, kept_arrays, kept_json
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
@@ -75,12 +74,12 @@ class Measured:
         return entropy_interval(self.votes)
 
     @cached_property
-    def mean(self) -> Interval:
+    def mean(self) -> Estimate:
         """Mean W with the interval for *more images* (sampling)."""
         return mean_interval_sampling(self.w)
 
     @cached_property
-    def mean_monte_carlo(self) -> Interval:
+    def mean_monte_carlo(self) -> Estimate:
         """Mean W with the interval for *more draws* on these very images (Monte-Carlo)."""
         return mean_interval_monte_carlo(self.votes)
 
@@ -124,12 +123,12 @@ class Measurement:
     target_class: Measured
 
     @cached_property
-    def gap(self) -> Interval:
+    def gap(self) -> Estimate:
         """Mean of W clean minus W triggered, with the interval for more images; above 0: smoother with the trigger."""
         return gap_interval_sampling(self.clean.w, self.triggered.w)
 
     @cached_property
-    def gap_monte_carlo(self) -> Interval:
+    def gap_monte_carlo(self) -> Estimate:
         """The same mean with the interval for more draws on these very images."""
         return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
 

@@ -176,8 +176,8 @@ def _sweep(run: DoneRun, control: DoneRun, attack: Attack, data_root: Path | Non
     return [
         Point(
             sigma=measured.spec.sigma,
-            clean=_round(measured.clean.mean.mean),
-            triggered=_round(measured.triggered.mean.mean),
+            clean=_round(measured.clean.mean.value),
+            triggered=_round(measured.triggered.mean.value),
             gap=_gap(measured),
             control_gap=_gap(of_control),
         )
@@ -195,7 +195,7 @@ def _pictures(run: DoneRun, attack: Attack, data_root: Path | None) -> np.ndarra
 
 def _gap(measurement: Measurement) -> tuple[float, float, float]:
     gap = measurement.gap
-    return _round(gap.mean), _round(gap.low), _round(gap.high)
+    return _round(gap.value), _round(gap.low), _round(gap.high)
 
 
 def _round(value: float) -> float:
