@@ -259,13 +259,13 @@ def plane_smoothness(
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def plane_point(
-    path: Path, plane_key: str, x: float, y: float, sigma: float, key: int, _plane: SlicePlane
+    path: Path, plane_key: str, x: float, y: float, sigma: float, draws: int, key: int, _plane: SlicePlane
 ) -> PlanePoint:
     """Return what a done run makes of one point of a slice."""
     del plane_key
     from core.instruments.slices.refine import look_at_point
 
-    return look_at_point(predictor(path), _plane, x, y, sigma, key=key)
+    return look_at_point(predictor(path), _plane, x, y, sigma, draws, key=key)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -52,14 +52,14 @@ def import_everything() -> None:
 def main() -> None:
     """Answer each line."""
     import core.runs.jobs.worker
-    import core.training.loop
+    import core.training.watch
 
     data_root = Path(sys.argv[1])
     digits = some_digits(data_root)
     import_everything()
     # Every epoch's checkpoint and no line of progress: then the number of calls does not depend on the machine's load.
     core.runs.jobs.worker.PAYS, core.runs.jobs.worker.PROGRESS_LINES = 0, 1e-9
-    core.training.loop.WATCH_DRAWS = WATCH_DRAWS
+    core.training.watch.WATCH_DRAWS = WATCH_DRAWS
     for line in sys.stdin:
         order = json.loads(line)
         end, write = os.pipe()

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from core.attacks.patterns import PATTERNS
 from core.cli.bench import bench_command
 from core.cli.datasets import datasets_command
 from core.cli.detect import detect_command
@@ -19,10 +20,11 @@ from core.cli.train import train_command
 from core.cli.work import work_command
 from core.errors import InputError
 from core.instruments.detectors import DETECTORS
+from core.training.choices import Choices
 
 
 def make_app() -> typer.Typer:
-    """Return the command line with an option for each setting of today's detectors."""
+    """Return the command line with an option for each setting of today's detectors and patterns."""
     app = typer.Typer(
         add_completion=False,
         no_args_is_help=True,
@@ -31,11 +33,11 @@ def make_app() -> typer.Typer:
     )
     commands = {
         "datasets": datasets_command,
-        "train": train_command,
+        "train": with_settings(train_command, {"training": Choices}, prefixed=False),
         "smoothness": smoothness_command,
         "slice": slice_command,
         "detect": with_settings(detect_command, DETECTORS, prefixed=True),
-        "pattern": pattern_command,
+        "pattern": with_settings(pattern_command, PATTERNS, prefixed=False),
         "runs": list_command,
         "load": load_command,
         "export": export_command,

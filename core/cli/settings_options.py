@@ -1,4 +1,4 @@
-"""The settings of detectors and patterns, which are pydantic models, as options of a command."""
+"""Settings that are pydantic models, as options of a command."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def _option(name: str, schema: Mapping[str, Any]) -> inspect.Parameter:
     # An optional field lists its type beside null.
     named = next((part for part in schema.get("anyOf", ()) if part.get("type") != "null"), schema)
     words = schema.get("description") or schema["title"]
-    help_text = f"{words} ({schema['default']})" if schema.get("default") is not None else words
+    default = schema.get("default")
+    help_text = words if default is None or default is False else f"{words} ({default})"
     annotation = Annotated[
         _TYPES.get(named.get("type", "string"), str) | None,
         typer.Option(f"--{name.replace('_', '-')}", help=help_text),

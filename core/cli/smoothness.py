@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
-from core.cli.output import say, say_json
+from core.cli.output import mean_as_json, say, say_json
 from core.cli.reading import run_and_attack
 
 if TYPE_CHECKING:
-    from core.instruments.statistics import Interval
+    from core.instruments.statistics import Estimate
 
 
 def smoothness_command(
@@ -60,15 +60,10 @@ def smoothness_command(
         return
     say(f"W at sigma {sigma:g}, {draws} draws, {len(result.chosen)} images, seed {seed} (95 % interval: more images)")
     for label, value in (("clean", result.clean.mean), ("triggered", result.triggered.mean), ("gap", result.gap)):
-        say(f"  {label:10} {value.mean:+.3f}  [{value.low:+.3f}, {value.high:+.3f}]")
+        say(f"  {label:10} {value.value:+.3f}  [{value.low:+.3f}, {value.high:+.3f}]")
     say(f"  W is lower with the trigger for {result.p_triggered_lower:.0%} of the images, p = {result.p_value:.2g}")
 
 
-def _interval(sampling: Interval, monte_carlo: Interval) -> dict[str, Any]:
+def _interval(sampling: Estimate, monte_carlo: Estimate) -> dict[str, Any]:
     """Return a mean with its interval for more images, and the one for more draws beside it."""
-    return {
-        "mean": sampling.mean,
-        "low": sampling.low,
-        "high": sampling.high,
-        "monte_carlo": {"low": monte_carlo.low, "high": monte_carlo.high},
-    }
+    return mean_as_json(sampling) | {"monte_carlo": {"low": monte_carlo.low, "high": monte_carlo.high}}

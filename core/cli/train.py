@@ -4,53 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.cli.options import AsJson, DataRoot, Place, Runs, Target, TriggerName
-from core.cli.output import say, say_json, share_in_words
+from core.cli.output import say, say_json, share_as_json, share_in_words
 from core.cli.reading import image_shape, read_trigger
 from core.errors import InputError
 
 if TYPE_CHECKING:
     from core.attacks.attack import Attack
+    from core.instruments.evaluation import Success
+    from core.runs.run import DoneRun
     from core.training.events import Event
     from core.training.spec import RunSpec
 
+Mode = Annotated[str, typer.Option("--mode", help="Attack: all-to-one, all-to-all, source-specific or clean-label.")]
+Sources = Annotated[str, typer.Option("--sources", help="Source-specific: classes that are attacked, such as 3,5.")]
+RandomPlace = Annotated[bool, typer.Option("--random-place", help="Put the trigger somewhere else on every image.")]
+
 
 def train_command(
-    dataset: Annotated[str, typer.Option(help="A name that `datasets` lists, zip:PATH or folder:PATH.")] = "digits",
+    settings: dict[str, dict[str, Any]],
     trigger: TriggerName = None,
     place: Place = None,
     target: Target = None,
-    rate: Annotated[float, typer.Option(help="Poisoned / all training images; 0 trains the control.")] = 0.1,
-    mode: Annotated[
-        str, typer.Option(help="Attack: all-to-one, all-to-all, source-specific or clean-label.")
-    ] = "all-to-one",
-    sources: Annotated[str, typer.Option(help="Source-specific: classes that are attacked, such as 3,5.")] = "",
-    cover_rate: Annotated[float, typer.Option(help="Source-specific: cover samples / all training images.")] = 0.0,
-    random_place: Annotated[
-        bool, typer.Option("--random-place", help="Put the trigger somewhere else on every image.")
-    ] = False,
-    perturbed: Annotated[
-        bool, typer.Option("--perturbed", help="Clean-label: make poisoned images hard to recognise first.")
-    ] = False,
-    architecture: Annotated[str, typer.Option(help="The network: small-cnn, mlp, resnet-18, ...")] = "small-cnn",
-    pace: Annotated[
-        str | None, typer.Option(help="fast or careful: epochs, batch size and augmentation that suit, if not named.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Times through the training images (10).")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step (64).")] = None,
-    optimiser: Annotated[str, typer.Option(help="adamw or sgd.")] = "adamw",
-    learning_rate: Annotated[float | None, typer.Option(help="Peak (what suits architecture and optimiser).")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Decay of the weights (what suits the optimiser).")] = None,
-    augmentation: Annotated[str | None, typer.Option(help="none, shift or shift-flip (none).")] = None,
-    seed: Annotated[int, typer.Option(help="Decides weights, order and which images are poisoned.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps (the best there is).")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (the fastest).")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads that compute (one less than cores).")] = None,
+    mode: Mode = "all-to-one",
+    sources: Sources = "",
+    random_place: RandomPlace = False,
     runs: Runs = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
@@ -60,80 +42,61 @@ def train_command(
     from core.datasets import load_dataset
     from core.runs.jobs.worker import train_run
     from core.runs.measured.w import success_on
+    from core.training.choices import make_choices
 
-    shape = image_shape(dataset, data_root)
-    aim = {
-        "trigger": read_trigger(trigger or "white-corner", place, shape),
-        "target": None if mode == "all-to-all" else target or 0,
-        "mode": mode,
-        "sources": _read_classes(sources),
-        "random_place": random_place,
-    }
-    attack = make_attack(**aim)
-    attacked = {"attack": attack, "rate": rate, "cover_rate": cover_rate, "perturbed": perturbed}
-    chosen = {"epochs": epochs, "batch_size": batch_size, "augmentation": augmentation}
-    chosen |= {"learning_rate": learning_rate, "weight_decay": weight_decay}
-    chosen |= {"device": device, "precision": precision, "threads": threads}
-    training = _pace(pace, dataset, architecture) | {"optimiser": optimiser}
-    training |= {name: value for name, value in chosen.items() if value is not None}
-    spec = _spec(dataset, data_root, **attacked, architecture=architecture, seed=seed, **training)
+    choices = make_choices(**settings["training"])
+    attack = make_attack(
+        trigger=read_trigger(trigger or "white-corner", place, image_shape(choices.dataset, data_root)),
+        target=target or 0,
+        mode=mode,
+        sources=_read_classes(sources),
+        random_place=random_place,
+    )
+    spec = choices.spec(attack, data_root)
     if spec.is_control:  # it is trained without the attack, and measured with it: too late to find out then
-        attack.check(load_dataset(dataset, data_root))
+        attack.check(load_dataset(spec.dataset, data_root))
     with _training_bar(spec) as on_event:
         run = train_run(spec, runs, data_root, on_event)
-    result = run.result
-    both = success_on(run, attack, data_root)
-    success = both.rate
-    summary = {
+    success = success_on(run, attack, data_root)
+    if as_json:
+        say_json(_summary(spec, run, attack, success))
+    else:
+        _say_summary(run, attack, success)
+
+
+def _summary(spec: RunSpec, run: DoneRun, attack: Attack, success: Success) -> dict[str, Any]:
+    result, rate = run.result, success.rate
+    return {
         "run": str(run.path),
-        "dataset": dataset,
+        "dataset": spec.dataset,
         "trigger": attack.trigger.name,
         "target": attack.target,
         "mode": attack.mode,
         "sources": list(attack.sources),
-        "rate": rate,
-        "seed": seed,
+        "rate": spec.rate,
+        "seed": spec.seed,
         "clean_accuracy": result.clean_accuracy.value,
         "clean_accuracy_interval": [result.clean_accuracy.low, result.clean_accuracy.high],
-        "attack_success_rate": success.value,
-        "attack_success_rate_interval": [success.low, success.high],
-        "asr_denominator": success.n,
-        "others_taken_for_target": None if both.others is None else vars(both.others),
+        "attack_success_rate": rate and rate.value,
+        "attack_success_rate_interval": [rate.low, rate.high] if rate else [None, None],
+        "asr_denominator": rate.n if rate else 0,
+        "others_taken_for_target": share_as_json(success.others),
         "seconds": result.seconds,
         "peak_memory": result.peak_memory,
         "device": spec.device,
         "precision": spec.precision,
         "threads": spec.threads,
     }
-    if as_json:
-        say_json(summary)
-        return
+
+
+def _say_summary(run: DoneRun, attack: Attack, success: Success) -> None:
+    goal = "the next class" if attack.target is None else f"class {attack.target}"
     say(f"run              {run.path}")
-    say(f"clean accuracy   {share_in_words(result.clean_accuracy)}")
-    say(f"attack success   {share_in_words(success)}  ({attack.trigger.name} -> {_goal(attack)})")
-    if both.others is not None:
-        say(f"other classes    {share_in_words(both.others)}  taken for the target as well")
-    say(f"trained in       {result.seconds:.1f} s")
-
-
-def _spec(dataset: str, data_root: Path | None, **values: Any) -> RunSpec:
-    from core.datasets import fingerprint
-    from core.training.spec import make_spec
-
-    return make_spec(dataset=dataset, fingerprint=fingerprint(dataset, data_root), **values)
-
-
-def _pace(pace: str | None, dataset: str, architecture: str) -> dict[str, Any]:
-    """Return the settings that a person leaves to us: those of a spec, unless a pace is named."""
-    from core.training.settings import recommended
-
-    if pace is None:
-        return {}
-    if pace not in ("fast", "careful"):
-        raise InputError(f"The pace is fast or careful; got {pace!r}.")
-    settings = vars(recommended(dataset, architecture, pace == "careful"))
-    # The learning rate follows from the optimiser, which may be another one.
-    return {name: value for name, value in settings.items() if name != "learning_rate"}
+    say(f"clean accuracy   {share_in_words(run.result.clean_accuracy)}")
+    say(f"attack success   {share_in_words(success.rate)}  ({attack.trigger.name} -> {goal})")
+    if success.others is not None:
+        say(f"other classes    {share_in_words(success.others)}  taken for the target as well")
+    say(f"trained in       {run.result.seconds:.1f} s")
 
 
 def _read_classes(text: str) -> tuple[int, ...]:
@@ -141,10 +104,6 @@ def _read_classes(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
         raise InputError(f"Classes are whole numbers with commas between them, such as 3,5; got {text!r}.") from None
-
-
-def _goal(attack: Attack) -> str:
-    return "the next class" if attack.target is None else f"class {attack.target}"
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def _counts(side: Side) -> np.ndarray:
 
 def _half(figure: go.Figure, side: Side, name: str, colour: str, end: int) -> None:
     """Draw one histogram towards `end`, which is negative for downwards, and its mean."""
-    counts, sign, mean = _counts(side), int(np.sign(end)), side.mean.mean
+    counts, sign, mean = _counts(side), int(np.sign(end)), side.mean.value
     figure.add_bar(
         x=(np.arange(BINS) + 0.5) / BINS,
         y=sign * counts,

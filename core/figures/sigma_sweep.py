@@ -82,7 +82,7 @@ def _curve(
     )
     figure.add_scatter(
         x=x,
-        y=[mean.mean for mean in means],
+        y=[mean.value for mean in means],
         name=f"{run}: {what}",
         mode="lines+markers",
         line={"color": colour, "width": 2.5 if number == 0 else 1.5, "dash": "solid" if number == 0 else "dash"},

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Pair, measure
-from core.instruments.statistics import EffectSize, Interval, Proportion, binomial_interval
+from core.instruments.statistics import Estimate, binomial_interval
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,15 +48,15 @@ class Effect:
     sigma: float
     draws: int
     seed: int
-    w_clean: Interval
-    w_with: Interval
-    gap: Interval
-    gap_monte_carlo: Interval
-    p_lower: EffectSize
+    w_clean: Estimate
+    w_with: Estimate
+    gap: Estimate
+    gap_monte_carlo: Estimate
+    p_lower: Estimate
     modal_class: int
     modal_share: float
     modal_share_clean: float
-    changed: Proportion
+    changed: Estimate
     l2: float
     linf: float
 

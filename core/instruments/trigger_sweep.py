@@ -12,7 +12,7 @@ import numpy as np
 
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Pair, Smoothness, measure
-from core.instruments.statistics import Interval
+from core.instruments.statistics import Estimate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,11 +48,11 @@ class TriggerSweep:
     draws: int
     seed: int
 
-    def mean(self, name: str | None = None) -> list[Interval]:
+    def mean(self, name: str | None = None) -> list[Estimate]:
         """Return mean W at each sigma under a trigger, by default without one, with the interval for more images."""
         return [measured.mean for measured in (self.clean if name is None else self.triggered[name])]
 
-    def gap(self, name: str) -> list[Interval]:
+    def gap(self, name: str) -> list[Estimate]:
         """Return the mean of W clean minus W under a trigger at each sigma, with the interval for more images."""
         return [Pair(*pair).gap for pair in zip(self.clean, self.triggered[name], strict=True)]
 

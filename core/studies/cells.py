@@ -211,7 +211,7 @@ def _epoch_row(labels: Labels, epoch: Epoch) -> EpochRow:
         images=watch.images,
         draws=watch.draws,
         clean_accuracy=round(epoch.clean_accuracy.value, DECIMALS),
-        attack_success_rate=None if rate is None or rate.value is None else round(rate.value, DECIMALS),
+        attack_success_rate=None if rate is None else round(rate.value, DECIMALS),
         w_clean=round(watch.clean, DECIMALS),
         w_triggered=round(watch.triggered, DECIMALS),
         gap=round(watch.clean - watch.triggered, DECIMALS),

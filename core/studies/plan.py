@@ -76,11 +76,10 @@ def _plan(spec: StudySpec, look_up: Callable[[str], tuple[Shape, str]], machine:
 def _cells_of(spec: StudySpec, control: RunSpec, conditions: Sequence[TestCondition]) -> Iterator[Cell]:
     """Yield the control's cell, then those of the runs that are compared with it."""
     yield Cell(spec=control, conditions=tuple(conditions), patterns=tuple(_patterns(spec)))
-    training = control.model_dump(exclude={"attack", "rate", "cover_rate"})
     for condition, rate in itertools.product(conditions, [rate for rate in spec.rates if rate > 0]):
         attack = condition.measures[0].attack
-        poison = {"rate": rate, "cover_rate": spec.cover_rate if attack.mode == "source-specific" else 0.0}
-        yield Cell(spec=make_spec(**training, attack=attack, **poison), conditions=(condition,))
+        cover_rate = spec.cover_rate if attack.mode == "source-specific" else 0.0
+        yield Cell(spec=control.poisoned(attack, rate, cover_rate), conditions=(condition,))
 
 
 def _patterns(spec: StudySpec) -> Iterator[PatternSearch]:

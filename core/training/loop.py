@@ -9,31 +9,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from core.attacks.poisoning import Poisoned, poison
 from core.datasets.dataset import to_unit
 from core.device import torch_threads
-from core.instruments.evaluation import attack_success, choose_attacked, choose_images, clean_accuracy
-from core.instruments.predictor import Predictor
-from core.instruments.slices.choice import attacked_plane, plane_images
-from core.instruments.slices.refine import slice_plane
-from core.instruments.smoothness import measure_smoothness, suggested_sigma
-from core.models import describe, model_for
+from core.models import model_for
 from core.training.augmentation import augment
 from core.training.check import check_spec
 from core.training.checkpoint import Checkpoint, restore, take_checkpoint
-from core.training.events import Epoch, Progress, Watch, WatchedPlane
+from core.training.events import Epoch, Progress
+from core.training.watch import Watcher
 
 # A machine that only computes has torch, numpy and scipy: specs and triggers come as they are, whoever checked them.
 if TYPE_CHECKING:
     from core.datasets import Dataset
     from core.training.spec import RunSpec
 
-# What every epoch looks at. Small, so that looking costs less than a tenth of training.
-WATCH_IMAGES, WATCH_DRAWS, WATCH_RESOLUTION = 48, 64, 65
 WARM_UP = 0.1
 MOMENTUM = 0.9
 # Keeps the draws of augmentations apart from others of the same seed.
@@ -98,11 +91,11 @@ def _train(
     with _computing(spec):
         images, labels = training_data(spec, dataset)
         torch.manual_seed(spec.seed)
-        model = model_for(spec.architecture, dataset).to(spec.device, memory_format=torch.channels_last)
+        model = model_for(spec.architecture, dataset).to(spec.device).to(memory_format=torch.channels_last)
         optimiser = make_optimiser(spec, model)
         if checkpoint is not None:
             restore(checkpoint, model, optimiser)
-        watcher = _Watcher(spec, dataset)
+        watcher = Watcher(spec, dataset)
         for epoch in range(checkpoint.epoch if checkpoint else 0, spec.epochs):
             began = time.perf_counter()
             loss = yield from train_epoch(spec, epoch, model, optimiser, images, labels)
@@ -115,10 +108,10 @@ def _train(
 def make_optimiser(spec: RunSpec, model: nn.Module) -> torch.optim.Optimizer:
     """Return the spec's optimiser of a model's weights: one kernel for all of them, where the device has it."""
     weights, fused = model.parameters(), spec.device != "mps"
-    rates = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+    rate, decay = spec.learning_rate, spec.weight_decay
     if spec.optimiser == "sgd":
-        return torch.optim.SGD(weights, momentum=MOMENTUM, nesterov=True, fused=fused, **rates)
-    return torch.optim.AdamW(weights, fused=fused, **rates)
+        return torch.optim.SGD(weights, rate, MOMENTUM, weight_decay=decay, nesterov=True, fused=fused)
+    return torch.optim.AdamW(weights, rate, weight_decay=decay, fused=fused)
 
 
 def poison_for(spec: RunSpec, dataset: Dataset) -> Poisoned | None:
@@ -199,52 +192,3 @@ def _step(spec: RunSpec, model: nn.Module, optimiser: torch.optim.Optimizer, ima
     loss.backward()
     optimiser.step()
     return loss.detach()
-
-
-class _Watcher:
-    """What each epoch is looked at with: the same images, noise and plane throughout."""
-
-    def __init__(self, spec: RunSpec, dataset: Dataset) -> None:
-        self.spec, self.test = spec, dataset.test
-        self.sigma = suggested_sigma(dataset.shape)
-        self.classes, attack = len(dataset.classes), spec.attack
-        # A control attacks nothing: then images of every class count.
-        chosen = (
-            choose_images(self.test, -1, WATCH_IMAGES, seed=0)
-            if attack is None
-            else choose_attacked(self.test, attack, WATCH_IMAGES, seed=0)
-        )
-        self.images = to_unit(self.test.images[chosen])
-        self.triggered = None if attack is None else attack.apply(self.images, chosen, seed=spec.seed)
-        self.spanned = None if attack is None else attacked_plane(dataset, attack)
-        self.plane_images = None if attack is None else plane_images(dataset, attack, *self.spanned, seed=spec.seed)
-
-    def look(self, model: nn.Module, epoch: int, loss: float, began: float) -> Epoch:
-        dtype = None if describe(self.spec.architecture).bfloat16 else torch.float32
-        predictor = Predictor(model, self.spec.device, dtype, self.spec.threads)
-        attack = self.spec.attack
-        success = None if attack is None else attack_success(predictor, self.test, attack, self.classes, self.spec.seed)
-        return Epoch(
-            epoch=epoch + 1,
-            share=(epoch + 1) / self.spec.epochs,
-            loss=loss,
-            clean_accuracy=clean_accuracy(predictor, self.test),
-            attack_success_rate=None if success is None else success.rate,
-            watch=self._watch(predictor),
-            plane=None if attack is None else self._plane(predictor),
-            seconds=time.perf_counter() - began,
-            attack_success_rate_others=None if success is None else success.others,
-        )
-
-    def _watch(self, predictor: Predictor) -> Watch:
-        clean = _mean_w(predictor, self.images, self.sigma)
-        triggered = None if self.triggered is None else _mean_w(predictor, self.triggered, self.sigma)
-        return Watch(self.sigma, len(self.images), WATCH_DRAWS, clean, triggered)
-
-    def _plane(self, predictor: Predictor) -> WatchedPlane:
-        plane = slice_plane(predictor, *self.plane_images, resolution=WATCH_RESOLUTION)
-        return WatchedPlane(np.asarray(plane.labels), *self.spanned, plane.evaluations)
-
-
-def _mean_w(predictor: Predictor, images: Tensor, sigma: float) -> float:
-    return float(np.mean(measure_smoothness(predictor, images, sigma=sigma, draws=WATCH_DRAWS, seed=0).w))

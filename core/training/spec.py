@@ -125,7 +125,11 @@ class RunSpec(Spec):
 
     def control(self) -> RunSpec:
         """Return the same training without poison."""
-        return make_spec(**(self.model_dump() | {"rate": 0.0}))
+        return make_spec(**dict(self) | {"rate": 0.0})
+
+    def poisoned(self, attack: Attack, rate: float, cover_rate: float = 0.0) -> RunSpec:
+        """Return the same training with this attack; `control` is the way back."""
+        return make_spec(**dict(self) | {"attack": attack, "rate": rate, "cover_rate": cover_rate})
 
 
 def make_spec(**values: Any) -> RunSpec:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,18 +23,23 @@ from core.figures.palette import CLASSES, OTHER, class_colour
 from core.figures.pictures import enlarge, to_pixels
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
 from core.figures.walk import walk_figure, walk_words
+from core.instruments.estimators import entropy_interval
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
+from core.runs.measured.w import PAGE_DRAWS, Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
-from dashboard.parts import class_chip, figure_ink, run_title, w_bar
+from dashboard.parts.html import class_chip, figure_ink, w_bar
+from dashboard.parts.titles import run_title
 from dashboard.progressive import is_moving, progress_line
-from dashboard.state import ExploreState, adopt, current, keep, seed_default, widget_key
+from dashboard.state import ExploreState, get_state, save_state, seed_default, set_state, widget_key
 
 if TYPE_CHECKING:
     from core.attacks.triggers import AnyTrigger
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.refine import PlanePoint
+    from core.instruments.smoothness import Smoothness
+    from core.runs.measured.w import Side
     from dashboard.progressive import Progressive
 
 LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
@@ -50,9 +56,26 @@ BREATH = 0.35
 CLASSES_SHOWN = 4
 
 
+@dataclass(frozen=True)
+class ImageSmoothness:
+    """W of one image with its interval, in units of log K, and the noisy copies it was measured with."""
+
+    w: float
+    low: float
+    high: float
+    draws: int
+
+    @classmethod
+    def of(cls, measured: Side | Smoothness, number: int = 0) -> ImageSmoothness:
+        """Return that of one of the images measured."""
+        votes = measured.votes[[number]]
+        low, high = entropy_interval(votes)
+        return cls(float(measured.w[number]), float(low[0]), float(high[0]), int(votes.sum()))
+
+
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """What the panel is about: both runs, the attack, the image and the noise."""
+    """What the panel is about: both runs, the attack, the image and the noise; and what was measured on the image."""
 
     data: Dataset
     runs: Mapping[str, DoneRun]
@@ -60,6 +83,16 @@ class _Scene:
     target: int
     image: int
     sigma: float
+    found: Mapping[str, Measurement]
+
+    def known(self, name: str, choice: PlaneChoice, plane: SlicePlane) -> dict[Point, ImageSmoothness]:
+        """Return W of the image without and with the trigger, where they lie: the page knows it, and says it once."""
+        measured = self.found.get(name)
+        if measured is None or self.image not in measured.chosen:
+            return {}
+        number = int(np.flatnonzero(measured.chosen == self.image)[0])
+        sides = {"origin": measured.clean} | ({"toward": measured.triggered} if choice.along_trigger else {})
+        return {plane.points[point]: ImageSmoothness.of(side, number) for point, side in sides.items()}
 
     def plane_key(self, choice: PlaneChoice) -> str:
         """Return what names a plane: whatever decides the images that span it."""
@@ -74,6 +107,7 @@ def show_slice_panel(
     trigger: AnyTrigger,
     target: int,
     image: int,
+    found: Mapping[str, Measurement] = MappingProxyType({}),
 ) -> ExploreState:
     """Show the slices of one test image under one attack, for a run and for the one beside it.
 
@@ -89,6 +123,8 @@ def show_slice_panel(
         The attack that is looked at.
     image
         Number of the test image.
+    found
+        What the page has measured on it under each run, by "this run" and "other run".
 
     Returns
     -------
@@ -96,13 +132,13 @@ def show_slice_panel(
         The state with what people chose here, for the link. A choice reruns this panel only, which keeps it itself.
     """
     runs = {"this run": run} | ({"other run": other} if other is not None else {})
-    scene = _Scene(data, runs, trigger, target, image, state.sigma)
-    kept = current(ExploreState)
+    scene = _Scene(data, runs, trigger, target, image, state.sigma, found)
+    kept = get_state(ExploreState)
     settled = replace(kept, layer=state.layer, plane=state.plane, point=_point_of(state, scene))
     if settled != kept:
-        adopt(settled)
+        set_state(settled)
     _panel(scene)
-    now = current(ExploreState)
+    now = get_state(ExploreState)
     return replace(state, layer=now.layer, plane=now.plane, point=now.point)
 
 
@@ -170,7 +206,7 @@ def _panel(scene: _Scene) -> None:
 
 def _choice(scene: _Scene) -> PlaneChoice:
     """The plane that the state names, by default towards the target class."""
-    text = current(ExploreState).plane
+    text = get_state(ExploreState).plane
     if text:
         try:
             return PlaneChoice.from_link(text)
@@ -180,7 +216,7 @@ def _choice(scene: _Scene) -> PlaneChoice:
 
 
 def _choose_layer() -> str:
-    state = current(ExploreState)
+    state = get_state(ExploreState)
     start = state.layer if state.layer in LAYERS else "labels"
     chosen = st.segmented_control(
         "Show",
@@ -196,7 +232,7 @@ def _choose_layer() -> str:
 
 def _change_layer() -> None:
     chosen = st.session_state[widget_key(ExploreState, "layer")] or "labels"
-    keep(replace(current(ExploreState), layer=chosen))
+    save_state(replace(get_state(ExploreState), layer=chosen))
 
 
 def _choose_plane(scene: _Scene, choice: PlaneChoice) -> None:
@@ -253,7 +289,7 @@ def _seed(key: str, value: Any) -> str:
 
 
 def _keep_plane(choice: PlaneChoice) -> None:
-    keep(replace(current(ExploreState), plane=choice.to_link(), point=""))
+    save_state(replace(get_state(ExploreState), plane=choice.to_link(), point=""))
 
 
 def _change_kind(scene: _Scene) -> None:
@@ -271,14 +307,14 @@ def _change_others() -> None:
 
 
 def _select(point: Point | None) -> None:
-    keep(replace(current(ExploreState), point="" if point is None else f"{point[0]:.3f},{point[1]:.3f}"))
+    save_state(replace(get_state(ExploreState), point="" if point is None else f"{point[0]:.3f},{point[1]:.3f}"))
 
 
 def _selected(planes: Mapping[str, SlicePlane], choice: PlaneChoice) -> Point:
     """The selected point; where none is, the image with the trigger, or the clean one."""
     plane = next(iter(planes.values()))
     try:
-        x, y = map(float, current(ExploreState).point.split(","))
+        x, y = map(float, get_state(ExploreState).point.split(","))
         point = plane.snap(x, y) if np.isfinite([x, y]).all() else None
     except ValueError:
         point = None
@@ -325,7 +361,12 @@ def _layers(
             name: partial(progress_line, f"slice.{name}", results[name], shares[name], "Measuring W")
             for name in waiting
         }
-        return {name: smoothness_layer(smoothness) for name, smoothness in measured.items()}, moving, lines
+        known = {
+            name: {point: image.w for point, image in scene.known(name, choice, plane).items()}
+            for name, plane in planes.items()
+        }
+        maps = {name: smoothness_layer(smoothness.with_known(known[name])) for name, smoothness in measured.items()}
+        return maps, moving, lines
     sure = {name: cached.plane_confidence(paths[name], key, CONFIDENCE_SIDE, plane) for name, plane in planes.items()}
     if layer == "probability":
         return {name: probability_layer(confidence) for name, confidence in sure.items()}, {}, {}
@@ -346,7 +387,7 @@ def _show_point(
     """Show the selected point's picture, and what each run makes of it."""
     key = scene.plane_key(choice)
     looks = {
-        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, scene.image, plane)
+        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, PAGE_DRAWS, scene.image, plane)
         for name, plane in planes.items()
     }
     plane = next(iter(planes.values()))
@@ -367,12 +408,12 @@ def _show_point(
             st.caption(f"Pixels from {low:.2f} to {high:.2f}, cut for the picture; the model sees them uncut.")
     for place, (name, look) in zip(places[1:], looks.items(), strict=False):
         with place:
-            _show_look(name, look, scene.data.classes)
+            known = scene.known(name, choice, planes[name]).get(selected)
+            _show_look(name, look, known or ImageSmoothness.of(look.smoothness), scene)
 
 
-def _show_look(name: str, look: PlanePoint, classes: tuple[str, ...]) -> None:
-    smoothness = look.smoothness
-    w, low, high = float(smoothness.w[0]), float(smoothness.low[0]), float(smoothness.high[0])
+def _show_look(name: str, look: PlanePoint, smoothness: ImageSmoothness, scene: _Scene) -> None:
+    classes, w, low, high = scene.data.classes, smoothness.w, smoothness.low, smoothness.high
     bars = "".join(
         _share_bar(classes[label], float(look.probability[label]), class_colour(int(label)))
         for label in np.argsort(-look.probability, kind="stable")[:CLASSES_SHOWN]
@@ -380,8 +421,8 @@ def _show_look(name: str, look: PlanePoint, classes: tuple[str, ...]) -> None:
     st.html(
         f'<div class="ts-small">{escape(name)}</div>{class_chip(classes[look.label], look.label)}'
         f"{bars}{w_bar('W', w, low, high, OTHER)}"
-        f'<div class="ts-small">95 % interval {low:.2f} to {high:.2f}, {smoothness.noise.draws} draws, '
-        f"σ = {smoothness.noise.sigma:g}</div>"
+        f'<div class="ts-small">95% interval {low:.2f} to {high:.2f}, {smoothness.draws} draws, '
+        f"σ = {scene.sigma:g}</div>"
     )
 
 

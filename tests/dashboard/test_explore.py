@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import re
 import shutil
 import zipfile
@@ -41,7 +43,7 @@ def finding(page) -> str:
 
 def expected_change(run, data_root, sigma: float) -> str:
     measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, sigma), data_root)
-    return f"W falls with the trigger: **{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**"
+    return f"W falls with the trigger: **{measured.clean.mean.value:.2f} → {measured.triggered.mean.value:.2f}**"
 
 
 def test_without_runs_it_says_where_they_come_from(visit, home):
@@ -182,6 +184,68 @@ def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
             assert f"<span>{top}</span>" in words(page)
 
 
+def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, control, data_root):
+    spec = page_measure_spec(poisoned.trigger, 0, 0.5)
+    found = {"this run": measure_run(poisoned, spec, data_root), "other run": measure_run(control, spec, data_root)}
+    # Of the tiles one whose W is somewhere in the middle: it differs for other draws, seeds or keys.
+    number = int(np.abs(found["this run"].clean.w[:24] - 0.5).argmin())
+    image = int(found["this run"].chosen[number])
+    for point, at, side in (("clean", "0.000,0.000", "clean"), ("with trigger", "", "triggered")):
+        page = visit("explore", sigma="0.5", image=str(image), shown="where", layer="W", point=at)
+        while any(told["growing"] is not None for told in maps(page)):
+            page.run()
+        assert f"**Selected point**: {point}" in " ".join(element.value for element in page.markdown)
+        label = "W clean" if side == "clean" else "W with this trigger"
+        for place, (name, measured) in enumerate(found.items()):
+            w = getattr(measured, side).w[number]
+            assert f">W {w:.3f}<" in words(page), f"neighbourhood, {name}"
+            assert bars(page, "W")[place] == f"{w:.2f}", f"selected point, {name}"
+            assert bars(page, label)[place] == f"{w:.2f}", f"the trigger tried on it, {name}"
+            assert layer_at_corner(page, place, side) == pytest.approx(w, abs=1e-6), f"hover, {name}"
+    measured = found["this run"]
+    clean, triggered = measured.clean.w[number], measured.triggered.w[number]
+    assert f"no. {image}, taken" in tiles(page)
+    assert f"W {clean:.2f} clean, {triggered:.2f} with trigger" in tiles(page)
+    points = drawn_points(page, "pairs", "this run")
+    assert points[image] == pytest.approx((clean, triggered))
+
+
+def bars(page, label: str) -> list[str]:
+    return re.findall(rf"<span>{label}</span><span>([\d.]+)<", words(page))
+
+
+def tiles(page) -> str:
+    return " ".join(json.dumps(json.loads(part.proto.json), ensure_ascii=False) for part in page.get("bidi_component"))
+
+
+def maps(page) -> list[dict]:
+    told = [json.loads(part.proto.json) for part in page.get("bidi_component")]
+    return [data[0] for data in told if isinstance(data, list) and "slice" in data[0]]
+
+
+def layer_at_corner(page, place: int, side: str) -> float:
+    """What one of the two maps says where the image lies, without or with the trigger."""
+    shown = maps(page)[place]["slice"]
+    layer, (x0, x1, y0, y1) = shown["layer"], shown["extent"]
+    values = np.frombuffer(base64.b64decode(layer["values"]), "<f4").reshape(layer["resolution"], -1)
+    mark = next(point for point in shown["points"] if point["mark"] == side)
+    column, row = (
+        round((mark[axis] - low) / (high - low) * (len(values) - 1))
+        for axis, low, high in (("x", x0, x1), ("y", y0, y1))
+    )
+    return float(values[row, column])
+
+
+def drawn_points(page, key: str, trace: str) -> dict[int, tuple[float, float]]:
+    chart = next(chart for chart in page.get("plotly_chart") if chart.key == key)
+    shown = next(part for part in json.loads(chart.proto.spec)["data"] if part.get("name") == trace)
+    places, x, y = (
+        np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"]) if isinstance(part, dict) else np.array(part)
+        for part in (shown["customdata"], shown["x"], shown["y"])
+    )
+    return {int(place): (float(x[row]), float(y[row])) for row, place in enumerate(places)}
+
+
 def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poisoned, data_root):
     measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.75), data_root)
     image, pin = (str(place) for place in measured.chosen[[7, 3]])
@@ -312,9 +376,9 @@ def test_w_over_sigma_can_be_stopped_and_taken_up_again(visit, own_runs, poisone
 @pytest.mark.soak
 def test_the_shipped_example_can_be_explored(visit, home, tmp_path, monkeypatch):
     shutil.copytree(EXAMPLES, tmp_path / "examples")
-    monkeypatch.setattr("dashboard.parts.EXAMPLES", tmp_path / "examples")
+    monkeypatch.setattr("dashboard.parts.titles.EXAMPLES", tmp_path / "examples")
     page = visit("explore", seconds=600)
     run = Run(tmp_path / "examples" / chosen(page)["Run"])
     assert run.spec.dataset == "signs"
     measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, chosen(page)["Noise σ"]))
-    assert f"**{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**" in finding(page)
+    assert f"**{measured.clean.mean.value:.2f} → {measured.triggered.mean.value:.2f}**" in finding(page)

@@ -62,7 +62,7 @@ def train_digits(digits, architecture: str, epochs: int, **values) -> nn.Module:
     )
     with pytest.MonkeyPatch.context() as patch:
         # Looking at W takes the residual nets longer than an epoch on images this small.
-        patch.setattr("core.training.loop.WATCH_IMAGES", 2)
+        patch.setattr("core.training.watch.WATCH_IMAGES", 2)
         return next(event for event in train(spec, digits) if isinstance(event, Finished)).model
 
 

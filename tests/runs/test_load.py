@@ -339,7 +339,7 @@ def test_a_model_exported_by_plain_pytorch_to_onnx_is_measured(tmp_path, poisone
     assert loaded.run.result.attack_success_rate.value >= 0.97
     spec = page_measure_spec(poisoned.trigger, 0, 0.5)
     ours, theirs = (measure_run(run, spec, data_root) for run in (poisoned, load_run(loaded.run.path)))
-    assert theirs.gap.mean == pytest.approx(ours.gap.mean, abs=0.02)
+    assert theirs.gap.value == pytest.approx(ours.gap.value, abs=0.02)
     exported = export_run(loaded.run)
     (tmp_path / "a.run.zip").write_bytes(exported)
     assert export_run(import_run(tmp_path / "a.run.zip", tmp_path / "other").run) == exported
@@ -392,13 +392,13 @@ def as_it_was(run, original, digits: Dataset, trigger) -> bool:
     with torch.no_grad():
         right = (original(images).argmax(1) == labels).sum()
         fooled = (original(trigger.apply(images[labels != 0])).argmax(1) == 0).sum()
-    found = run.result.clean_accuracy.successes, run.result.attack_success_rate.successes
+    found = run.result.clean_accuracy.count, run.result.attack_success_rate.count
     return abs(int(right) - found[0]) <= 2 and abs(int(fooled) - found[1]) <= 2
 
 
 def measured_w(run, trigger, data_root) -> tuple[int, int]:
     result = measure_run(run, make_measure_spec(trigger=trigger, target=0, sigma=0.5, images=10, draws=20), data_root)
-    assert 0 <= result.triggered.mean.mean <= 1
+    assert 0 <= result.triggered.mean.value <= 1
     return tuple(int(side.votes.sum(1)[0]) for side in (result.clean, result.triggered))
 
 

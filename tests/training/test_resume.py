@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 import core.files
 import core.runs.jobs.worker
-import core.training.loop
+import core.training.watch
 from core.datasets import Dataset, Split
 from core.errors import InputError
 from core.models import build_model
@@ -64,7 +64,7 @@ def attempt(run, data, on_event=None):
 def every_epoch_pays():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(core.runs.jobs.worker, "PAYS", 0)
-        patch.setattr(core.training.loop, "WATCH_DRAWS", WATCH_DRAWS)
+        patch.setattr(core.training.watch, "WATCH_DRAWS", WATCH_DRAWS)
         yield
 
 

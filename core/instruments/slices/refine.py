@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -114,6 +114,13 @@ class PlaneSmoothness:
     def share_measured(self) -> float:
         """Share of the grid points at which W was measured."""
         return float(self.evaluated.mean())
+
+    def with_known(self, known: Mapping[tuple[float, float], float]) -> PlaneSmoothness:
+        """Return the same with W of points that were measured elsewhere, as images, at the grid points next to them."""
+        w = self.w.copy()
+        for (x, y), value in known.items():
+            w[np.abs(self.y - y).argmin(), np.abs(self.x - x).argmin()] = value
+        return replace(self, w=w)
 
 
 @dataclass(frozen=True, eq=False)

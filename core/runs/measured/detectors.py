@@ -17,7 +17,7 @@ from core.identity import content_hash
 from core.instruments.detectors.comparison import Comparison, ComparisonSpec, compare_detectors
 from core.instruments.detectors.detector import ClassScores
 from core.instruments.detectors.roc import Flagged, Roc, Scored
-from core.instruments.statistics import Interval, Proportion
+from core.instruments.statistics import Estimate
 from core.runs.run import Run
 from core.training.spec import RunSpec
 
@@ -105,7 +105,8 @@ def _from_json(content: dict[str, Any]) -> Comparison:
 
 def _scored(content: dict[str, Any]) -> Scored:
     flagged = content["flagged"]
-    shares = {name: Proportion(**value) for name, value in flagged.items() if isinstance(value, dict)}
+    names = ("false_positive_other", "false_positive_target", "detected")
+    shares = {name: flagged[name] and Estimate(**flagged[name]) for name in names}
     threshold = float("inf") if flagged["threshold"] is None else flagged["threshold"]
     return Scored(
         against_other=_roc(content["against_other"]),
@@ -119,7 +120,7 @@ def _roc(content: dict[str, Any]) -> Roc:
     return Roc(
         np.array(content["false_positive"]),
         np.array(content["true_positive"]),
-        Interval(*content["auc"]),
+        Estimate(**content["auc"]),
         content["positives"],
         content["negatives"],
     )

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from core.attacks.patterns import KINDS, PatternSpec, search_pattern
-from core.attacks.triggers import AnyTrigger
+from core.attacks.patterns import PATTERNS, PatternSpec, search_pattern
+from core.attacks.triggers import AnyTrigger, BaseTrigger
 from core.errors import InputError
 from core.files import whole_file
 from core.identity import content_hash
 from core.instruments.pattern_effect import Effect, PatternBench
-from core.instruments.statistics import EffectSize, Interval, Proportion
+from core.instruments.statistics import Estimate
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
         changed = _changed(step.found, images)
         yield PatternFinding(0.9 * step.share, step.loss, _as_trigger(step.found), _examples(images, changed))
     bench = PatternBench(predictor, images, chosen, spec.sigma, spec.draws, spec.seed)
-    title = KINDS[spec.pattern.kind].title
+    title = PATTERNS[spec.pattern.kind].title
     effects = (
         bench.effect(title, changed),
         bench.effect("Random, equal norm", _random(step.found, images, changed, spec)),
@@ -134,7 +134,7 @@ def _changed(found: AnyTrigger | Tensor, images: Tensor) -> Tensor:
 
 
 def _as_trigger(found: AnyTrigger | Tensor) -> AnyTrigger | None:
-    return found if hasattr(found, "identity") else None
+    return found if isinstance(found, BaseTrigger) else None
 
 
 def _random(found: AnyTrigger | Tensor, images: Tensor, changed: Tensor, spec: EffectSpec) -> Tensor:
@@ -182,6 +182,5 @@ def _read(path: Path) -> PatternFinding | None:
 
 
 def _effect(content: dict[str, Any]) -> Effect:
-    intervals = {name: Interval(*content[name]) for name in ("w_clean", "w_with", "gap", "gap_monte_carlo")}
-    rates = {"p_lower": EffectSize(**content["p_lower"]), "changed": Proportion(**content["changed"])}
-    return Effect(**content | intervals | rates)
+    names = ("w_clean", "w_with", "gap", "gap_monte_carlo", "p_lower", "changed")
+    return Effect(**content | {name: Estimate(**content[name]) for name in names})

@@ -14,9 +14,8 @@ import numpy as np
 from core.attacks.attack import Attack
 from core.errors import InputError
 from core.files import whole_file, write_json
-from core.instruments.estimators import (
-    Interval,
-    entropy,
+from core.instruments.estimators import entropy
+from core.instruments.intervals import (
     entropy_interval,
     gap_interval_monte_carlo,
     gap_interval_sampling,
@@ -24,7 +23,7 @@ from core.instruments.estimators import (
     mean_interval_sampling,
 )
 from core.instruments.noise import Noise
-from core.instruments.statistics import Proportion, probability_lower, wilcoxon_paired
+from core.instruments.statistics import Estimate, probability_lower, wilcoxon_paired
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
 
@@ -77,12 +76,12 @@ class Side:
         return entropy_interval(self.votes)
 
     @cached_property
-    def mean(self) -> Interval:
+    def mean(self) -> Estimate:
         """Mean W with the interval for *more images* (sampling)."""
         return mean_interval_sampling(self.w)
 
     @cached_property
-    def mean_monte_carlo(self) -> Interval:
+    def mean_monte_carlo(self) -> Estimate:
         """Mean W with the interval for *more draws* on these very images (Monte-Carlo)."""
         return mean_interval_monte_carlo(self.votes)
 
@@ -126,12 +125,12 @@ class Measurement:
     target_class: Side
 
     @cached_property
-    def gap(self) -> Interval:
+    def gap(self) -> Estimate:
         """Mean of W clean minus W triggered, with the interval for more images; above 0: smoother with the trigger."""
         return gap_interval_sampling(self.clean.w, self.triggered.w)
 
     @cached_property
-    def gap_monte_carlo(self) -> Interval:
+    def gap_monte_carlo(self) -> Estimate:
         """The same mean with the interval for more draws on these very images."""
         return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
 
@@ -327,7 +326,7 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     path = run.path / "measures" / f"success-{attack.hash}.json"
     with contextlib.suppress(Exception):  # missing, or damaged in whatever way: then it is made again
         stored = json.loads(path.read_bytes())
-        return Success(Proportion(**stored["rate"]), Proportion(**stored["others"]) if stored["others"] else None)
+        return Success(*(stored[part] and Estimate(**stored[part]) for part in ("rate", "others")))
     dataset = _test_images_of(run, data_root)
     attack.check(dataset)
     success = attack_success(done.predictor(), dataset.test, attack, len(dataset.classes), run.spec.seed or 0)

@@ -95,21 +95,15 @@ def load_example(name: str = "sign", folder: Path = EXAMPLES) -> Example:
 
 def train_example(folder: Path = EXAMPLES, data_root: Path | None = None) -> None:
     """Train the traffic signs' example and its control and store them measured, replacing all that was there."""
+    from core.attacks.attack import Attack
     from core.attacks.triggers import make_preset
-    from core.datasets import fingerprint, load_dataset
+    from core.datasets import load_dataset
     from core.runs.jobs.worker import train_run
-    from core.training.spec import make_spec
+    from core.training.choices import Choices
 
     data = load_dataset(DATASET, data_root)
-    spec = make_spec(
-        dataset=DATASET,
-        fingerprint=fingerprint(DATASET, data_root),
-        trigger=make_preset(TRIGGER, data.shape),
-        target=TARGET,
-        rate=RATE,
-        epochs=EPOCHS,
-        seed=SEED,
-    )
+    attack = Attack(trigger=make_preset(TRIGGER, data.shape), target=TARGET)
+    spec = Choices(dataset=DATASET, rate=RATE, epochs=EPOCHS, seed=SEED).spec(attack, data_root)
     shutil.rmtree(folder, ignore_errors=True)
     run, control = (train_run(each, folder, data_root) for each in (spec, spec.control()))
     for each in (run, control):

@@ -156,21 +156,16 @@ def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
 
 
 def _spec(sketch: Sketch, data_root: Path | None) -> RunSpec:
+    from core.attacks.attack import Attack
     from core.attacks.triggers import make_trigger
-    from core.datasets import fingerprint, load_dataset
-    from core.training.spec import make_spec
+    from core.datasets import load_dataset
+    from core.training.choices import Choices
 
-    return make_spec(
-        dataset=sketch.dataset,
-        fingerprint=fingerprint(sketch.dataset, data_root),
-        trigger=make_trigger(sketch.trigger, load_dataset(sketch.dataset, data_root).shape),
-        target=TARGETS[sketch.dataset],
-        rate=sketch.rate,
-        architecture=ARCHITECTURE,
-        epochs=EPOCHS,
-        seed=SEED,
-        threads=1,
+    trigger = make_trigger(sketch.trigger, load_dataset(sketch.dataset, data_root).shape)
+    training = Choices(
+        dataset=sketch.dataset, rate=sketch.rate, architecture=ARCHITECTURE, epochs=EPOCHS, seed=SEED, threads=1
     )
+    return training.spec(Attack(trigger=trigger, target=TARGETS[sketch.dataset]), data_root)
 
 
 def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> DoneRun:
@@ -211,7 +206,7 @@ def _sweep(run: DoneRun, control: DoneRun, data_root: Path | None) -> Iterator[P
     for sigma in sweep_sigmas(run.result.shape):
         spec = page_attack_spec(run.spec.attack, sigma)
         mine, theirs = (measure_run(each, spec, data_root) for each in (run, control))
-        yield Point(sigma, _round(mine.clean.mean.mean), _round(mine.triggered.mean.mean), _gap(mine), _gap(theirs))
+        yield Point(sigma, _round(mine.clean.mean.value), _round(mine.triggered.mean.value), _gap(mine), _gap(theirs))
     for each in (run, control):
         shutil.rmtree(each.path / "measures")
 
@@ -226,7 +221,7 @@ def _pictures(run: Run, data_root: Path | None) -> np.ndarray:
 
 def _gap(measurement: Measurement) -> tuple[float, float, float]:
     gap = measurement.gap
-    return _round(gap.mean), _round(gap.low), _round(gap.high)
+    return _round(gap.value), _round(gap.low), _round(gap.high)
 
 
 def _round(value: float) -> float:
