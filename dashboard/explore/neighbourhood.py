@@ -17,7 +17,7 @@ from core.runs.measured.w import Measured, Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.scene import Scene
-from dashboard.parts import class_chip, picture
+from dashboard.parts.html import class_chip, picture
 
 COPIES = 24
 

@@ -15,8 +15,9 @@ from core.instruments.budgets import PAGE
 from core.runs.measured.w import Measurement, page_attack_spec
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.parts import figure_ink, load_with_progress
-from dashboard.state import ExploreState, adopt, current, widget_key
+from dashboard.parts.head import load_with_progress
+from dashboard.parts.html import figure_ink
+from dashboard.state import ExploreState, get_state, set_state, widget_key
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from core.attacks.triggers import AnyTrigger
 
-MINE, BESIDE = "this run", "other run"
+THIS_RUN, OTHER_RUN = "this run", "other run"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class Scene:
     @property
     def runs(self) -> dict[str, DoneRun]:
         """The runs by what the page calls them."""
-        return {MINE: self.run} | ({BESIDE: self.other} if self.other is not None else {})
+        return {THIS_RUN: self.run} | ({OTHER_RUN: self.other} if self.other is not None else {})
 
     @property
     def other_in_words(self) -> str:
@@ -129,7 +130,7 @@ def remember(name: str) -> None:
     value = st.session_state.get(widget_key(ExploreState, name))
     if value is None:  # it went away with what it belongs to
         return
-    adopt(replace(current(ExploreState), **{name: value}))
+    set_state(replace(get_state(ExploreState), **{name: value}))
 
 
 def plot(figure: go.Figure, alt: str, key: str | None = None, on_select: Callable[[], None] | None = None) -> None:

@@ -17,8 +17,8 @@ from core.instruments.budgets import PAGE
 from core.runs.measured.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
 from core.runs.measured.w import Measurement, sweep_sigmas
 from dashboard.explore.scene import (
-    BESIDE,
-    MINE,
+    OTHER_RUN,
+    THIS_RUN,
     Scene,
     is_complete,
     measurement_steps,
@@ -27,7 +27,7 @@ from dashboard.explore.scene import (
     stored_measurements,
 )
 from dashboard.progressive import progressive, show_progressive
-from dashboard.state import ExploreState, adopt, current, seed_default, widget_key
+from dashboard.state import ExploreState, get_state, seed_default, set_state, widget_key
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -83,7 +83,7 @@ def _show_measurements(scene: Scene, found: dict[str, Measurement]) -> DeltaGene
 
 
 def _view() -> str:
-    state = current(ExploreState)
+    state = get_state(ExploreState)
     shown = state.view if state.view in VIEWS else "pairs"
     chosen = st.segmented_control(
         "How W is drawn",
@@ -99,7 +99,7 @@ def _view() -> str:
 
 
 def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
-    mine, theirs = found[MINE], found.get(BESIDE)
+    mine, theirs = found[THIS_RUN], found.get(OTHER_RUN)
     text = finding(mine, theirs, scene.classes, scene.run.spec.seed, scene.run.name, scene.other_in_words)
     if not scene.run.spec.is_control and scene.run.control() is None:
         text += " This run has **no control** here, so its effect on a clean model is unknown."
@@ -108,7 +108,7 @@ def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
 
 def _pairs(scene: Scene, found: Mapping[str, Measurement]) -> None:
     """Show W with the trigger against W clean; a click on a point selects that image everywhere."""
-    mine, state = found[MINE], current(ExploreState)
+    mine, state = found[THIS_RUN], get_state(ExploreState)
     st.caption(
         f"**One point an image** ({len(mine.chosen)}), {mine.spec.draws} draws each, σ = {mine.spec.sigma:g}; "
         f"{lower_in_words(mine)}: below the line. Click one to select it."
@@ -122,7 +122,7 @@ def _pairs(scene: Scene, found: Mapping[str, Measurement]) -> None:
 def _select_point() -> None:
     points = st.session_state["pairs"].selection.points
     if points:
-        adopt(replace(current(ExploreState), image=int(points[0]["customdata"])))
+        set_state(replace(get_state(ExploreState), image=int(points[0]["customdata"])))
 
 
 def _histograms(scene: Scene, found: Mapping[str, Measurement]) -> None:
@@ -191,9 +191,9 @@ def _sweep_steps(scene: Scene, sigmas: Sequence[float], data: Dataset) -> Iterat
                 del steps[sigma]
                 continue
             latest[sigma] = found
-            yield Sweep(shown, sum(measured[MINE].spec.draws for measured in latest.values()))
+            yield Sweep(shown, sum(measured[THIS_RUN].spec.draws for measured in latest.values()))
         shown = {name: [latest[sigma][name] for sigma in sigmas] for name in scene.runs}
-        yield Sweep(shown, sum(measured.spec.draws for measured in shown[MINE]))
+        yield Sweep(shown, sum(measured.spec.draws for measured in shown[THIS_RUN]))
 
 
 def _show_curves(scene: Scene, sigmas: Sequence[float], sweep: Sweep) -> None:
@@ -203,12 +203,12 @@ def _show_curves(scene: Scene, sigmas: Sequence[float], sweep: Sweep) -> None:
         "Mean W over sigma for clean and triggered images of both runs",
         key="sweep",
     )
-    if curves[MINE]:
+    if curves[THIS_RUN]:
         _read_sweep(scene, curves)
 
 
 def _summary(sweep: Sweep) -> None:
-    images = len(sweep.curves[MINE][0].chosen)
+    images = len(sweep.curves[THIS_RUN][0].chosen)
     st.caption(
         f"**Mean W over σ**, {images} images, {PAGE.draws} draws; bands: 95% intervals over images.",
         help=explain("interval"),
@@ -217,7 +217,7 @@ def _summary(sweep: Sweep) -> None:
 
 def _read_sweep(scene: Scene, latest: Mapping[str, list[Measurement]]) -> None:
     """Say where the curves part and cross, and offer the sigma at which there is most to see."""
-    mine, theirs = latest[MINE], latest.get(BESIDE)
+    mine, theirs = latest[THIS_RUN], latest.get(OTHER_RUN)
     st.markdown(sweep_in_words(mine, scene.classes))
     clearest = clearest_sigma(mine, theirs)
     beside = "" if theirs is None else " beyond the other run's"
@@ -233,4 +233,4 @@ def _read_sweep(scene: Scene, latest: Mapping[str, list[Measurement]]) -> None:
 
 def _go_to(sigma: float) -> None:
     st.session_state[widget_key(ExploreState, "sigma")] = sigma
-    adopt(replace(current(ExploreState), sigma=sigma))
+    set_state(replace(get_state(ExploreState), sigma=sigma))
