@@ -14,8 +14,9 @@ from core.runs.root import runs_root
 from core.studies.folder import Study, find_study, list_studies
 from core.studies.grid import StudySpec, read_study
 from core.studies.rows import EpochRow, Row
-from dashboard.parts import copy_link, page_head, told_apart
-from dashboard.state import StudiesState, keep, open_state, seed_index, widget_key
+from dashboard.parts.head import copy_link, page_head
+from dashboard.parts.titles import told_apart
+from dashboard.state import StudiesState, open_state, save_state, seed_index, widget_key
 from dashboard.studies.control import show_control, show_refusal
 from dashboard.studies.groups import RunGroup
 from dashboard.studies.plots import show_figures
@@ -53,7 +54,7 @@ def main() -> None:
         state = show_results(state, study) if study is not None else state
     except InputError as error:
         st.error(str(error))
-    keep(state)
+    save_state(state)
     with link:
         copy_link(state)
 

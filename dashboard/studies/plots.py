@@ -13,7 +13,7 @@ from core.glossary import explain
 from core.runs.root import run_named
 from core.studies.rows import EpochRow, Row
 from dashboard import cached
-from dashboard.parts import figure_ink
+from dashboard.parts.html import figure_ink
 from dashboard.state import ExploreState, StudiesState, seed_default, seed_value, to_query
 
 START_TO_OPEN = "Start the study to train its runs here, then a click on a point opens its run in Explore."
