@@ -75,11 +75,11 @@ class Shown:
         """Return the picture's noisy copies."""
         if self.live:
             return cached.example_neighbourhood(self.name, triggered, sigma, of_control)
-        return cached.example(self.name).poster.around(triggered, sigma, of_control)
+        return cached.example(self.name).views.around(triggered, sigma, of_control)
 
     def plane(self) -> SlicePlane:
         """Return the slice."""
-        return cached.example_plane(self.name) if self.live else cached.example(self.name).poster.plane()
+        return cached.example_plane(self.name) if self.live else cached.example(self.name).views.plane()
 
 
 def main() -> None:
@@ -151,14 +151,14 @@ def show_picture(state: StartState, hero: Hero) -> StartState:
     st.subheader(f"1 · A {hero.trigger}", anchor=False)
     place = st.container()
     sticker = st.toggle(f"{hero.trigger.capitalize()} on", **seed_value(state, "sticker"))
-    poster = cached.example(state.hero).poster
-    sigmas = poster.sigmas.tolist()
+    views = cached.example(state.hero).views
+    sigmas = views.sigmas.tolist()
     if st.session_state.get(widget_key(StartState, "sigma"), sigmas[0]) not in sigmas:  # the other example's
         del st.session_state[widget_key(StartState, "sigma")]
     start = state.sigma if state.sigma in sigmas else hero.sigma
     sigma = st.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", start), help=explain("sigma"))
     words = f"{hero.picture} with a {hero.trigger}" if sticker else hero.picture
-    picture(place, enlarge(to_pixels(poster.images)[int(sticker)], 256), words)
+    picture(place, enlarge(to_pixels(views.images)[int(sticker)], 256), words)
     return replace(state, sticker=sticker, sigma=sigma)
 
 
