@@ -24,7 +24,7 @@ from core.runs.measured.detectors import comparison_name
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.parts import figure_ink
+from dashboard.parts.html import figure_ink
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
 

@@ -20,7 +20,7 @@ from core.runs.measured.patterns import EffectSpec, PatternFinding
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.parts import picture
+from dashboard.parts.html import picture
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
 from dashboard.state import ExploreState, LabState, to_query

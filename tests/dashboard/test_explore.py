@@ -376,7 +376,7 @@ def test_w_over_sigma_can_be_stopped_and_taken_up_again(visit, own_runs, poisone
 @pytest.mark.soak
 def test_the_shipped_example_can_be_explored(visit, home, tmp_path, monkeypatch):
     shutil.copytree(EXAMPLES, tmp_path / "examples")
-    monkeypatch.setattr("dashboard.parts.EXAMPLES", tmp_path / "examples")
+    monkeypatch.setattr("dashboard.parts.titles.EXAMPLES", tmp_path / "examples")
     page = visit("explore", seconds=600)
     run = Run(tmp_path / "examples" / chosen(page)["Run"])
     assert run.spec.dataset == "signs"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import InputError
+from core.instruments.budgets import REPORT
 
 if TYPE_CHECKING:
     from core.attacks.attack import Attack
@@ -18,7 +19,7 @@ def measure_run_to_width(
     attack: Attack,
     sigma: float,
     width: float,
-    images: int = 150,
+    images: int = REPORT.images,
     seed: int = 0,
     data_root: Path | str | None = None,
 ) -> Pair:
