@@ -174,7 +174,7 @@ def show_formula(data: Dataset, drawing: Drawing) -> None:
     on_table = formula_on_table()
     kinds: dict[str, type[Formula | Blend]] = {**formulas(), **BLENDS}
     if "formula.kind" not in st.session_state:
-        known = on_table is not None and on_table.kind in kinds
+        known = isinstance(on_table, Formula) and on_table.kind in kinds
         st.session_state["formula.kind"] = on_table.kind if known else next(iter(kinds))
     name = st.segmented_control(
         "Formula",
