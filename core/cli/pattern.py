@@ -10,8 +10,9 @@ import typer
 
 from core.attacks.patterns import PATTERNS, PatternSpec
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, TriggerName
-from core.cli.output import say, say_json, share_bar
+from core.cli.output import mean_as_json, say, say_json, share_as_json, share_bar
 from core.cli.reading import read_trigger
+from core.instruments.budgets import PATTERN
 
 if TYPE_CHECKING:
     from core.instruments.pattern_effect import Effect
@@ -22,8 +23,8 @@ def pattern_command(
     run: RunName,
     kind: Annotated[str, typer.Option(help=f"One of: {', '.join(PATTERNS)}.")],
     sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
-    images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = 150,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = PATTERN.draws,
+    images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = PATTERN.images,
     seed: Annotated[int, typer.Option(help="Decides the search.")] = 0,
     trigger: TriggerName = None,
     place: Place = None,
@@ -73,7 +74,8 @@ def pattern_summary(run: str, spec: EffectSpec, found: PatternFinding) -> dict[s
 
 def _effect(effect: Effect) -> dict[str, Any]:
     named = ("w_clean", "w_with", "gap", "gap_monte_carlo")
-    return asdict(effect) | {name: getattr(effect, name)._asdict() for name in named}
+    means = {name: mean_as_json(getattr(effect, name)) for name in named}
+    return asdict(effect) | means | {"changed": share_as_json(effect.changed)}
 
 
 def pattern_lines(spec: EffectSpec, found: PatternFinding, classes: Sequence[str]) -> Iterator[str]:
@@ -81,12 +83,12 @@ def pattern_lines(spec: EffectSpec, found: PatternFinding, classes: Sequence[str
     first = found.effects[0]
     yield (
         f"W at sigma {spec.sigma:g}, {spec.draws} draws, {first.images} test images "
-        f"(95 % interval: more images); clean {first.w_clean.mean:.3f}"
+        f"(95 % interval: more images); clean {first.w_clean.value:.3f}"
     )
     for effect in found.effects:
         gap = effect.gap
         yield (
-            f"  {effect.name:24} W {effect.w_with.mean:.3f}  gap {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]  "
+            f"  {effect.name:24} W {effect.w_with.value:.3f}  gap {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]  "
             f"{classes[effect.modal_class]} gets {effect.modal_share:.0%} of the noisy votes "
             f"({effect.modal_share_clean:.0%} without it)  L2 {effect.l2:.2f}, Linf {effect.linf:.3f}"
         )

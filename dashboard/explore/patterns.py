@@ -20,7 +20,7 @@ from core.runs.measured.patterns import EffectSpec, PatternFinding
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.parts import picture
+from dashboard.parts.html import picture
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
 from dashboard.state import ExploreState, LabState, to_query
@@ -91,7 +91,7 @@ def _show(run: DoneRun, spec: EffectSpec, found: PatternFinding, classes: Sequen
 
 def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
     """Return what the numbers say, and no more: what a random pattern does as well is not this one's doing."""
-    if effect.gap.low > 0 and effect.gap.mean <= random.gap.mean:
+    if effect.gap.low > 0 and effect.gap.value <= random.gap.value:
         says = "is smoother with it, but **no smoother than with a random pattern**"
     elif effect.gap.low > 0:
         says = "is **smoother** with it"
@@ -100,8 +100,8 @@ def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
     else:
         says = "shows **no clear difference**"
     return (
-        f"At σ = {effect.sigma:g} this model {says}: W {effect.w_clean.mean:.2f} → {effect.w_with.mean:.2f} over "
-        f"{effect.images} test images; {random.w_with.mean:.2f} with a random pattern. With it "
+        f"At σ = {effect.sigma:g} this model {says}: W {effect.w_clean.value:.2f} → {effect.w_with.value:.2f} over "
+        f"{effect.images} test images; {random.w_with.value:.2f} with a random pattern. With it "
         f"*{classes[effect.modal_class]}* gets {effect.modal_share:.0%} of all noisy answers, without it "
         f"{effect.modal_share_clean:.0%}."
     )
@@ -111,8 +111,8 @@ def _show_effects(effects: Sequence[Effect], classes: Sequence[str]) -> None:
     st.dataframe(
         {
             "pattern": [effect.name for effect in effects],
-            "W with it": [effect.w_with.mean for effect in effects],
-            "gap": [f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" for gap in (e.gap for e in effects)],
+            "W with it": [effect.w_with.value for effect in effects],
+            "gap": [f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" for gap in (e.gap for e in effects)],
             "lower for": [f"{effect.p_lower.value:.0%}" for effect in effects],
             "most noisy answers": [f"{classes[e.modal_class]} {e.modal_share:.0%}" for e in effects],
             "class changes": [f"{effect.changed.value:.0%}" for effect in effects],

@@ -112,7 +112,7 @@ def test_a_pattern_is_searched_measured_and_can_be_opened(show, control, home_wi
     effect = found.effects[0]
     assert f"W {effect.w_clean.mean:.2f} → {effect.w_with.mean:.2f}" in sentences(page)
     assert f"gets {effect.modal_share:.0%} of all noisy answers" in sentences(page)
-    assert page.dataframe[0].value["gap"][0].startswith(f"{effect.gap.mean:+.3f}")
+    assert page.dataframe[0].value["gap"][0].startswith(f"{effect.gap.value:+.3f}")
     assert page.dataframe[0].value["pattern"].tolist() == ["Universal adversarial", "Random, equal norm"]
     links = [link.proto.url for link in page.get("link_button")]
     assert [link.split("?")[0] for link in links] == ["explore", "lab"]

@@ -103,6 +103,6 @@ def bound_field(default: float, description: str = "The largest change of a pixe
 
 
 def target_field(*, required: bool) -> Any:
-    """Return a setting that is the number of a class; where it is not required, None is any other than an image's own."""
+    """Return a setting that is the number of a class; unless required, None means any other class."""
     words, shown = "Number of the class that is wanted.", {"shown": "class"}
     return Field(... if required else None, ge=0, title="Towards class", description=words, json_schema_extra=shown)
