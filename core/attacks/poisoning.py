@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.attacks.attack import Attack
     from core.datasets import Dataset, Split
 
-# From images uint8 [N, C, H, W] and their true classes int64 [N] to images that are harder to recognise.
+# From images uint8 [N, C, H, W] and their true classes int64 [N] to images, uint8, that are harder to recognise.
 Perturbation = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
