@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from core.models import model_for
 
 if TYPE_CHECKING:
+    from jaxtyping import Int64, UInt8
+
     from core.datasets import Dataset
 
 # Largest change of a pixel in levels of 255, and the number of steps. Each poisoned image costs `STEPS` gradients.
@@ -52,7 +54,9 @@ def train_surrogate(dataset: Dataset, seed: int, device: str) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def perturbed(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+def perturbed(
+    model: nn.Module, images: UInt8[Tensor, "N C H W"], labels: Int64[Tensor, " N"]
+) -> UInt8[Tensor, "N C H W"]:
     """Return images that the model recognises less well; no pixel changes by more than `LEVELS` levels.
 
     Signed gradient steps that increase the cross-entropy with the true class, each projected back into the box.
