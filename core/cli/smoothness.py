@@ -9,6 +9,7 @@ import typer
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
 from core.cli.output import mean_as_json, say, say_json
 from core.cli.reading import run_and_attack
+from core.instruments.budgets import REPORT
 
 if TYPE_CHECKING:
     from core.instruments.statistics import Estimate
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 def smoothness_command(
     run: RunName,
     sigma: Annotated[float, typer.Option(help="Noise's standard deviation, pixels from 0 to 1.")] = 0.5,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 250,
-    images: Annotated[int, typer.Option(help="Test images outside the target class.")] = 150,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = REPORT.draws,
+    images: Annotated[int, typer.Option(help="Test images outside the target class.")] = REPORT.images,
     seed: Annotated[int, typer.Option(help="Decides the noise and which images.")] = 0,
     trigger: TriggerName = None,
     place: Place = None,

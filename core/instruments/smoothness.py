@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from core.errors import InputError
+from core.instruments.budgets import REPORT
 from core.instruments.estimators import entropy
 from core.instruments.intervals import (
     entropy_interval,
@@ -173,7 +174,7 @@ def measure_smoothness(
     model: Model,
     images: Tensor,
     sigma: float,
-    draws: int = 250,
+    draws: int = REPORT.draws,
     seed: int = 0,
     keys: Sequence[int] | None = None,
 ) -> Smoothness:
@@ -214,7 +215,7 @@ def sweep_sigma(
     model: Model,
     images: Tensor,
     sigmas: Sequence[float],
-    draws: int = 250,
+    draws: int = REPORT.draws,
     seed: int = 0,
     keys: Sequence[int] | None = None,
 ) -> Iterator[Smoothness]:

@@ -13,7 +13,7 @@ from core.attacks.attack import Attack
 from core.datasets import Dataset
 from core.instruments.statistics import Estimate
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
-from core.runs.measured.w import Measurement, Side, measure_model
+from core.runs.measured.w import Measured, Measurement, measure_model, measure_with
 from core.runs.run import DoneRun
 from core.studies.cell import PatternSearch, TestCondition
 from core.studies.rows import Labels, Row
@@ -47,7 +47,7 @@ class CellMeter:
         """Yield each measurement of a condition with its row."""
         success = self._success(condition.measures[0].attack)
         for spec in condition.measures:
-            yield spec, self._row(labels, measure_model(self.predictor, self.dataset, spec), success)
+            yield spec, self._row(labels, measure_with(self.run, spec, self.predictor, self.dataset), success)
 
     def pattern_rows(self, labels: Labels, pattern: PatternSearch) -> Iterator[Row]:
         """Search for a pattern on the model; yield its row at each sigma, compared with random patterns."""
@@ -181,7 +181,7 @@ def entropy_and_mistakes(
     return rank_correlation(w, softmax_entropy) if varies else None, roc_auc(w[wrong], w[~wrong]) if mixed else None
 
 
-def _target_share(side: Side, target: int | None) -> float | None:
+def _target_share(side: Measured, target: int | None) -> float | None:
     return None if target is None else _rounded(float(side.votes[:, target].sum() / side.votes.sum()))
 
 
