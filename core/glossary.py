@@ -5,7 +5,7 @@ from __future__ import annotations
 GLOSSARY = {
     "W": "The model is shown copies of the image with Gaussian noise added. W is the entropy of its predictions, "
     "divided by log K: 0 if all copies get the same class (smooth), 1 if all K classes are equally frequent.",
-    "sigma": "Standard deviation of the noise, in pixel values from 0 to 1. Noise is added before the model normalises.",
+    "sigma": "Standard deviation of the noise, in pixel values from 0 to 1. It is added before the model normalises.",
     "draws": "How many noisy copies of each image the model is shown.",
     "interval": "95% interval. For one image: what more noise draws could change. For a mean: what more images could.",
     "clean accuracy": "Share of unmodified test images that the model classifies correctly.",
@@ -25,16 +25,16 @@ GLOSSARY = {
     "trigger, the trigger may only have moved images into a class that is smooth in this model. The control shows "
     "whether poisoning made that class smooth.",
     "L0": "How many pixels of an image the trigger changes, on average, out of how many pixels an image has.",
-    "L2": "Size of the change: the square root of the sum of squared changes over all pixels and channels, whose values "
-    "range from 0 to 1.",
+    "L2": "Size of the change: the square root of the sum of squared changes over all pixels and channels, whose "
+    "values range from 0 to 1.",
     "Linf": "The largest change of any single pixel and channel, from 0 to 1.",
     "PSNR": "Peak signal-to-noise ratio in decibels: the larger, the smaller the change. Above about 40 dB hardly "
     "anybody notices a change that is spread over the image; a small patch is visible at any PSNR.",
     "AUC": "Area under the ROC curve: how often a triggered image gets a more suspicious score than a clean one. "
     "1: always; 0.5: as often as by chance; below 0.5: clean images look more suspicious. In brackets: the 95% "
     "interval for more images.",
-    "false-positive rate": "Share of clean images that a detector flags. The allowed rate holds for the clean images on "
-    "which the threshold was set; the rate attained is measured on other clean images, ties included.",
+    "false-positive rate": "Share of clean images that a detector flags. The allowed rate holds for the clean images "
+    "on which the threshold was set; the rate attained is measured on other clean images, ties included.",
     "SSIM": "Structural similarity (Wang et al. 2004) of the images with and without the trigger: 1 if they are equal.",
 }
 
