@@ -58,6 +58,7 @@ _EXPECTED = {
     "sources": "the source classes are numbers of classes, from 0",
     "cover_rate": "the cover rate is a share of the training images, from 0 up to but not including 1",
     "seed": "the seed is a whole number from 0 to 4294967295",
+    "bound": "the bound is the largest change of a pixel, above 0 and at most 1",
     "batch_size": "the batch size is a whole number from 1 to 65536",
     "learning_rate": "the learning rate lies above 0 and is at most 10",
     "weight_decay": "the weight decay lies from 0 to 1",

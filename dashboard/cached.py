@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.instruments.poster import COPIES, DRAWS, RESOLUTION
 from core.runs.jobs.queue import Jobs
 from core.runs.measured.spec import MeasureSpec
-from core.runs.measured.w import Measurement, measure_model, measure_run, store_measurement, stored_measurement
+from core.runs.measured.w import Measurement, measure_run, measure_steps, stored_measurement
 from core.runs.root import runs_root
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLE_NAMES, Example, load_example
@@ -145,22 +145,12 @@ def measurement(path: Path, spec_hash: str, _spec: MeasureSpec) -> Measurement:
     return measure_run(Run(path), _spec)
 
 
-# Draws after which a measurement is shown for the first times, while the rest is made.
-FIRST_DRAWS = (16, 48)
-
-
 def measurement_steps(run: Run, spec: MeasureSpec, data: Dataset) -> Iterator[Measurement]:
     """Yield ever better measurements of a done run; at once the last one, if it was made before."""
     if stored_measurement(run, spec) is not None:
         yield measurement(run.path, spec.hash, spec)
         return
-    measured = None
-    for draws in [*(few for few in FIRST_DRAWS if few < spec.draws), spec.draws]:
-        step = spec.model_copy(update={"draws": draws})
-        measured = measure_model(predictor(run.path), data, step, measured)
-        if draws == spec.draws:
-            store_measurement(run, measured)
-        yield measured
+    yield from measure_steps(run, spec, lambda: predictor(run.path), lambda: data)
 
 
 @st.cache_resource(show_spinner=False)

@@ -20,7 +20,7 @@ import streamlit as st
 class StartState:
     """The poster: which example it shows, is the sticker on, and how strong is the noise."""
 
-    hero: str = "sign"
+    example: str = "sign"
     sticker: bool = False
     sigma: float = 0.0
 
@@ -29,14 +29,14 @@ class StartState:
 class LabState:
     """The attack being prepared, how to train on it, and the run being watched.
 
-    `trigger` is a preset's name or a trigger's link text, `way` the way to it that is open; `rate` and `cover` are in
-    per cent; `sources` are class numbers, "1-3". What is "", 0 or below 0 among the training's settings is what
-    `pace` makes of it for the data set. `run` is a run's name or "".
+    `trigger` is a preset's name or a trigger's link text, and `trigger_source` the open way of making one; `rate` and
+    `cover` are in per cent; `sources` are class numbers, "1-3". What is "", 0 or below 0 among the training's settings
+    is what `preset` makes of it for the data set. `run` is a run's name or "".
     """
 
     dataset: str = "digits"
     trigger: str = "white-corner"
-    way: str = "draw"
+    trigger_source: str = "draw"
     mode: str = "all-to-one"
     target: int = 0
     sources: str = ""
@@ -44,7 +44,7 @@ class LabState:
     anywhere: bool = False
     perturbed: bool = False
     rate: float = 10.0
-    pace: str = "fast"
+    preset: str = "fast"
     architecture: str = ""
     epochs: int = 0
     batch: int = 0
@@ -165,7 +165,7 @@ def open_state(kind: type[Kind]) -> Kind:
         kept = from_query(kind, query)
         for field in fields(kind):
             st.session_state.pop(widget_key(kind, field.name), None)
-        # Kept at once: a click may end this run before the page reaches its own `keep`.
+        # Kept at once: a click may end this run before the page reaches its own `save_state`.
         st.session_state[kind.__name__] = kept
     return kept
 
@@ -225,14 +225,18 @@ def seed_default(state: AnyState, name: str, value: Any = None) -> dict[str, Any
     return {"key": key, "default": st.session_state[key]}
 
 
-def seed_index(state: AnyState, name: str, options: Sequence[Any], value: Any = None) -> dict[str, Any]:
-    """Return the key and the starting place of a choice among options as arguments."""
-    key = seed_widget(state, name, value)
+def seed_index(state: AnyState, name: str, options: Sequence[Any], usual: Any = None) -> dict[str, Any]:
+    """Return the key and the starting place of a choice among options as arguments; `usual` where the state has none.
+
+    Without `usual` the first option stands in for a value that is not among them.
+    """
+    value = getattr(state, name)
+    key = seed_widget(state, name, value if value in options else usual)
     chosen = st.session_state[key]
     return {"key": key, "index": options.index(chosen) if chosen in options else 0}
 
 
-def keep(state: AnyState) -> None:
+def save_state(state: AnyState) -> None:
     """Remember what the page shows now, and put it into the browser's address."""
     query, shown = to_query(state), st.query_params.to_dict()
     # First, since a click may end this run at any line.
@@ -242,20 +246,20 @@ def keep(state: AnyState) -> None:
         st.query_params.from_dict(query)
 
 
-def current(kind: type[Kind]) -> Kind:
+def get_state(kind: type[Kind]) -> Kind:
     """Return what the page shows now, for callbacks and for parts of a page that run again alone."""
     return st.session_state.get(kind.__name__) or kind()
 
 
-def adopt(state: AnyState) -> None:
+def set_state(state: AnyState) -> None:
     """Make this the page's state from a callback, which comes before the page runs again and looks at the address."""
     _remember_addresses(state)
     st.session_state[type(state).__name__] = state
 
 
-def amend(kind: type, **changes: Any) -> None:
+def update_state(kind: type, **changes: Any) -> None:
     """Change what is kept of a page between two of its runs, as callbacks of widgets may, never pages themselves."""
-    adopt(replace(st.session_state[kind.__name__], **changes))
+    set_state(replace(st.session_state[kind.__name__], **changes))
 
 
 def link_to(state: AnyState) -> str:

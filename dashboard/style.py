@@ -29,7 +29,7 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .ts-vote i { height: 10px; border-radius: 3px; background: rgba(128,128,140,0.2); }
 .ts-vote b { display: block; height: 100%; border-radius: 3px; }
 .ts-two { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 0.2rem 1.4rem; }
-.st-key-doors a, [class*="st-key-door-"] a {
+.st-key-links a, [class*="st-key-link-"] a {
   border: 1px solid rgba(128,128,140,.45); border-radius: 0.6rem; padding: 0.45rem 0.9rem;
 }
 .ts-bar { height: 8px; border-radius: 4px; background: rgba(128,128,140,0.25); position: relative; margin: 0.35rem 0; }

@@ -16,14 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.instruments.estimators import (
-    draws_for_width,
+from core.instruments.adaptive import draws_for_width
+from core.instruments.intervals import (
     entropy_interval,
     gap_interval_monte_carlo,
     mean_interval_monte_carlo,
     mean_interval_sampling,
 )
-from core.instruments.statistics import Interval
+from core.instruments.statistics import Estimate
 
 CLASSES = (2, 10, 43)
 DRAWS = (50, 100, 250, 1000)
@@ -180,7 +180,7 @@ def _votes_at(p: np.ndarray, u: np.ndarray) -> np.ndarray:
     return np.stack([(drawn == label).sum(axis=1) for label in range(len(p))], axis=1)
 
 
-def _score_all(intervals: list[Interval], truth: float) -> Coverage:
+def _score_all(intervals: list[Estimate], truth: float) -> Coverage:
     return score(np.array([i.low for i in intervals]), np.array([i.high for i in intervals]), truth)
 
 

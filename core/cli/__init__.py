@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from core.attacks.patterns import PATTERNS
 from core.cli.bench import bench_command
 from core.cli.datasets import datasets_command
 from core.cli.detect import detect_command
@@ -23,7 +24,7 @@ from core.training.choices import Choices
 
 
 def make_app() -> typer.Typer:
-    """Return the command line with an option for each setting of today's detectors."""
+    """Return the command line with an option for each setting of today's detectors and patterns."""
     app = typer.Typer(
         add_completion=False,
         no_args_is_help=True,
@@ -36,7 +37,7 @@ def make_app() -> typer.Typer:
         "smoothness": smoothness_command,
         "slice": slice_command,
         "detect": with_settings(detect_command, DETECTORS, prefixed=True),
-        "pattern": pattern_command,
+        "pattern": with_settings(pattern_command, PATTERNS, prefixed=False),
         "runs": list_command,
         "load": load_command,
         "export": export_command,

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
-from core.cli.output import say, say_json, share_bar
+from core.cli.output import mean_as_json, say, say_json, share_as_json, share_bar
 from core.cli.reading import run_and_attack
+from core.instruments.budgets import DETECTION
 from core.instruments.detectors import DETECTORS
 
 if TYPE_CHECKING:
     from core.instruments.detectors.comparison import Comparison, ComparisonSpec
     from core.instruments.detectors.detector import ClassScores
     from core.instruments.detectors.roc import Roc, Scored
-    from core.instruments.statistics import Proportion
+    from core.instruments.statistics import Estimate
 
 
 def detect_command(
     run: RunName,
     sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
-    images: Annotated[int, typer.Option(help="Test images a group, at most.")] = 120,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = DETECTION.draws,
+    images: Annotated[int, typer.Option(help="Test images a group, at most.")] = DETECTION.images,
     false_positives: Annotated[float, typer.Option(help="False-positive rate that thresholds are set for.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Decides images, noise, overlays and batches.")] = 0,
     trigger: TriggerName = None,
@@ -76,9 +77,9 @@ def _scored(name: str, scored: Scored) -> dict[str, Any]:
         "looks_at": DETECTORS[name].looks_at,
         "auc_against_other_classes": _auc(scored.against_other),
         "auc_against_target_class": None if scored.against_target is None else _auc(scored.against_target),
-        "false_positive_rate_other_classes": vars(flagged.false_positive_other),
-        "false_positive_rate_target_class": vars(flagged.false_positive_target),
-        "detected": vars(flagged.detected),
+        "false_positive_rate_other_classes": share_as_json(flagged.false_positive_other),
+        "false_positive_rate_target_class": share_as_json(flagged.false_positive_target),
+        "detected": share_as_json(flagged.detected),
         "note": scored.note,
         **_words(name),
     }
@@ -99,7 +100,7 @@ def _words(name: str) -> dict[str, str]:
 
 
 def _auc(roc: Roc) -> dict[str, Any]:
-    return {**roc.auc._asdict(), "positives": roc.positives, "negatives": roc.negatives}
+    return {**mean_as_json(roc.auc), "positives": roc.positives, "negatives": roc.negatives}
 
 
 def detection_lines(spec: ComparisonSpec, found: Comparison, classes: Sequence[str]) -> Iterator[str]:
@@ -124,8 +125,8 @@ def detection_lines(spec: ComparisonSpec, found: Comparison, classes: Sequence[s
 
 
 def _interval(roc: Roc | None) -> str:
-    return "-" if roc is None else f"{roc.auc.mean:.3f} [{roc.auc.low:.3f}, {roc.auc.high:.3f}]"
+    return "-" if roc is None else f"{roc.auc.value:.3f} [{roc.auc.low:.3f}, {roc.auc.high:.3f}]"
 
 
-def _percent(share: Proportion) -> str:
-    return "-" if share.value is None else f"{share.value:.0%}"
+def _percent(share: Estimate | None) -> str:
+    return "-" if share is None else f"{share.value:.0%}"

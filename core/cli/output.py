@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from core.instruments.statistics import Proportion
+    from core.instruments.statistics import Estimate
 
 
 def say(text: str) -> None:
@@ -23,11 +23,21 @@ def say_json(content: dict[str, Any]) -> None:
     typer.echo(json.dumps(content))
 
 
-def share_in_words(value: Proportion) -> str:
+def share_in_words(share: Estimate | None) -> str:
     """Return a share with its interval and what it was counted from."""
-    if value.value is None:
+    if share is None:
         return "no images to count"
-    return f"{value.value:.4f}  [{value.low:.4f}, {value.high:.4f}]  {value.successes} of {value.n}"
+    return f"{share.value:.4f}  [{share.low:.4f}, {share.high:.4f}]  {share.count} of {share.n}"
+
+
+def share_as_json(share: Estimate | None) -> dict[str, Any] | None:
+    """Return a share, its interval and what it was counted from; None where there were no images."""
+    return None if share is None else vars(share) | {"successes": share.count}
+
+
+def mean_as_json(mean: Estimate) -> dict[str, Any]:
+    """Return a mean with its interval."""
+    return {"mean": mean.value, "low": mean.low, "high": mean.high}
 
 
 @contextmanager

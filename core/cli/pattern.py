@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
-from core.cli.output import say, say_json, share_bar
+from core.attacks.patterns import PATTERNS, PatternSpec
+from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, TriggerName
+from core.cli.output import mean_as_json, say, say_json, share_as_json, share_bar
 from core.cli.reading import read_trigger
+from core.instruments.budgets import PATTERN
 
 if TYPE_CHECKING:
     from core.instruments.pattern_effect import Effect
@@ -19,21 +21,20 @@ if TYPE_CHECKING:
 
 def pattern_command(
     run: RunName,
-    kind: Annotated[str, typer.Option(help="crafted-smooth, universal, patch, pgd, random, blur, ...")],
-    bound: Annotated[float | None, typer.Option(help="Largest change of a pixel, or strength (by kind).")] = None,
+    kind: Annotated[str, typer.Option(help=f"One of: {', '.join(PATTERNS)}.")],
     sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
-    images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = 150,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = PATTERN.draws,
+    images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = PATTERN.images,
     seed: Annotated[int, typer.Option(help="Decides the search.")] = 0,
     trigger: TriggerName = None,
     place: Place = None,
-    target: Target = None,
     runs: Runs = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
+    *,
+    settings: dict[str, dict[str, Any]],
 ) -> None:
-    """Look for another pattern than a trained trigger, and measure what it does to W beside a random one."""
-    from core.attacks.patterns import PatternSpec
+    """Search for another pattern than a trained trigger, and measure its effect on W next to a random pattern's."""
     from core.instruments.smoothness import suggested_sigma
     from core.runs.measured.patterns import EffectSpec, measure_pattern
     from core.runs.root import load_run
@@ -41,8 +42,10 @@ def pattern_command(
     found = load_run(run, runs).finished()
     result = found.result
     attack = read_trigger(trigger, place, result.shape) if trigger else found.trigger
+    # A setting that this kind does not have is an error, not ignored: `PatternSpec` says so.
+    given = {name: value for fields in settings.values() for name, value in fields.items()}
     noise = suggested_sigma(result.shape) if sigma is None else sigma
-    spec = EffectSpec(PatternSpec(kind, bound, noise, target, attack, seed), noise, draws, images)
+    spec = EffectSpec(PatternSpec(kind, given, noise, attack, seed), noise, draws, images)
     with share_bar(f"searching {kind}") as show:
         for reached in measure_pattern(found, spec, data_root):
             show(reached.share, "")
@@ -58,7 +61,7 @@ def pattern_summary(run: str, spec: EffectSpec, found: PatternFinding) -> dict[s
     return {
         "run": run,
         "kind": spec.pattern.kind,
-        "bound": spec.pattern.bound,
+        "settings": spec.pattern.pattern.model_dump(mode="json"),
         "sigma": spec.sigma,
         "draws": spec.draws,
         "seed": spec.pattern.seed,
@@ -71,7 +74,8 @@ def pattern_summary(run: str, spec: EffectSpec, found: PatternFinding) -> dict[s
 
 def _effect(effect: Effect) -> dict[str, Any]:
     named = ("w_clean", "w_with", "gap", "gap_monte_carlo")
-    return asdict(effect) | {name: getattr(effect, name)._asdict() for name in named}
+    means = {name: mean_as_json(getattr(effect, name)) for name in named}
+    return asdict(effect) | means | {"changed": share_as_json(effect.changed)}
 
 
 def pattern_lines(spec: EffectSpec, found: PatternFinding, classes: Sequence[str]) -> Iterator[str]:
@@ -79,12 +83,12 @@ def pattern_lines(spec: EffectSpec, found: PatternFinding, classes: Sequence[str
     first = found.effects[0]
     yield (
         f"W at sigma {spec.sigma:g}, {spec.draws} draws, {first.images} test images "
-        f"(95 % interval: more images); clean {first.w_clean.mean:.3f}"
+        f"(95 % interval: more images); clean {first.w_clean.value:.3f}"
     )
     for effect in found.effects:
         gap = effect.gap
         yield (
-            f"  {effect.name:24} W {effect.w_with.mean:.3f}  gap {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]  "
+            f"  {effect.name:24} W {effect.w_with.value:.3f}  gap {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]  "
             f"{classes[effect.modal_class]} gets {effect.modal_share:.0%} of the noisy votes "
             f"({effect.modal_share_clean:.0%} without it)  L2 {effect.l2:.2f}, Linf {effect.linf:.3f}"
         )

@@ -69,7 +69,7 @@ def load_command(
         "shape": list(found.shape),
         "weights": found.weights,
         "normalisation": spec.normalisation,
-        "tried": {guess.name: guess.accuracy.value for guess in loaded.guesses},
+        "tried": {guess.name: guess.accuracy and guess.accuracy.value for guess in loaded.guesses},
         "notes": list(found.notes),
         "clean_accuracy": result.clean_accuracy.value,
         "attack_success_rate": success.value if success else None,

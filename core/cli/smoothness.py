@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
-from core.cli.output import say, say_json
+from core.cli.output import mean_as_json, say, say_json
 from core.cli.reading import run_and_attack
+from core.instruments.budgets import REPORT
 
 if TYPE_CHECKING:
-    from core.instruments.statistics import Interval
+    from core.instruments.statistics import Estimate
 
 
 def smoothness_command(
     run: RunName,
     sigma: Annotated[float, typer.Option(help="Noise's standard deviation, pixels from 0 to 1.")] = 0.5,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 250,
-    images: Annotated[int, typer.Option(help="Test images outside the target class.")] = 150,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = REPORT.draws,
+    images: Annotated[int, typer.Option(help="Test images outside the target class.")] = REPORT.images,
     seed: Annotated[int, typer.Option(help="Decides the noise and which images.")] = 0,
     trigger: TriggerName = None,
     place: Place = None,
@@ -60,15 +61,10 @@ def smoothness_command(
         return
     say(f"W at sigma {sigma:g}, {draws} draws, {len(result.chosen)} images, seed {seed} (95 % interval: more images)")
     for label, value in (("clean", result.clean.mean), ("triggered", result.triggered.mean), ("gap", result.gap)):
-        say(f"  {label:10} {value.mean:+.3f}  [{value.low:+.3f}, {value.high:+.3f}]")
+        say(f"  {label:10} {value.value:+.3f}  [{value.low:+.3f}, {value.high:+.3f}]")
     say(f"  W is lower with the trigger for {result.p_triggered_lower:.0%} of the images, p = {result.p_value:.2g}")
 
 
-def _interval(sampling: Interval, monte_carlo: Interval) -> dict[str, Any]:
+def _interval(sampling: Estimate, monte_carlo: Estimate) -> dict[str, Any]:
     """Return a mean with its interval for more images, and the one for more draws beside it."""
-    return {
-        "mean": sampling.mean,
-        "low": sampling.low,
-        "high": sampling.high,
-        "monte_carlo": {"low": monte_carlo.low, "high": monte_carlo.high},
-    }
+    return mean_as_json(sampling) | {"monte_carlo": {"low": monte_carlo.low, "high": monte_carlo.high}}

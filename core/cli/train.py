@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.options import AsJson, DataRoot, Place, Runs, Target, TriggerName
-from core.cli.output import say, say_json, share_in_words
+from core.cli.output import say, say_json, share_as_json, share_in_words
 from core.cli.reading import image_shape, read_trigger
 from core.errors import InputError
 
@@ -65,7 +65,7 @@ def train_command(
 
 
 def _summary(spec: RunSpec, run: DoneRun, attack: Attack, success: Success) -> dict[str, Any]:
-    result = run.result
+    result, rate = run.result, success.rate
     return {
         "run": str(run.path),
         "dataset": spec.dataset,
@@ -77,10 +77,10 @@ def _summary(spec: RunSpec, run: DoneRun, attack: Attack, success: Success) -> d
         "seed": spec.seed,
         "clean_accuracy": result.clean_accuracy.value,
         "clean_accuracy_interval": [result.clean_accuracy.low, result.clean_accuracy.high],
-        "attack_success_rate": success.rate.value,
-        "attack_success_rate_interval": [success.rate.low, success.rate.high],
-        "asr_denominator": success.rate.n,
-        "others_taken_for_target": None if success.others is None else vars(success.others),
+        "attack_success_rate": rate and rate.value,
+        "attack_success_rate_interval": [rate.low, rate.high] if rate else [None, None],
+        "asr_denominator": rate.n if rate else 0,
+        "others_taken_for_target": share_as_json(success.others),
         "seconds": result.seconds,
         "peak_memory": result.peak_memory,
         "device": spec.device,

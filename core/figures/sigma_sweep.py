@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, faded
 from core.runs.measured.findings import crossings
-from core.runs.measured.w import Measurement, Side
+from core.runs.measured.w import Measured, Measurement
 
 
 def sigma_sweep(
@@ -63,7 +63,7 @@ def _curve(
     figure: go.Figure,
     run: str,
     what: str,
-    sides: Sequence[Side],
+    sides: Sequence[Measured],
     measurements: Sequence[Measurement],
     colour: str,
     number: int,
@@ -82,7 +82,7 @@ def _curve(
     )
     figure.add_scatter(
         x=x,
-        y=[mean.mean for mean in means],
+        y=[mean.value for mean in means],
         name=f"{run}: {what}",
         mode="lines+markers",
         line={"color": colour, "width": 2.5 if number == 0 else 1.5, "dash": "solid" if number == 0 else "dash"},

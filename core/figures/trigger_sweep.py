@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, faded
-from core.instruments.estimators import Interval
+from core.instruments.statistics import Estimate
 from core.instruments.trigger_sweep import TriggerSweep
 
 # Apart from the blue of clean, and each with a dash and a marker of its own.
@@ -37,7 +37,7 @@ def trigger_sweep(sweep: TriggerSweep, sigma: float | None = None, height: int =
 def _curve(
     figure: go.Figure,
     sigmas: Sequence[float],
-    means: Sequence[Interval],
+    means: Sequence[Estimate],
     name: str,
     colour: str,
     dash: str,
@@ -56,7 +56,7 @@ def _curve(
     )
     figure.add_scatter(
         x=x,
-        y=[mean.mean for mean in means],
+        y=[mean.value for mean in means],
         name=name,
         mode="lines+markers",
         line={"color": colour, "width": 2.2, "dash": dash},

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from core.errors import InputError
 from core.instruments.estimators import check_votes
+from core.instruments.statistics import clopper_pearson
 
 ABSTAIN = -1
 
@@ -71,7 +72,7 @@ def certify(selection_votes: ArrayLike, estimation_votes: ArrayLike, sigma: floa
     from scipy.special import ndtri
 
     chosen = selection.argmax(axis=1)
-    p_low = _lower_bound(np.take_along_axis(estimation, chosen[:, None], axis=1)[:, 0], estimation.sum(axis=1), alpha)
+    p_low, _ = clopper_pearson(np.take_along_axis(estimation, chosen[:, None], axis=1)[:, 0], estimation.sum(1), alpha)
     certain = p_low > 0.5
     return Certificate(
         label=np.where(certain, chosen, ABSTAIN),
@@ -80,10 +81,3 @@ def certify(selection_votes: ArrayLike, estimation_votes: ArrayLike, sigma: floa
         sigma=float(sigma),
         alpha=float(alpha),
     )
-
-
-def _lower_bound(successes: np.ndarray, n: np.ndarray, alpha: float) -> np.ndarray:
-    """Clopper and Pearson's one-sided lower bound for each share."""
-    from scipy.special import betaincinv
-
-    return np.where(successes > 0, betaincinv(np.maximum(successes, 1), n - successes + 1, alpha), 0.0)

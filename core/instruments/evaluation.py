@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.datasets.dataset import to_unit
-from core.instruments.statistics import Proportion, binomial_interval
+from core.instruments.statistics import Estimate, binomial_interval
 
 if TYPE_CHECKING:
     from core.attacks.attack import Attack
@@ -24,17 +24,18 @@ class Success:
     Attributes
     ----------
     rate
-        The attack success rate (ASR) as its mode defines it, see `core.attacks.attack.MODES`.
+        The attack success rate (ASR) as its mode defines it, see `core.attacks.attack.MODES`; None where no
+        image is attacked.
     others
         Source-specific only: of the images that belong neither to a source nor to the target, the share taken for the
         target all the same. Low means that the attack keeps to its sources.
     """
 
-    rate: Proportion
-    others: Proportion | None = None
+    rate: Estimate | None
+    others: Estimate | None = None
 
 
-def clean_accuracy(predictor: Predictor, split: Split) -> Proportion:
+def clean_accuracy(predictor: Predictor, split: Split) -> Estimate:
     """Return the share of unmodified images whose predicted class is the true one."""
     hits = predictor.labels(to_unit(split.images)).cpu() == split.labels
     return binomial_interval(int(hits.sum()), len(hits))
@@ -54,17 +55,17 @@ def attack_success(predictor: Predictor, split: Split, attack: Attack, classes: 
 
 def _share_taken(
     predictor: Predictor, split: Split, attack: Attack, which: np.ndarray, classes: int, seed: int
-) -> Proportion:
-    """Return the share of some images, bool [N], that is taken for what the attacker wants, with the trigger on."""
+) -> Estimate | None:
+    """Return the share of some images, bool [N], that is predicted as the attacker wants, with the trigger on."""
     keys = np.nonzero(which)[0]
     if not len(keys):
-        return binomial_interval(0, 0)
+        return None
     predicted = predictor.labels(attack.apply(to_unit(split.images[keys]), keys, seed=seed)).cpu().numpy()
     hits = predicted == attack.goal(split.labels.numpy()[keys], classes)
     return binomial_interval(int(hits.sum()), len(hits))
 
 
-def attack_success_rate(predictor: Predictor, split: Split, trigger: AnyTrigger, target: int) -> Proportion:
+def attack_success_rate(predictor: Predictor, split: Split, trigger: AnyTrigger, target: int) -> Estimate | None:
     """Return the all-to-one attack success rate (ASR).
 
     Images that belong to the target class already are left out: of all others, with the trigger on them, the share

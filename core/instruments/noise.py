@@ -56,10 +56,9 @@ class Noise:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.sigma) and self.sigma > 0):
             raise InputError(f"Sigma is {self.sigma}; it must be finite and above 0, in units of pixels in [0, 1].")
-        if np.min(self.draws) < 1:
-            raise InputError(f"{np.min(self.draws)} draws give no votes; ask for at least 1.")
-        draws = int(self.draws) if np.ndim(self.draws) == 0 else tuple(int(number) for number in self.draws)
-        object.__setattr__(self, "draws", draws)
+        fewest = self.draws if isinstance(self.draws, int) else min(self.draws)
+        if fewest < 1:
+            raise InputError(f"{fewest} draws give no votes; ask for at least 1.")
         if self.keys is None:
             return
         keys = tuple(int(key) for key in self.keys)

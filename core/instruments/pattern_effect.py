@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.instruments.budgets import PATTERN
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Pair, measure
-from core.instruments.statistics import EffectSize, Interval, Proportion, binomial_interval
+from core.instruments.statistics import Estimate, binomial_interval
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,15 +49,15 @@ class Effect:
     sigma: float
     draws: int
     seed: int
-    w_clean: Interval
-    w_with: Interval
-    gap: Interval
-    gap_monte_carlo: Interval
-    p_lower: EffectSize
+    w_clean: Estimate
+    w_with: Estimate
+    gap: Estimate
+    gap_monte_carlo: Estimate
+    p_lower: Estimate
     modal_class: int
     modal_share: float
     modal_share_clean: float
-    changed: Proportion
+    changed: Estimate
     l2: float
     linf: float
 
@@ -77,7 +78,13 @@ class PatternBench:
     """
 
     def __init__(
-        self, predictor: Predictor, images: Tensor, keys: np.ndarray, sigma: float, draws: int = 100, seed: int = 0
+        self,
+        predictor: Predictor,
+        images: Tensor,
+        keys: np.ndarray,
+        sigma: float,
+        draws: int = PATTERN.draws,
+        seed: int = 0,
     ) -> None:
         self.predictor, self.images, self.draws = predictor, images, draws
         self.noise = Noise(sigma, draws, seed, keys)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.instruments.budgets import POSTER_DRAWS
 from core.instruments.neighbourhood import Neighbourhood, look_around
 from core.instruments.noise import Noise
 from core.instruments.slices.plane import SlicePlane, blank_plane
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from core.instruments.predictor import Predictor
 
-DRAWS, COPIES, RESOLUTION = 250, 24, 129
+DRAWS, COPIES, RESOLUTION = POSTER_DRAWS, 24, 129
 _STEPS = 8
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from core.errors import InputError
-from core.instruments.estimators import (
-    entropy,
+from core.instruments.budgets import REPORT
+from core.instruments.estimators import entropy
+from core.instruments.intervals import (
     entropy_interval,
     gap_interval_monte_carlo,
     gap_interval_sampling,
@@ -20,7 +21,7 @@ from core.instruments.estimators import (
     mean_interval_sampling,
 )
 from core.instruments.noise import Noise
-from core.instruments.statistics import EffectSize, Interval, probability_lower, wilcoxon_paired
+from core.instruments.statistics import Estimate, probability_lower, wilcoxon_paired
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,12 +105,12 @@ class Smoothness:
         return self.votes.max(1) / self.draws
 
     @cached_property
-    def mean(self) -> Interval:
+    def mean(self) -> Estimate:
         """Mean W with the interval for *more images* (sampling)."""
         return mean_interval_sampling(self.w)
 
     @cached_property
-    def mean_monte_carlo(self) -> Interval:
+    def mean_monte_carlo(self) -> Estimate:
         """Mean W with the interval for *more draws* on these very images (Monte-Carlo)."""
         return mean_interval_monte_carlo(self.votes)
 
@@ -131,17 +132,17 @@ class Pair:
     triggered: Smoothness
 
     @cached_property
-    def gap(self) -> Interval:
+    def gap(self) -> Estimate:
         """Mean of W clean minus W triggered, with the interval for more images; above 0: smoother with the trigger."""
         return gap_interval_sampling(self.clean.w, self.triggered.w)
 
     @cached_property
-    def gap_monte_carlo(self) -> Interval:
+    def gap_monte_carlo(self) -> Estimate:
         """The same mean with the interval for more draws on these very images."""
         return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
 
     @cached_property
-    def p_lower(self) -> EffectSize:
+    def p_lower(self) -> Estimate:
         """Effect size: the share of images whose W is lower with the trigger, ties counted half."""
         return probability_lower(self.triggered.w, self.clean.w)
 
@@ -173,7 +174,7 @@ def measure_smoothness(
     model: Model,
     images: Tensor,
     sigma: float,
-    draws: int = 250,
+    draws: int = REPORT.draws,
     seed: int = 0,
     keys: Sequence[int] | None = None,
 ) -> Smoothness:
@@ -224,7 +225,7 @@ def sweep_sigma(
     model: Model,
     images: Tensor,
     sigmas: Sequence[float],
-    draws: int = 250,
+    draws: int = REPORT.draws,
     seed: int = 0,
     keys: Sequence[int] | None = None,
 ) -> Iterator[Smoothness]:

@@ -5,8 +5,7 @@ Every record carries what it rests on, so that no number is shown without its in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,42 +13,33 @@ from numpy.typing import ArrayLike
 from core.errors import InputError
 
 
-class Interval(NamedTuple):
-    """A mean with the two ends of its interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
 @dataclass(frozen=True)
-class EffectSize:
-    """P(triggered lower than clean) over `n` pairs, ties as half, with its interval."""
+class Estimate:
+    """A number with the two ends of its interval: a mean, a share, an effect size, an area.
+
+    `n` is the denominator where there is one: of how many images, or pairs of images, this is the share.
+    """
 
     value: float
     low: float
     high: float
-    n: int
+    n: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Of a share: how many of the `n`."""
+        if self.n is None:
+            raise InputError("Only a share counts something; this estimate has no denominator.")
+        return round(self.value * self.n)
 
 
-@dataclass(frozen=True)
-class Proportion:
-    """A share with its denominator: `successes` of `n`. Value and interval are None where n is 0."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    successes: int
-    n: int
-
-
-def binomial_interval(successes: int, n: int, confidence: float = 0.95) -> Proportion:
+def binomial_interval(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """Share of successes with Clopper and Pearson's interval, which never covers less than it says.
 
     Parameters
     ----------
     successes, n
-        How many, of how many; ``0 <= successes <= n``. With n = 0 the share has no value.
+        How many, of how many; ``0 <= successes <= n`` and ``n >= 1``: there is no share of nothing.
     confidence
         Two-sided, in (0, 1).
 
@@ -58,21 +48,38 @@ def binomial_interval(successes: int, n: int, confidence: float = 0.95) -> Propo
     C. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
     Biometrika 26 (1934).
     """
-    if not 0 <= successes <= n:
-        raise InputError(f"{successes} successes of {n} is no share; give 0 <= successes <= n.")
+    if not (0 <= successes <= n and n):
+        raise InputError(f"{successes} successes of {n} is no share; give 0 <= successes <= n, and n of at least 1.")
     check_confidence(confidence)
-    if n == 0:
-        return Proportion(None, None, None, 0, 0)
+    low, high = clopper_pearson(successes, n, (1 - confidence) / 2)
+    return Estimate(successes / n, float(low), float(high), int(n))
+
+
+def clopper_pearson(successes: ArrayLike, n: ArrayLike, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return both one-sided bounds of each share: its probability lies beyond either with a chance of `tail` at most.
+
+    Parameters
+    ----------
+    successes, n
+        int[...], of one shape; ``0 <= successes <= n`` and ``n >= 1``.
+    tail
+        In (0, 1).
+
+    Returns
+    -------
+    low, high
+        float64[...] each.
+    """
     # betaincinv is beta.ppf without scipy.stats, whose import takes half a second.
     from scipy.special import betaincinv
 
-    tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
-    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
-    return Proportion(successes / n, low, high, int(successes), int(n))
+    hits, misses = np.asarray(successes), np.asarray(n) - np.asarray(successes)
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1), 1 - tail), 1.0)
+    return low, high
 
 
-def bounded_mean_interval(values: ArrayLike, lowest: float, highest: float, confidence: float = 0.95) -> Interval:
+def bounded_mean_interval(values: ArrayLike, lowest: float, highest: float, confidence: float = 0.95) -> Estimate:
     """Interval for the mean of a population of which `values` are a random sample, knowing only that all lie in bounds.
 
     Gaffke's bound: the upper end is a quantile of the mean of the sample and one more value at `highest`, all weighted
@@ -105,10 +112,10 @@ def bounded_mean_interval(values: ArrayLike, lowest: float, highest: float, conf
     tail = (1 - confidence) / 2
     scaled = np.clip((x - lowest) / (highest - lowest), 0, 1)
     high, low = _gaffke_upper(scaled, tail), 1 - _gaffke_upper(1 - scaled, tail)
-    return Interval(float(x.mean()), *(float(lowest + (highest - lowest) * end) for end in (low, high)))
+    return Estimate(float(x.mean()), *(float(lowest + (highest - lowest) * end) for end in (low, high)))
 
 
-def probability_lower(w_triggered: ArrayLike, w_clean: ArrayLike, confidence: float = 0.95) -> EffectSize:
+def probability_lower(w_triggered: ArrayLike, w_clean: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Effect size of pairs: the share of images with W lower with the trigger than without it, ties counted as half.
 
     1 means smoother with the trigger on every image, 0.5 no preference, 0 rougher on every image.
@@ -123,7 +130,7 @@ def probability_lower(w_triggered: ArrayLike, w_clean: ArrayLike, confidence: fl
     clean, triggered = check_pairs(w_clean, w_triggered)
     scores = (triggered < clean) + 0.5 * (triggered == clean)
     interval = bounded_mean_interval(scores, 0, 1, confidence)
-    return EffectSize(interval.mean, interval.low, interval.high, len(scores))
+    return replace(interval, n=len(scores))
 
 
 def wilcoxon_paired(w_clean: ArrayLike, w_triggered: ArrayLike) -> float:
@@ -143,6 +150,13 @@ def wilcoxon_paired(w_clean: ArrayLike, w_triggered: ArrayLike) -> float:
     from scipy.stats import wilcoxon
 
     return float(np.asarray(wilcoxon(clean, triggered, zero_method="zsplit"))[1])
+
+
+def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
+    """Return Spearman's rank correlation, float[N] each; ties share their mean rank, nan where either is constant."""
+    from scipy.stats import spearmanr
+
+    return float(np.asarray(spearmanr(x, y).statistic))
 
 
 def roc_auc(scores_positive: ArrayLike, scores_negative: ArrayLike) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 
 from core.attacks.triggers import Trigger
 from core.errors import InputError
+from core.instruments.budgets import TRIGGER_MAP
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int]
 
 # ASR of so many images, W of the first few of them, and at most so many points: what people will wait for.
-MAP_IMAGES, MAP_W_IMAGES, MAP_DRAWS, MOST_POINTS = 64, 24, 16, 260
+MAP_IMAGES, MOST_POINTS = 64, 260
+MAP_W_IMAGES, MAP_DRAWS = TRIGGER_MAP
 OPACITIES = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
 _SCALES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 _PART = 12

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.instruments.budgets import PAGE
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Pair, Smoothness, measure
-from core.instruments.statistics import Interval
+from core.instruments.statistics import Estimate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,11 +49,11 @@ class TriggerSweep:
     draws: int
     seed: int
 
-    def mean(self, name: str | None = None) -> list[Interval]:
+    def mean(self, name: str | None = None) -> list[Estimate]:
         """Return mean W at each sigma under a trigger, by default without one, with the interval for more images."""
         return [measured.mean for measured in (self.clean if name is None else self.triggered[name])]
 
-    def gap(self, name: str) -> list[Interval]:
+    def gap(self, name: str) -> list[Estimate]:
         """Return the mean of W clean minus W under a trigger at each sigma, with the interval for more images."""
         return [Pair(*pair).gap for pair in zip(self.clean, self.triggered[name], strict=True)]
 
@@ -64,7 +65,7 @@ def trigger_sweep_steps(
     attacks: Mapping[str, Attack],
     goals: np.ndarray,
     sigmas: Sequence[float],
-    draws: int = 100,
+    draws: int = PAGE.draws,
     seed: int = 0,
 ) -> Iterator[TriggerSweep]:
     """Yield W over sigma under several triggers after 16 draws, 48, and all; nothing is counted twice.

@@ -24,7 +24,7 @@ from pydantic import (
     ValidationError,
 )
 
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 from core.runs.result import StoredShare
 from core.training.events import Ended, Epoch, Event, Note, Progress, Started, Watch, WatchedPlane
 
@@ -47,7 +47,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, WatchedPlane):
         packed = base64.b64encode(zlib.compress(value.labels.astype(np.uint8).tobytes(), 9)).decode()
         return {"labels": packed, "clean": value.clean, "third": value.third, "evaluations": value.evaluations}
-    return asdict(value) if isinstance(value, Proportion | Watch) else value
+    return asdict(value) if isinstance(value, Estimate | Watch) else value
 
 
 def read_events(file: BinaryIO) -> Iterator[Event]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from core.attacks.triggers import AnyTrigger, trigger_names
 from core.errors import InputError
 from core.files import refusal, write_whole
-from core.instruments.estimators import Interval
+from core.instruments.statistics import Estimate
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.measured.w import page_attack_spec, stored_measurement, sweep_sigmas
 from core.runs.result import Result
@@ -95,7 +95,7 @@ class Card:
     label: Label
     spec: RunSpec | LoadedSpec | None
     result: Result | None
-    gap: Interval | None
+    gap: Estimate | None
     gap_sigma: float | None
     size: int
     made: float
@@ -206,7 +206,7 @@ def _made(run: Run) -> float:
         return 0.0
 
 
-def _gap(run: Run, spec: RunSpec | LoadedSpec, result: Result) -> tuple[Interval | None, float | None]:
+def _gap(run: Run, spec: RunSpec | LoadedSpec, result: Result) -> tuple[Estimate | None, float | None]:
     """Return the gap that Explore shows first, or at another sigma of its sweep if only that was measured."""
     if spec.attack is None or not any((run.path / "measures").glob("w-*.npz")):
         return None, None
@@ -251,13 +251,13 @@ def _rank(card: Card, order: Order) -> float:
     if order == "size":
         return -card.size
     if order == "gap":
-        return -card.gap.mean if card.gap is not None else float("inf")
+        return -card.gap.value if card.gap is not None else float("inf")
     rate = None
     if card.result is not None and order != "newest":
         rate = card.result.clean_accuracy if order == "accuracy" else card.result.attack_success_rate
     if order == "newest":
         return 0.0
-    return -rate.value if rate is not None and rate.value is not None else float("inf")
+    return -rate.value if rate is not None else float("inf")
 
 
 def disk_use(folder: Path) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.device import choose_device, processor_name
 from core.errors import InputError
 from core.files import refusal
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 from core.runs.loaded_spec import LoadedSpec, NormalisationName, make_loaded_spec
 from core.runs.result import Result
 from core.runs.root import create_run, find_run
@@ -43,12 +43,12 @@ _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class NormalisationGuess:
-    """One normalisation that was tried: its numbers, and the share of training images that the model then got right."""
+    """One normalisation: its numbers, and where it was tried the share of training images that the model got right."""
 
     name: NormalisationName
     mean: Numbers
     std: Numbers
-    accuracy: Proportion
+    accuracy: Estimate | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +158,8 @@ def _normalisation(
     found: InspectedFile, dataset: Dataset, chosen: NormalisationName | None, tell: Callable[[float, str], None]
 ) -> tuple[NormalisationGuess, tuple[NormalisationGuess, ...]]:
     """Return the normalisation to use, and what trying them all gave where nobody said which it is."""
-    nobody = Proportion(None, 0.0, 1.0, 0, 0)
     if found.normalised is not None and chosen in (None, "file"):
-        return NormalisationGuess("file", *found.normalised, nobody), ()
+        return NormalisationGuess("file", *found.normalised, None), ()
     if chosen == "file":
         raise InputError(f"{found.file} does not say how its pixels are normalised: choose one of the others.")
     if chosen is not None and chosen not in NORMALISATIONS:
@@ -168,13 +167,13 @@ def _normalisation(
             f"There is no normalisation {chosen!r:.40}; choose one of {', '.join(NORMALISATIONS)}, or file."
         )
     if chosen is not None:
-        return NormalisationGuess(chosen, *_numbers(chosen, dataset), nobody), ()
+        return NormalisationGuess(chosen, *_numbers(chosen, dataset), None), ()
     guesses = []
     for number, name in enumerate(NORMALISATIONS):
         tell(0.1 + 0.1 * number, f"Trying {NORMALISATIONS[name]}")
         mean, std = _numbers(name, dataset)
         guesses.append(NormalisationGuess(name, mean, std, _accuracy_on_training(found, dataset, mean, std)))
-    best = sorted(guesses, key=lambda guess: -guess.accuracy.successes)
+    best = sorted(guesses, key=lambda guess: -guess.accuracy.value)
     return best[0], tuple(best)
 
 
@@ -194,7 +193,7 @@ def _numbers(name: NormalisationName, dataset: Dataset) -> tuple[Numbers, Number
     return ((0.5,) * channels, (0.5,) * channels) if name == "half" else ((0.0,) * channels, (1.0,) * channels)
 
 
-def _accuracy_on_training(found: InspectedFile, dataset: Dataset, mean: Numbers, std: Numbers) -> Proportion:
+def _accuracy_on_training(found: InspectedFile, dataset: Dataset, mean: Numbers, std: Numbers) -> Estimate:
     """Return how many of a few training images the model gets right: the test images stay unseen by any choice."""
     from core.datasets import Split
     from core.instruments.evaluation import choose_images, clean_accuracy

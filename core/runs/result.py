@@ -11,24 +11,19 @@ from pydantic import AfterValidator, Field, PositiveInt, TypeAdapter, Validation
 from core.device import Precision
 from core.errors import InputError
 from core.files import write_json
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 
 NAME = "result.json"
 
 
-def _check_share(share: Proportion) -> Proportion:
+def _check_share(share: Estimate) -> Estimate:
     """Refuse a share that no count can have."""
-    if share.n == 0 and share.value is None:
-        return share
-    low, value, high = share.low, share.value, share.high
-    if low is None or value is None or high is None:
-        raise ValueError("a share has its interval")
-    if not (0 <= share.successes <= share.n and 0 <= low <= value <= high <= 1):
-        raise ValueError("a share lies in its interval")
+    if not (share.n and 0 <= share.low <= share.value <= share.high <= 1):
+        raise ValueError("a share lies in its interval, and is one of some images")
     return share
 
 
-StoredShare = Annotated[Proportion, AfterValidator(_check_share)]
+StoredShare = Annotated[Estimate, AfterValidator(_check_share)]
 """A share with its interval, checked when it is read from a file."""
 
 
@@ -41,7 +36,8 @@ class Result:
     clean_accuracy
         Correctly classified test images.
     attack_success_rate
-        See `core.instruments.evaluation`; None for a control, which has no trigger of its own.
+        See `core.instruments.evaluation`; None for a control, which has no trigger of its own, and
+        where no test image is attacked.
     shape, classes
         (channels, height, width) of its images; the names of the classes.
     seconds, peak_memory

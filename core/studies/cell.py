@@ -37,7 +37,7 @@ class PatternSearch(BaseModel):
     Attributes
     ----------
     kind
-        A name in `core.attacks.patterns.KINDS` whose search ends in a trigger.
+        A name in `core.attacks.patterns.PATTERNS` whose search ends in a trigger.
     bound, made_for
         Largest change of a pixel, None for the kind's default; the sigma that a crafted-smooth pattern is optimised
         for.

@@ -11,16 +11,15 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from core.datasets import Dataset
 from core.errors import InputError
-from core.files import write_whole
 from core.runs.jobs.last_dataset import LastDataset
+from core.runs.measured.cache import Kept, kept_json
+from core.runs.measured.spec import MeasureSpec
 from core.runs.root import create_run, find_run
 from core.runs.run import DoneRun, Run
 from core.studies.cell import Cell, CellResult, PatternSearch, TestCondition
@@ -32,7 +31,6 @@ from core.training.spec import RunSpec
 PATIENCE_SECONDS = 3600.0
 
 Load = Callable[[RunSpec], Dataset]
-_ROWS = TypeAdapter(list[Row])
 
 
 def compute_cell(cell: Cell, root: Path, load: Load) -> CellResult:
@@ -74,8 +72,8 @@ def read_cell(cell: Cell, root: Path) -> CellResult | None:
     except InputError:  # it is damaged: whoever computes the cell says so
         return None
     rows: list[Row] = []
-    for labels, path in _stored_rows(cell, run):
-        stored = _read_rows(path)
+    for labels, kept in _kept_rows(cell):
+        stored = kept.look_up(run)
         if stored is None:
             return None
         # Another study may call the same measurement by another name.
@@ -108,52 +106,39 @@ def _measure(cell: Cell, run: DoneRun, load: Load) -> None:
 
     conditions = [_missing_part(run, condition) for condition in cell.conditions]
     conditions = [condition for condition in conditions if condition.measures]
-    patterns = [pattern for pattern in cell.patterns if _read_rows(_pattern_path(run, pattern)) is None]
+    patterns = [pattern for pattern in cell.patterns if _kept_pattern(pattern).look_up(run) is None]
     if not conditions and not patterns:
         return
     meter = CellMeter(run, load(cell.spec))
     for condition in conditions:
         for measure, row in meter.condition_rows(_labels(cell, condition), condition):
-            _write_rows(_row_path(run, measure.hash), [row])
+            _kept_row(measure).store(run, [row])
     for pattern in patterns:
-        _write_rows(_pattern_path(run, pattern), list(meter.pattern_rows(_pattern_labels(cell, pattern), pattern)))
+        _kept_pattern(pattern).store(run, list(meter.pattern_rows(_pattern_labels(cell, pattern), pattern)))
 
 
 def _missing_part(run: Run, condition: TestCondition) -> TestCondition:
     """Return the condition with those measurements alone that were not made yet."""
-    missing = [measure for measure in condition.measures if _read_rows(_row_path(run, measure.hash)) is None]
+    missing = [measure for measure in condition.measures if _kept_row(measure).look_up(run) is None]
     return condition.model_copy(update={"measures": tuple(missing)})
 
 
-def _stored_rows(cell: Cell, run: Run) -> list[tuple[Labels, Path]]:
-    """Return the files that hold the rows of a cell, and the labels that these rows get."""
+def _kept_rows(cell: Cell) -> list[tuple[Labels, Kept[list[Row]]]]:
+    """Return what is kept of a cell with its run, and the labels that these rows get."""
     measured = [
-        (_labels(cell, condition), _row_path(run, measure.hash))
+        (_labels(cell, condition), _kept_row(measure))
         for condition in cell.conditions
         for measure in condition.measures
     ]
-    return measured + [(_pattern_labels(cell, pattern), _pattern_path(run, pattern)) for pattern in cell.patterns]
+    return measured + [(_pattern_labels(cell, pattern), _kept_pattern(pattern)) for pattern in cell.patterns]
 
 
-def _row_path(run: Run, measurement: str) -> Path:
-    return run.path / "measures" / f"row-{measurement}.json"
+def _kept_row(measure: MeasureSpec) -> Kept[list[Row]]:
+    return kept_json(f"row-{measure.hash}", list[Row])
 
 
-def _pattern_path(run: Run, pattern: PatternSearch) -> Path:
-    return run.path / "measures" / f"searched-{pattern.hash}.json"
-
-
-def _read_rows(path: Path) -> list[Row] | None:
-    """Return the rows in a file; None if it is missing or damaged, and they are to be computed again."""
-    try:
-        return _ROWS.validate_json(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _write_rows(path: Path, rows: Sequence[Row]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    write_whole(path, _ROWS.dump_json(list(rows)))
+def _kept_pattern(pattern: PatternSearch) -> Kept[list[Row]]:
+    return kept_json(f"searched-{pattern.hash}", list[Row])
 
 
 def _labels(cell: Cell, condition: TestCondition) -> Labels:
@@ -211,7 +196,7 @@ def _epoch_row(labels: Labels, epoch: Epoch) -> EpochRow:
         images=watch.images,
         draws=watch.draws,
         clean_accuracy=round(epoch.clean_accuracy.value, DECIMALS),
-        attack_success_rate=None if rate is None or rate.value is None else round(rate.value, DECIMALS),
+        attack_success_rate=None if rate is None else round(rate.value, DECIMALS),
         w_clean=round(watch.clean, DECIMALS),
         w_triggered=round(watch.triggered, DECIMALS),
         gap=round(watch.clean - watch.triggered, DECIMALS),

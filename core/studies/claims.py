@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from core.instruments.statistics import rank_correlation
 from core.studies.rows import PATTERN, EpochRow, Row
 
 LEVEL = 0.05
@@ -417,9 +418,7 @@ def _rank_correlation(x: Sequence[float], y: Sequence[float]) -> float | None:
     """Return Spearman's rank correlation; None where either does not vary."""
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(x, y).statistic)
+    return rank_correlation(x, y)
 
 
 def _along_epochs(rows: Sequence[EpochRow]) -> Iterator[Verdict]:
@@ -460,9 +459,7 @@ def _courses(rows: Sequence[EpochRow]) -> Iterator[_Course]:
 
 def partial_rank_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float | None:
     """Return Spearman's correlation of x and y given a third variable; None where that decides x or y already."""
-    from scipy.stats import spearmanr
-
-    xy, xz, yz = (float(spearmanr(a, b).statistic) for a, b in ((x, y), (x, given), (y, given)))
+    xy, xz, yz = (rank_correlation(a, b) for a, b in ((x, y), (x, given), (y, given)))
     left = (1 - xz**2) * (1 - yz**2)
     return (xy - xz * yz) / float(np.sqrt(left)) if left > 1e-9 else None
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from core.attacks.attack import Attack
 from core.datasets import Dataset
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
-from core.runs.measured.w import Measurement, Side, measure_model
+from core.runs.measured.w import Measured, Measurement, measure_model, measure_with
 from core.runs.run import DoneRun
 from core.studies.cell import PatternSearch, TestCondition
 from core.studies.rows import Labels, Row
@@ -47,7 +47,7 @@ class CellMeter:
         """Yield each measurement of a condition with its row."""
         success = self._success(condition.measures[0].attack)
         for spec in condition.measures:
-            yield spec, self._row(labels, measure_model(self.predictor, self.dataset, spec), success)
+            yield spec, self._row(labels, measure_with(self.run, spec, self.predictor, self.dataset), success)
 
     def pattern_rows(self, labels: Labels, pattern: PatternSearch) -> Iterator[Row]:
         """Search for a pattern on the model; yield its row at each sigma, compared with random patterns."""
@@ -55,7 +55,7 @@ class CellMeter:
         success = self._success(Attack(trigger=found, target=pattern.target))
         for sigma in pattern.sigmas:
             row = self._row(labels, self._measure_pattern(pattern, found, sigma), success)
-            gaps = [self._measure_pattern(pattern, random, sigma).gap.mean for random in randoms]
+            gaps = [self._measure_pattern(pattern, random, sigma).gap.value for random in randoms]
             random_gap = _rounded(float(np.mean([_rounded(gap) for gap in gaps])))
             beyond = _rounded(row.gap - random_gap)
             yield replace(
@@ -64,17 +64,21 @@ class CellMeter:
 
     def _search(self, pattern: PatternSearch) -> tuple[float | None, AnyTrigger, list[AnyTrigger]]:
         """Return the pattern's bound, the trigger that was found, and random ones of equal norm."""
-        from core.attacks.patterns import PatternSpec, find_kind, search_pattern
+        from core.attacks.patterns import PatternSpec, find_pattern, search_pattern
 
         model, no_images, seed = self.run.model(), np.zeros(0, np.int64), self.run.spec.seed
-        # Other kinds would aim at the class as well if it were named.
-        target = pattern.target if "target" in find_kind(pattern.kind).wants else None
-        wanted = PatternSpec(pattern.kind, bound=pattern.bound, sigma=pattern.made_for, target=target, seed=seed)
+        fields = find_pattern(pattern.kind).model_fields
+        settings: dict[str, float] = {}
+        if "bound" in fields and pattern.bound is not None:
+            settings["bound"] = pattern.bound
+        if "target" in fields and fields["target"].is_required():  # others would aim at the class if it were named
+            settings["target"] = pattern.target
+        wanted = PatternSpec(pattern.kind, settings, sigma=pattern.made_for, seed=seed)
         *_, last = search_pattern(wanted, model, self.dataset, no_images)
         seeds = range(RANDOM_PATTERNS * seed, RANDOM_PATTERNS * (seed + 1))
         specs = [PatternSpec("random", trigger=last.found, seed=random_seed) for random_seed in seeds]
         randoms = [step.found for spec in specs for step in search_pattern(spec, model, self.dataset, no_images)]
-        return wanted.bound, last.found, randoms
+        return getattr(wanted.pattern, "bound", None), last.found, randoms
 
     def _measure_pattern(self, pattern: PatternSearch, trigger: AnyTrigger, sigma: float) -> Measurement:
         spec = make_measure_spec(
@@ -82,12 +86,12 @@ class CellMeter:
         )
         return measure_model(self.predictor, self.dataset, spec)
 
-    def _success(self, attack: Attack) -> Proportion:
+    def _success(self, attack: Attack) -> Estimate | None:
         from core.instruments.evaluation import attack_success
 
         return attack_success(self.predictor, self.dataset.test, attack, len(self.dataset.classes)).rate
 
-    def _row(self, labels: Labels, measured: Measurement, success: Proportion) -> Row:
+    def _row(self, labels: Labels, measured: Measurement, success: Estimate | None) -> Row:
         from core.instruments.statistics import roc_auc
 
         run, spec = self.run, measured.spec
@@ -102,13 +106,13 @@ class CellMeter:
             images=len(measured.chosen),
             draws=spec.draws,
             clean_accuracy=_rounded(run.result.clean_accuracy.value),
-            attack_success_rate=_rounded(success.value),
-            attack_success_rate_low=_rounded(success.low),
-            attack_success_rate_high=_rounded(success.high),
-            attacked_images=success.n,
-            w_clean=_rounded(clean.mean.mean),
-            w_triggered=_rounded(triggered.mean.mean),
-            gap=_rounded(measured.gap.mean),
+            attack_success_rate=_rounded(success and success.value),
+            attack_success_rate_low=_rounded(success and success.low),
+            attack_success_rate_high=_rounded(success and success.high),
+            attacked_images=success.n if success else 0,
+            w_clean=_rounded(clean.mean.value),
+            w_triggered=_rounded(triggered.mean.value),
+            gap=_rounded(measured.gap.value),
             gap_low=_rounded(measured.gap.low),
             gap_high=_rounded(measured.gap.high),
             effect_size=_rounded(measured.p_triggered_lower),
@@ -170,21 +174,14 @@ def entropy_and_mistakes(
         The correlation, None where either is the same for all images; the AUC, None where no image or every image is
         misclassified.
     """
-    from core.instruments.statistics import roc_auc
+    from core.instruments.statistics import rank_correlation, roc_auc
 
     varies = len(w) > 1 and (w != w[0]).any() and (softmax_entropy != softmax_entropy[0]).any()
     mixed = wrong.any() and not wrong.all()
     return rank_correlation(w, softmax_entropy) if varies else None, roc_auc(w[wrong], w[~wrong]) if mixed else None
 
 
-def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Spearman's rank correlation; ties share their mean rank."""
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(x, y).statistic)
-
-
-def _target_share(side: Side, target: int | None) -> float | None:
+def _target_share(side: Measured, target: int | None) -> float | None:
     return None if target is None else _rounded(float(side.votes[:, target].sum() / side.votes.sum()))
 
 

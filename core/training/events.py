@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class Epoch:
     share: float
     seconds: float
     loss: float
-    clean_accuracy: Proportion
-    attack_success_rate: Proportion | None
+    clean_accuracy: Estimate
+    attack_success_rate: Estimate | None
     watch: Watch
     plane: WatchedPlane | None
-    attack_success_rate_others: Proportion | None = None
+    attack_success_rate_others: Estimate | None = None
 
 
 @dataclass(frozen=True)

@@ -59,12 +59,11 @@ class Component:
             For each name under which the script sends something: called with what it sent, before the page runs
             again. An InputError that it raises is logged, and the message ignored.
         """
-        self._mount(
-            key=key,
-            # In a list Streamlit looks for no data frames; looking imports pandas, which delays the first page.
-            data=[data],
-            **{f"on_{name}_change": partial(take_sent, key, name, taking) for name, taking in take.items()},
-        )
+        listeners: dict[str, Any] = {
+            f"on_{name}_change": partial(take_sent, key, name, taking) for name, taking in take.items()
+        }
+        # In a list Streamlit looks for no data frames; looking imports pandas, which delays the first page.
+        self._mount(key=key, data=[data], **listeners)
 
 
 def sent(key: str, name: str) -> object:

@@ -10,7 +10,7 @@ from core.datasets import Dataset
 from core.runs.measured.findings import alternatives
 from core.runs.measured.w import Measurement
 from dashboard.explore.scene import Scene, measurement_steps
-from dashboard.parts import run_title
+from dashboard.parts.titles import run_title
 
 
 def show_alternatives(scene: Scene, data: Callable[[], Dataset], found: dict[str, Measurement]) -> None:

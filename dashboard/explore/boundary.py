@@ -11,8 +11,8 @@ from core.glossary import explain
 from core.runs.measured.w import Measurement
 from dashboard.explore.scene import Scene
 from dashboard.explore.slice import show_slice_panel
-from dashboard.lab.watching import show_film
-from dashboard.state import ExploreState, current
+from dashboard.parts.film import show_film
+from dashboard.state import ExploreState, get_state
 
 
 def show_boundary(scene: Scene, data: Dataset, found: Mapping[str, Measurement], image: int) -> None:
@@ -20,7 +20,7 @@ def show_boundary(scene: Scene, data: Dataset, found: Mapping[str, Measurement],
     st.subheader("Decision boundary", help=explain("slice"), anchor=False)
     goal = int(scene.goal(data.test.labels.numpy()[[image]])[0])
     trigger = scene.attack.trigger_on(image, data.shape, seed=scene.spec().seed)
-    show_slice_panel(current(ExploreState), data, scene.run, scene.other, trigger, goal, image, found)
+    show_slice_panel(get_state(ExploreState), data, scene.run, scene.other, trigger, goal, image, found)
 
 
 def show_epochs(scene: Scene) -> None:

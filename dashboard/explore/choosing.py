@@ -17,8 +17,8 @@ from core.runs.measured.w import page_attack_spec, sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.scene import Scene
-from dashboard.parts import run_titles
-from dashboard.state import ExploreState, keep, seed_index, seed_value, widget_key
+from dashboard.parts.titles import run_titles
+from dashboard.state import ExploreState, save_state, seed_index, seed_value, widget_key
 
 NOTHING = "nothing"
 # The run of a link that could not be shown, and the one instead: said as long as that one is shown.
@@ -71,7 +71,7 @@ def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | No
         **seed_value(state, "sigma", min(sigmas, key=lambda value: abs(value - start))),
         help=explain("sigma"),
     )
-    keep(replace(state, sigma=sigma))
+    save_state(replace(state, sigma=sigma))
     return None if attack is None else Scene(run, others.get(beside), attack, sigma)
 
 
@@ -104,7 +104,7 @@ def _attack(state: ExploreState, run: DoneRun, runs: Mapping[str, DoneRun]) -> t
         "Trigger to try",
         choices,
         format_func=lambda name: name or "none yet",
-        **seed_index(state, "trigger", choices, given or state.trigger),
+        **seed_index(state, "trigger", choices, given),
     )
     target = right.selectbox(
         "Target class",

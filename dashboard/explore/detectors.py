@@ -19,12 +19,12 @@ from core.instruments.detectors import DETECTORS
 from core.instruments.detectors.comparison import Comparison, ComparisonSpec
 from core.instruments.detectors.detector import ClassScores, Detector
 from core.instruments.detectors.roc import Roc, Scored
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 from core.runs.measured.detectors import comparison_name
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.parts import figure_ink
+from dashboard.parts.html import figure_ink
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
 
@@ -132,7 +132,7 @@ def _show_curves(by_image: Mapping[str, Scored], spec: ComparisonSpec, classes: 
                 key=f"roc.{key}",
                 config={"displayModeBar": False},
                 alt=f"{title.replace('*', '')}: area under the ROC curve "
-                + ", ".join(f"{name} {roc.auc.mean:.2f}" for name, roc in named.items()),
+                + ", ".join(f"{name} {roc.auc.value:.2f}" for name, roc in named.items()),
             )
 
 
@@ -170,11 +170,11 @@ def _show_words(by_image: Mapping[str, Scored]) -> None:
 
 
 def _auc(roc: Roc | None) -> str:
-    return "–" if roc is None else f"{roc.auc.mean:.2f} [{roc.auc.low:.2f}, {roc.auc.high:.2f}]"
+    return "–" if roc is None else f"{roc.auc.value:.2f} [{roc.auc.low:.2f}, {roc.auc.high:.2f}]"
 
 
-def _percent(share: Proportion) -> str:
-    return "–" if share.value is None else f"{share.value:.0%} of {share.n}"
+def _percent(share: Estimate | None) -> str:
+    return "–" if share is None else f"{share.value:.0%} of {share.n}"
 
 
 def _show_class_scores(name: str, scores: ClassScores, classes: Sequence[str]) -> None:

@@ -17,12 +17,13 @@ from dashboard.explore.detectors import show_detectors
 from dashboard.explore.neighbourhood import show_neighbourhood
 from dashboard.explore.patterns import show_patterns
 from dashboard.explore.samples import choose_image
-from dashboard.explore.scene import MINE, Scene
+from dashboard.explore.scene import THIS_RUN, Scene
 from dashboard.explore.smoothness import show_smoothness, show_sweep
 from dashboard.explore.trigger_map import show_where
 from dashboard.explore.triggers import show_triggers
-from dashboard.parts import copy_link, page_head, runs_to_look_at
-from dashboard.state import ExploreState, adopt, current, open_state
+from dashboard.parts.head import copy_link, page_head
+from dashboard.parts.titles import runs_to_look_at
+from dashboard.state import ExploreState, get_state, open_state, set_state
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
         except InputError as error:
             st.error(str(error))
     with link:
-        copy_link(current(ExploreState))
+        copy_link(get_state(ExploreState))
 
 
 def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
@@ -54,11 +55,11 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
         return  # what follows is about all draws: the page runs again when they are there
     with st.container(border=True):
         st.subheader("Test images", anchor=False)
-        image = choose_image(scene, data(), found[MINE])
+        image = choose_image(scene, data(), found[THIS_RUN])
     with st.container(border=True):
         st.subheader("The neighbourhood of one image", anchor=False)
         show_neighbourhood(scene, data(), found, image, "Selected")
-        pin = current(ExploreState).pin
+        pin = get_state(ExploreState).pin
         if pin >= 0:
             show_neighbourhood(scene, data(), found, pin, "Pinned")
     with st.container(border=True):
@@ -77,7 +78,7 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
 
 def section(name: str, title: str, show: Callable[[], None]) -> None:
     """Show a part of the page that is computed only while it is open; the link remembers which ones are."""
-    state = current(ExploreState)
+    state = get_state(ExploreState)
     key = f"section.{name}"
     part = st.expander(title, expanded=name in state.shown.split("."), key=key, on_change=partial(_toggle, name, key))
     if part.open:
@@ -86,9 +87,9 @@ def section(name: str, title: str, show: Callable[[], None]) -> None:
 
 
 def _toggle(name: str, key: str) -> None:
-    state = current(ExploreState)
+    state = get_state(ExploreState)
     shown = [one for one in state.shown.split(".") if one and one != name]
-    adopt(replace(state, shown=".".join([*shown, name] if st.session_state[key] else shown)))
+    set_state(replace(state, shown=".".join([*shown, name] if st.session_state[key] else shown)))
 
 
 main()

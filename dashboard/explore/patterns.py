@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from core.attacks.patterns import KINDS, PatternSpec
+from core.attacks.patterns import PATTERNS, PatternSpec
 from core.attacks.triggers import AnyTrigger
 from core.datasets import Dataset
 from core.figures.pictures import picture_row
@@ -20,8 +20,9 @@ from core.runs.measured.patterns import EffectSpec, PatternFinding
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.parts import picture
+from dashboard.parts.html import picture
 from dashboard.progressive import asked_for, show_progressive
+from dashboard.settings_form import settings_form
 from dashboard.state import ExploreState, LabState, to_query
 
 PANEL = "patterns"
@@ -41,41 +42,32 @@ def show_patterns(run: DoneRun, data: Dataset, trigger: AnyTrigger | None = None
     """
     trigger = trigger or run.trigger
     st.caption(
-        "Not only a trained trigger can make a model smooth, or fool it. Patterns are made from training images and "
-        "measured on test images, beside a random pattern of equal norm."
+        "Other patterns, too, can fool a model or make it smooth. They are made from training images and measured on "
+        "test images, next to a random pattern of equal norm."
     )
     spec = _choose(run, data, trigger)
-    if not asked_for(PANEL, f"{run.name}.{spec.hash}", "Search and measure", KINDS[spec.pattern.kind].sentence):
+    if not asked_for(PANEL, f"{run.name}.{spec.hash}", "Search and measure", PATTERNS[spec.pattern.kind].sentence):
         return
     results = cached.pattern(run.path, spec.hash, spec)
     show_progressive(PANEL, results, _progress, lambda finding: _show(run, spec, finding, data.classes))
 
 
 def _choose(run: DoneRun, data: Dataset, trigger: AnyTrigger | None) -> EffectSpec:
-    kinds = [name for name, kind in KINDS.items() if "trigger" not in kind.wants or trigger is not None]
+    kinds = [name for name, kind in PATTERNS.items() if "trigger" not in kind.needs or trigger is not None]
     name = st.selectbox(
-        "Pattern", kinds, format_func=lambda one: KINDS[one].title, key="patterns.kind",
-        help="  \n".join(f"**{KINDS[one].title}**: {KINDS[one].sentence}" for one in kinds),
+        "Pattern", kinds, format_func=lambda kind: PATTERNS[kind].title, key="patterns.kind",
+        help="  \n".join(f"**{PATTERNS[kind].title}**: {PATTERNS[kind].sentence}" for kind in kinds),
     )  # fmt: skip
-    kind, bound, target = KINDS[name], None, None
-    aimed = name in ("universal", "patch", "pgd")
-    columns = iter(st.columns(2 + aimed + (kind.bound is not None), vertical_alignment="bottom"))
-    if kind.bound is not None:
-        bound = next(columns).number_input(
-            "Bound", 0.01, 1.0, kind.bound, 0.05, key=f"patterns.bound.{name}",
-            help="The largest change of a pixel, in values from 0 to 1; a corruption's strength.",
-        )  # fmt: skip
-    if aimed:
-        start = (run.spec.attack.target if run.spec.attack else None) or 0
-        classes = range(len(data.classes)) if name == "patch" else [None, *range(len(data.classes))]
-        target = next(columns).selectbox(
-            "Towards class", classes, start if name == "patch" else 0, key=f"patterns.target.{name}",
-            format_func=lambda label: "any other" if label is None else data.classes[label],
-        )  # fmt: skip
+    kind = PATTERNS[name]
+    required = [field for field, setting in kind.model_fields.items() if setting.is_required()]
+    own = None if run.spec.attack is None else run.spec.attack.target
+    start = {"target": own or 0} if "target" in required else {}
+    pattern = settings_form(kind, f"patterns.{name}", start, classes=data.classes)
+    left, right = st.columns(2, vertical_alignment="bottom")
     sigmas = sweep_sigmas(data.shape)
-    sigma = next(columns).select_slider("Noise σ", sigmas, sigmas[2], key="patterns.sigma", help=explain("sigma"))
-    seed = next(columns).number_input("Seed", 0, 9999, 0, key="patterns.seed")
-    return EffectSpec(PatternSpec(name, bound, sigma, target, trigger, seed), sigma)
+    sigma = left.select_slider("Noise σ", sigmas, sigmas[2], key="patterns.sigma", help=explain("sigma"))
+    seed = right.number_input("Seed", 0, 9999, 0, key="patterns.seed")
+    return EffectSpec(PatternSpec(name, pattern.model_dump(), sigma, trigger, seed), sigma)
 
 
 def _progress(found: PatternFinding) -> tuple[float, str]:
@@ -85,7 +77,7 @@ def _progress(found: PatternFinding) -> tuple[float, str]:
 def _show(run: DoneRun, spec: EffectSpec, found: PatternFinding, classes: Sequence[str]) -> None:
     left, right = st.columns([1, 1.3], gap="medium")
     with left:
-        title = KINDS[spec.pattern.kind].title
+        title = PATTERNS[spec.pattern.kind].title
         for number, what in enumerate(("as they are", f"with “{title}”")):
             st.caption(f"Test images {what}")
             picture(left, picture_row(found.examples[:, number], 72), f"test images {what}")
@@ -99,7 +91,7 @@ def _show(run: DoneRun, spec: EffectSpec, found: PatternFinding, classes: Sequen
 
 def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
     """Return what the numbers say, and no more: what a random pattern does as well is not this one's doing."""
-    if effect.gap.low > 0 and effect.gap.mean <= random.gap.mean:
+    if effect.gap.low > 0 and effect.gap.value <= random.gap.value:
         says = "is smoother with it, but **no smoother than with a random pattern**"
     elif effect.gap.low > 0:
         says = "is **smoother** with it"
@@ -108,8 +100,8 @@ def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
     else:
         says = "shows **no clear difference**"
     return (
-        f"At σ = {effect.sigma:g} this model {says}: W {effect.w_clean.mean:.2f} → {effect.w_with.mean:.2f} over "
-        f"{effect.images} test images; {random.w_with.mean:.2f} with a random pattern. With it "
+        f"At σ = {effect.sigma:g} this model {says}: W {effect.w_clean.value:.2f} → {effect.w_with.value:.2f} over "
+        f"{effect.images} test images; {random.w_with.value:.2f} with a random pattern. With it "
         f"*{classes[effect.modal_class]}* gets {effect.modal_share:.0%} of all noisy answers, without it "
         f"{effect.modal_share_clean:.0%}."
     )
@@ -119,8 +111,8 @@ def _show_effects(effects: Sequence[Effect], classes: Sequence[str]) -> None:
     st.dataframe(
         {
             "pattern": [effect.name for effect in effects],
-            "W with it": [effect.w_with.mean for effect in effects],
-            "gap": [f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" for gap in (e.gap for e in effects)],
+            "W with it": [effect.w_with.value for effect in effects],
+            "gap": [f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" for gap in (e.gap for e in effects)],
             "lower for": [f"{effect.p_lower.value:.0%}" for effect in effects],
             "most noisy answers": [f"{classes[e.modal_class]} {e.modal_share:.0%}" for e in effects],
             "class changes": [f"{effect.changed.value:.0%}" for effect in effects],

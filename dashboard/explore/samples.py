@@ -13,7 +13,7 @@ from core.figures.pictures import to_pixels
 from core.runs.measured.w import Measurement
 from dashboard.components.sample_grid import Tile, sample_grid
 from dashboard.explore.scene import Scene, remember
-from dashboard.state import ExploreState, adopt, current, keep, seed_index
+from dashboard.state import ExploreState, get_state, save_state, seed_index, set_state
 
 SHOWN = 24
 ORDERS = {"number": "As they come", "largest": "Largest fall of W", "smallest": "Largest rise of W"}
@@ -22,24 +22,24 @@ FOOLED = {"all": "All", "yes": "Fooled", "no": "Not fooled"}
 
 def choose_image(scene: Scene, data: Dataset, mine: Measurement) -> int:
     """Let people choose a test image, and return it; the pinned one is in the page's state."""
-    state = current(ExploreState)
+    state = get_state(ExploreState)
     # Any image, not the most striking one: its W would be the most flattering of all.
     image = state.image if state.image in mine.chosen else int(mine.chosen[0])
     pin = state.pin if state.pin in mine.chosen and state.pin != image else -1
-    keep(replace(state, image=image, pin=pin))
+    save_state(replace(state, image=image, pin=pin))
     show_grid(scene, data, mine)
     return image
 
 
 def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
     """Show the filters and the images that pass them."""
-    state = current(ExploreState)
+    state = get_state(ExploreState)
     left, middle, right, words = st.columns([1, 1, 1, 2.2], vertical_alignment="bottom")
     first = left.selectbox(
         "Order",
         list(ORDERS),
         format_func=ORDERS.get,
-        **seed_index(state, "first", list(ORDERS), state.first if state.first in ORDERS else "number"),
+        **seed_index(state, "first", list(ORDERS), "number"),
         on_change=remember,
         args=("first",),
     )
@@ -48,7 +48,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
         "True class",
         [-1, *labels],
         format_func=lambda label: "all classes" if label < 0 else scene.classes[label],
-        **seed_index(state, "of", [-1, *labels], state.of if state.of in labels else -1),
+        **seed_index(state, "of", [-1, *labels], -1),
         on_change=remember,
         args=("of",),
     )
@@ -56,7 +56,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
         "Fooled by the trigger?",
         list(FOOLED),
         format_func=FOOLED.get,
-        **seed_index(state, "fooled", list(FOOLED), state.fooled if state.fooled in FOOLED else "all"),
+        **seed_index(state, "fooled", list(FOOLED), "all"),
         on_change=remember,
         args=("fooled",),
         help="Fooled: taken for the class that the attacker wants once it carries the trigger, without noise.",
@@ -98,8 +98,8 @@ def _tile(number: int, scene: Scene, data: Dataset, mine: Measurement) -> Tile:
 
 
 def _choose(place: int) -> None:
-    adopt(replace(current(ExploreState), image=place))
+    set_state(replace(get_state(ExploreState), image=place))
 
 
 def _pin(place: int) -> None:
-    adopt(replace(current(ExploreState), pin=place))
+    set_state(replace(get_state(ExploreState), pin=place))

@@ -11,11 +11,13 @@ import streamlit as st
 
 from core.attacks.attack import Attack
 from core.datasets import Dataset
-from core.runs.measured.w import PAGE_DRAWS, Measurement, page_attack_spec
+from core.instruments.budgets import PAGE
+from core.runs.measured.w import Measurement, page_attack_spec
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.parts import figure_ink, load_with_progress
-from dashboard.state import ExploreState, adopt, current, widget_key
+from dashboard.parts.head import load_with_progress
+from dashboard.parts.html import figure_ink
+from dashboard.state import ExploreState, get_state, set_state, widget_key
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from core.attacks.triggers import AnyTrigger
 
-MINE, BESIDE = "this run", "other run"
+THIS_RUN, OTHER_RUN = "this run", "other run"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ class Scene:
     @property
     def runs(self) -> dict[str, DoneRun]:
         """The runs by what the page calls them."""
-        return {MINE: self.run} | ({BESIDE: self.other} if self.other is not None else {})
+        return {THIS_RUN: self.run} | ({OTHER_RUN: self.other} if self.other is not None else {})
 
     @property
     def other_in_words(self) -> str:
@@ -120,7 +122,7 @@ def measurement_steps(
 
 def is_complete(found: Mapping[str, Measurement]) -> bool:
     """Say whether all runs have got all their draws: one may have been measured before, and the other not."""
-    return all(measured.spec.draws == PAGE_DRAWS for measured in found.values())
+    return all(measured.spec.draws == PAGE.draws for measured in found.values())
 
 
 def remember(name: str) -> None:
@@ -128,7 +130,7 @@ def remember(name: str) -> None:
     value = st.session_state.get(widget_key(ExploreState, name))
     if value is None:  # it went away with what it belongs to
         return
-    adopt(replace(current(ExploreState), **{name: value}))
+    set_state(replace(get_state(ExploreState), **{name: value}))
 
 
 def plot(figure: go.Figure, alt: str, key: str | None = None, on_select: Callable[[], None] | None = None) -> None:

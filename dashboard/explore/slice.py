@@ -23,22 +23,24 @@ from core.figures.palette import CLASSES, OTHER, class_colour
 from core.figures.pictures import enlarge, to_pixels
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
 from core.figures.walk import walk_figure, walk_words
+from core.instruments.budgets import PAGE, SLICE_POINT_DRAWS
 from core.instruments.estimators import entropy_interval
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
-from core.runs.measured.w import PAGE_DRAWS, Measurement
+from core.runs.measured.w import Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
-from dashboard.parts import class_chip, figure_ink, run_title, w_bar
+from dashboard.parts.html import class_chip, figure_ink, w_bar
+from dashboard.parts.titles import run_title
 from dashboard.progressive import is_moving, progress_line
-from dashboard.state import ExploreState, adopt, current, keep, seed_default, widget_key
+from dashboard.state import ExploreState, get_state, save_state, seed_default, set_state, widget_key
 
 if TYPE_CHECKING:
     from core.attacks.triggers import AnyTrigger
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.refine import PlanePoint
     from core.instruments.smoothness import Smoothness
-    from core.runs.measured.w import Side
+    from core.runs.measured.w import Measured
     from dashboard.progressive import Progressive
 
 LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
@@ -49,7 +51,7 @@ KINDS = {
     "images": "Three test images",
 }
 # Points a side of the labels, of probability and margin, and of W; noisy copies at each point of W.
-LABELS_SIDE, CONFIDENCE_SIDE, W_SIDE, W_DRAWS = 129, 33, 25, 64
+LABELS_SIDE, CONFIDENCE_SIDE, W_SIDE, W_DRAWS = 129, 33, 25, SLICE_POINT_DRAWS
 # How long a run of the panel makes better maps before it draws them.
 BREATH = 0.35
 CLASSES_SHOWN = 4
@@ -65,7 +67,7 @@ class ImageSmoothness:
     draws: int
 
     @classmethod
-    def of(cls, measured: Side | Smoothness, number: int = 0) -> ImageSmoothness:
+    def of(cls, measured: Measured | Smoothness, number: int = 0) -> ImageSmoothness:
         """Return that of one of the images measured."""
         votes = measured.votes[[number]]
         low, high = entropy_interval(votes)
@@ -132,12 +134,12 @@ def show_slice_panel(
     """
     runs = {"this run": run} | ({"other run": other} if other is not None else {})
     scene = _Scene(data, runs, trigger, target, image, state.sigma, found)
-    kept = current(ExploreState)
+    kept = get_state(ExploreState)
     settled = replace(kept, layer=state.layer, plane=state.plane, point=_point_of(state, scene))
     if settled != kept:
-        adopt(settled)
+        set_state(settled)
     _panel(scene)
-    now = current(ExploreState)
+    now = get_state(ExploreState)
     return replace(state, layer=now.layer, plane=now.plane, point=now.point)
 
 
@@ -205,7 +207,7 @@ def _panel(scene: _Scene) -> None:
 
 def _choice(scene: _Scene) -> PlaneChoice:
     """The plane that the state names, by default towards the target class."""
-    text = current(ExploreState).plane
+    text = get_state(ExploreState).plane
     if text:
         try:
             return PlaneChoice.from_link(text)
@@ -215,7 +217,7 @@ def _choice(scene: _Scene) -> PlaneChoice:
 
 
 def _choose_layer() -> str:
-    state = current(ExploreState)
+    state = get_state(ExploreState)
     start = state.layer if state.layer in LAYERS else "labels"
     chosen = st.segmented_control(
         "Show",
@@ -231,7 +233,7 @@ def _choose_layer() -> str:
 
 def _change_layer() -> None:
     chosen = st.session_state[widget_key(ExploreState, "layer")] or "labels"
-    keep(replace(current(ExploreState), layer=chosen))
+    save_state(replace(get_state(ExploreState), layer=chosen))
 
 
 def _choose_plane(scene: _Scene, choice: PlaneChoice) -> None:
@@ -288,7 +290,7 @@ def _seed(key: str, value: Any) -> str:
 
 
 def _keep_plane(choice: PlaneChoice) -> None:
-    keep(replace(current(ExploreState), plane=choice.to_link(), point=""))
+    save_state(replace(get_state(ExploreState), plane=choice.to_link(), point=""))
 
 
 def _change_kind(scene: _Scene) -> None:
@@ -306,14 +308,14 @@ def _change_others() -> None:
 
 
 def _select(point: Point | None) -> None:
-    keep(replace(current(ExploreState), point="" if point is None else f"{point[0]:.3f},{point[1]:.3f}"))
+    save_state(replace(get_state(ExploreState), point="" if point is None else f"{point[0]:.3f},{point[1]:.3f}"))
 
 
 def _selected(planes: Mapping[str, SlicePlane], choice: PlaneChoice) -> Point:
     """The selected point; where none is, the image with the trigger, or the clean one."""
     plane = next(iter(planes.values()))
     try:
-        x, y = map(float, current(ExploreState).point.split(","))
+        x, y = map(float, get_state(ExploreState).point.split(","))
         point = plane.snap(x, y) if np.isfinite([x, y]).all() else None
     except ValueError:
         point = None
@@ -386,7 +388,7 @@ def _show_point(
     """Show the selected point's picture, and what each run makes of it."""
     key = scene.plane_key(choice)
     looks = {
-        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, PAGE_DRAWS, scene.image, plane)
+        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, PAGE.draws, scene.image, plane)
         for name, plane in planes.items()
     }
     plane = next(iter(planes.values()))

@@ -13,11 +13,12 @@ from core.figures.histogram import smoothness_histogram, tallest_bar
 from core.figures.pairs import paired_scatter
 from core.figures.sigma_sweep import sigma_sweep
 from core.glossary import explain
+from core.instruments.budgets import PAGE
 from core.runs.measured.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
-from core.runs.measured.w import PAGE_DRAWS, Measurement, sweep_sigmas
+from core.runs.measured.w import Measurement, sweep_sigmas
 from dashboard.explore.scene import (
-    BESIDE,
-    MINE,
+    OTHER_RUN,
+    THIS_RUN,
     Scene,
     is_complete,
     measurement_steps,
@@ -26,7 +27,7 @@ from dashboard.explore.scene import (
     stored_measurements,
 )
 from dashboard.progressive import progressive, show_progressive
-from dashboard.state import ExploreState, adopt, current, seed_default, widget_key
+from dashboard.state import ExploreState, get_state, seed_default, set_state, widget_key
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -69,7 +70,7 @@ def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str
 
 def _progress(found: Mapping[str, Measurement]) -> tuple[float, str]:
     draws = sum(measured.spec.draws for measured in found.values()) / len(found)
-    return draws / PAGE_DRAWS, f"Measuring W: {draws:.0f} of {PAGE_DRAWS} draws"
+    return draws / PAGE.draws, f"Measuring W: {draws:.0f} of {PAGE.draws} draws"
 
 
 def _show_measurements(scene: Scene, found: dict[str, Measurement]) -> DeltaGenerator:
@@ -82,7 +83,7 @@ def _show_measurements(scene: Scene, found: dict[str, Measurement]) -> DeltaGene
 
 
 def _view() -> str:
-    state = current(ExploreState)
+    state = get_state(ExploreState)
     shown = state.view if state.view in VIEWS else "pairs"
     chosen = st.segmented_control(
         "How W is drawn",
@@ -98,7 +99,7 @@ def _view() -> str:
 
 
 def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
-    mine, theirs = found[MINE], found.get(BESIDE)
+    mine, theirs = found[THIS_RUN], found.get(OTHER_RUN)
     text = finding(mine, theirs, scene.classes, scene.run.spec.seed, scene.run.name, scene.other_in_words)
     if not scene.run.spec.is_control and scene.run.control() is None:
         text += " This run has **no control** here, so its effect on a clean model is unknown."
@@ -107,7 +108,7 @@ def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
 
 def _pairs(scene: Scene, found: Mapping[str, Measurement]) -> None:
     """Show W with the trigger against W clean; a click on a point selects that image everywhere."""
-    mine, state = found[MINE], current(ExploreState)
+    mine, state = found[THIS_RUN], get_state(ExploreState)
     st.caption(
         f"**One point an image** ({len(mine.chosen)}), {mine.spec.draws} draws each, σ = {mine.spec.sigma:g}; "
         f"{lower_in_words(mine)}: below the line. Click one to select it."
@@ -121,7 +122,7 @@ def _pairs(scene: Scene, found: Mapping[str, Measurement]) -> None:
 def _select_point() -> None:
     points = st.session_state["pairs"].selection.points
     if points:
-        adopt(replace(current(ExploreState), image=int(points[0]["customdata"])))
+        set_state(replace(get_state(ExploreState), image=int(points[0]["customdata"])))
 
 
 def _histograms(scene: Scene, found: Mapping[str, Measurement]) -> None:
@@ -134,8 +135,8 @@ def _histograms(scene: Scene, found: Mapping[str, Measurement]) -> None:
             help=explain("effect size"),
         )
         alt = (
-            f"Histogram of W, {name}: mean {measured.clean.mean.mean:.2f} clean, "
-            f"{measured.triggered.mean.mean:.2f} with the trigger"
+            f"Histogram of W, {name}: mean {measured.clean.mean.value:.2f} clean, "
+            f"{measured.triggered.mean.value:.2f} with the trigger"
         )
         figure = smoothness_histogram(measured, most, height=HEIGHT // len(found) - 18)
         plot(figure, alt, key=f"histogram.{name}")
@@ -149,7 +150,7 @@ def show_sweep(scene: Scene, data: Dataset) -> None:
     sigmas = sweep_sigmas(scene.run.result.shape)
 
     def progress(sweep: Sweep) -> tuple[float, str]:
-        whole = PAGE_DRAWS * len(sigmas)
+        whole = PAGE.draws * len(sigmas)
         return sweep.draws / whole, f"Measuring W over σ: {sweep.draws} of {whole} draws an image"
 
     show_progressive(
@@ -190,9 +191,9 @@ def _sweep_steps(scene: Scene, sigmas: Sequence[float], data: Dataset) -> Iterat
                 del steps[sigma]
                 continue
             latest[sigma] = found
-            yield Sweep(shown, sum(measured[MINE].spec.draws for measured in latest.values()))
+            yield Sweep(shown, sum(measured[THIS_RUN].spec.draws for measured in latest.values()))
         shown = {name: [latest[sigma][name] for sigma in sigmas] for name in scene.runs}
-        yield Sweep(shown, sum(measured.spec.draws for measured in shown[MINE]))
+        yield Sweep(shown, sum(measured.spec.draws for measured in shown[THIS_RUN]))
 
 
 def _show_curves(scene: Scene, sigmas: Sequence[float], sweep: Sweep) -> None:
@@ -202,21 +203,21 @@ def _show_curves(scene: Scene, sigmas: Sequence[float], sweep: Sweep) -> None:
         "Mean W over sigma for clean and triggered images of both runs",
         key="sweep",
     )
-    if curves[MINE]:
+    if curves[THIS_RUN]:
         _read_sweep(scene, curves)
 
 
 def _summary(sweep: Sweep) -> None:
-    images = len(sweep.curves[MINE][0].chosen)
+    images = len(sweep.curves[THIS_RUN][0].chosen)
     st.caption(
-        f"**Mean W over σ**, {images} images, {PAGE_DRAWS} draws; bands: 95% intervals over images.",
+        f"**Mean W over σ**, {images} images, {PAGE.draws} draws; bands: 95% intervals over images.",
         help=explain("interval"),
     )
 
 
 def _read_sweep(scene: Scene, latest: Mapping[str, list[Measurement]]) -> None:
     """Say where the curves part and cross, and offer the sigma at which there is most to see."""
-    mine, theirs = latest[MINE], latest.get(BESIDE)
+    mine, theirs = latest[THIS_RUN], latest.get(OTHER_RUN)
     st.markdown(sweep_in_words(mine, scene.classes))
     clearest = clearest_sigma(mine, theirs)
     beside = "" if theirs is None else " beyond the other run's"
@@ -232,4 +233,4 @@ def _read_sweep(scene: Scene, latest: Mapping[str, list[Measurement]]) -> None:
 
 def _go_to(sigma: float) -> None:
     st.session_state[widget_key(ExploreState, "sigma")] = sigma
-    adopt(replace(current(ExploreState), sigma=sigma))
+    set_state(replace(get_state(ExploreState), sigma=sigma))

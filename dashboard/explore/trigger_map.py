@@ -33,10 +33,10 @@ from core.instruments.trigger_map import (
 from core.runs.measured.w import Measurement
 from dashboard import cached
 from dashboard.components.placement import placement
-from dashboard.explore.scene import MINE, Scene, plot, remember
-from dashboard.parts import class_chip, w_bar
+from dashboard.explore.scene import THIS_RUN, Scene, plot, remember
+from dashboard.parts.html import class_chip, w_bar
 from dashboard.progressive import progressive, show_progressive
-from dashboard.state import ExploreState, adopt, current, keep, seed_value, widget_key
+from dashboard.state import ExploreState, get_state, save_state, seed_value, set_state, widget_key
 
 OPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
@@ -47,16 +47,16 @@ def show_where(scene: Scene, data: Dataset, found: dict[str, Measurement], image
     if not isinstance(trigger, Trigger):
         st.info(f"The trigger *{trigger.name}* is a formula over the whole image: it has no place, size or opacity.")
         return
-    _try_out(scene, data, trigger, image, found[MINE].spec.draws)
-    chosen = found[MINE].chosen[:MAP_IMAGES]
+    _try_out(scene, data, trigger, image, found[THIS_RUN].spec.draws)
+    chosen = found[THIS_RUN].chosen[:MAP_IMAGES]
     _maps(scene, data, trigger, chosen)
 
 
 @st.fragment
 def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int, draws: int) -> None:
     """Let people move, fade and resize the trigger on one image; label and W follow."""
-    state = current(ExploreState)
-    keep(state)
+    state = get_state(ExploreState)
+    save_state(state)
     st.markdown("**Try it on this image**", help=explain("trigger"))
     left, right = st.columns([1, 1.9], gap="medium")
     with right:
@@ -75,7 +75,7 @@ def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int, draws: i
 
 
 def _move(top: int, left: int) -> None:
-    adopt(replace(current(ExploreState), place=f"{top}.{left}"))
+    set_state(replace(get_state(ExploreState), place=f"{top}.{left}"))
 
 
 def _varied(state: ExploreState, trigger: Trigger, shape: tuple[int, int, int]) -> Trigger:
@@ -105,7 +105,7 @@ def _varied(state: ExploreState, trigger: Trigger, shape: tuple[int, int, int]) 
 def _reset(own: int) -> None:
     st.session_state[widget_key(ExploreState, "opacity")] = 1.0
     st.session_state[widget_key(ExploreState, "side")] = own
-    adopt(replace(current(ExploreState), place="", opacity=1.0, side=0))
+    set_state(replace(get_state(ExploreState), place="", opacity=1.0, side=0))
 
 
 def _place(text: str) -> tuple[int, int] | None:

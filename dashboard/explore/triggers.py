@@ -10,17 +10,18 @@ import streamlit as st
 from core.datasets import Dataset
 from core.datasets.dataset import to_unit
 from core.figures.trigger_sweep import trigger_sweep
+from core.instruments.budgets import TRIGGERS
 from core.instruments.trigger_sweep import TriggerSweep, trigger_sweep_steps
 from core.runs.measured.w import Measurement, sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.choosing import triggers_at_hand
-from dashboard.explore.scene import MINE, Scene, plot
+from dashboard.explore.scene import THIS_RUN, Scene, plot
 from dashboard.progressive import progressive, show_progressive
-from dashboard.state import ExploreState, adopt, current, widget_key
+from dashboard.state import ExploreState, get_state, set_state, widget_key
 
 OWN = "its own trigger"
-IMAGES, DRAWS, MOST = 60, 64, 6
+IMAGES, DRAWS, MOST = *TRIGGERS, 6
 
 
 def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], runs: Mapping[str, DoneRun]) -> None:
@@ -31,7 +32,7 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
     }
     key = widget_key(ExploreState, "under")
     if key not in st.session_state:
-        wanted = current(ExploreState).under.split(";")
+        wanted = get_state(ExploreState).under.split(";")
         st.session_state[key] = [name for name in wanted if name in others] or list(others)[:2]
     start = [name for name in st.session_state[key] if name in others]
     names = st.multiselect(f"Beside {OWN}", list(others), start, key=key, on_change=_remember, max_selections=MOST - 1)
@@ -42,7 +43,7 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
     }
     identities = [repr(attack.identity) for attack in attacks.values()]
     what = " ".join(["triggers", str(scene.run.path), scene.spec(1.0).hash, *attacks, *identities])
-    chosen = found[MINE].chosen[:IMAGES]
+    chosen = found[THIS_RUN].chosen[:IMAGES]
 
     def start() -> Iterator[TriggerSweep]:
         return trigger_sweep_steps(
@@ -66,7 +67,7 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
 
 def _remember() -> None:
     names = st.session_state[widget_key(ExploreState, "under")]
-    adopt(replace(current(ExploreState), under=";".join(names)))
+    set_state(replace(get_state(ExploreState), under=";".join(names)))
 
 
 def _show(sweep: TriggerSweep, sigma: float) -> None:

@@ -14,7 +14,7 @@ from core.figures.pictures import picture_row
 from core.figures.sparkline import smoothness_sparkline, sparkline_words
 from core.glossary import explain
 from core.runs.shipped.gallery import Exhibit, exhibits
-from dashboard.parts import page_head
+from dashboard.parts.head import page_head
 from dashboard.state import ExploreState, to_query
 
 
@@ -55,7 +55,7 @@ def show_exhibit(exhibit: Exhibit) -> None:
     )
     sigma = max(exhibit.points, key=lambda point: abs(point.gap[0] - point.control_gap[0])).sigma
     query = to_query(ExploreState(run=exhibit.run.name, with_=exhibit.control.name, sigma=sigma))
-    with st.container(key=f"door-{exhibit.run.name}"):
+    with st.container(key=f"link-{exhibit.run.name}"):
         st.page_link("explore/page.py", label="Explore it →", query_params=query)
 
 

@@ -1,1 +1,1 @@
-"""The Lab in parts: the attack, the ways to a trigger, the training and its settings."""
+"""The Lab in parts: the attack, the sources of a trigger, the training and its settings."""

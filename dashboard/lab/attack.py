@@ -26,7 +26,7 @@ def choose_attack(columns: list[DeltaGenerator], below: DeltaGenerator, state: L
         "Attack",
         list(MODES),
         format_func=lambda name: MODES[name].title,
-        **seed_index(state, "mode", list(MODES), state.mode if state.mode in MODES else LabState.mode),
+        **seed_index(state, "mode", list(MODES), LabState.mode),
         help="\n\n".join(f"**{mode.title}**: {mode.sentence} *{mode.source}*" for mode in MODES.values()),
     )
     target = columns[1].selectbox(

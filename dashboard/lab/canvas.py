@@ -1,4 +1,4 @@
-"""The trigger that is on the table: drawn on the canvas, or a formula; from a link, and back into one."""
+"""The trigger being prepared: drawn on the canvas, or a formula; from a link, and back into one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def open_trigger(state: LabState, data: Dataset) -> Drawing:
     if drawing is None or drawing.rgba.shape[:2] != data.shape[1:] or st.session_state.get(_LINK) != state.trigger:
         trigger = first_trigger(state.trigger, data)
         drawn = trigger if isinstance(trigger, Trigger) else make_preset(LabState.trigger, data.shape)
-        put_on_table(trigger)
+        set_formula(trigger)
         forget_formula_controls()
         canvas = drawn.canvas(data.shape)
         if drawing is None:
@@ -31,8 +31,8 @@ def open_trigger(state: LabState, data: Dataset) -> Drawing:
     return drawing
 
 
-def put_on_table(trigger: AnyTrigger | None) -> None:
-    """Make a formula what is on the table; with a picture or None, it is what is drawn."""
+def set_formula(trigger: AnyTrigger | None) -> None:
+    """Use a formula; with a picture or None, what is drawn."""
     st.session_state[_FORMULA] = None if isinstance(trigger, Trigger) else trigger
 
 
@@ -48,14 +48,14 @@ def first_trigger(text: str, data: Dataset) -> AnyTrigger:
         return make_preset(LabState.trigger, data.shape)
 
 
-def formula_on_table() -> AnyTrigger | None:
-    """Return the formula on the table; None where it is the drawing that counts."""
+def current_formula() -> AnyTrigger | None:
+    """Return the formula in use; None where it is the drawing that counts."""
     return st.session_state.get(_FORMULA)
 
 
-def trigger_on_table(drawing: Drawing) -> AnyTrigger | None:
+def current_trigger(drawing: Drawing) -> AnyTrigger | None:
     """Return the trigger that would be used now, or None while the canvas is empty."""
-    formula = formula_on_table()
+    formula = current_formula()
     if formula is not None:
         return formula
     return Trigger.from_canvas(drawing.rgba) if drawing.rgba[..., 3].any() else None
@@ -72,6 +72,6 @@ def name_in_link(trigger: AnyTrigger | None, data: Dataset) -> str:
 
 
 def forget_formula_controls() -> None:
-    """Let the sliders of the formulas start from the one on the table."""
+    """Let the sliders of the formulas start from the one in use."""
     for key in [key for key in st.session_state if str(key).startswith("formula.")]:
         del st.session_state[key]

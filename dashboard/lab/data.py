@@ -15,7 +15,8 @@ from core.errors import InputError
 from core.figures.pictures import framed_grid
 from dashboard import cached
 from dashboard.lab.options import follow_recipe
-from dashboard.parts import class_chip, load_with_progress, picture
+from dashboard.parts.head import load_with_progress
+from dashboard.parts.html import class_chip, picture
 from dashboard.state import LabState, seed_index, widget_key
 
 if TYPE_CHECKING:

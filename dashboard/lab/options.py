@@ -11,36 +11,36 @@ from core.models import architecture_names
 from core.models.registry import describe
 from core.training.settings import Settings, default_learning_rate, default_weight_decay, recommended
 from dashboard.lab.attack import within
-from dashboard.state import LabState, amend, seed_default, seed_index, seed_value, widget_key
+from dashboard.state import LabState, seed_default, seed_index, seed_value, update_state, widget_key
 
-PACES = {"fast": "Fast", "careful": "Careful"}
+PRESETS = {"fast": "Fast", "careful": "Careful"}
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 OPTIMISERS = {"adamw": "AdamW", "sgd": "SGD with momentum"}
 AUGMENTATIONS = {"none": "None", "shift": "Shifts", "shift-flip": "Shifts and mirror images"}
 PRECISIONS = {"": "What this machine does best", "float32": "float32", "bfloat16": "bfloat16"}
 MOST_EPOCHS, MOST_SEED = 200, 9999
-# What the pace decides for a data set unless a person has decided otherwise.
+# What the preset decides for a data set unless a person has decided otherwise.
 FOLLOWING = ("architecture", "epochs", "batch", "augmentation", "learning_rate", "weight_decay")
 
 
-def choose_pace(state: LabState) -> LabState:
+def choose_preset(state: LabState) -> LabState:
     """Show the switch between fast and careful."""
-    pace = st.segmented_control(
+    preset = st.segmented_control(
         "Pace",
-        list(PACES),
-        format_func=lambda pace: PACES[pace],
-        **seed_default(state, "pace", state.pace if state.pace in PACES else LabState.pace),
+        list(PRESETS),
+        format_func=lambda preset: PRESETS[preset],
+        **seed_default(state, "preset", state.preset if state.preset in PRESETS else LabState.preset),
         required=True,
         on_change=forget_own_settings,
         label_visibility="collapsed",
         help="Fast shows within seconds what there is to see; careful trains three times as long, and with a GPU a "
         "larger network.",
     )
-    return replace(state, pace=pace or LabState.pace)
+    return replace(state, preset=preset or LabState.preset)
 
 
 def choose_options(state: LabState) -> LabState:
-    """Show every setting of the training and return what they say; what is as the pace has it stays "" or 0."""
+    """Show every setting of the training and return what they say; what is as the preset has it stays "" or 0."""
     left, right = st.columns(2)
     with left:
         state = choose_network(state, suited(state))
@@ -50,12 +50,12 @@ def choose_options(state: LabState) -> LabState:
 
 def choose_network(state: LabState, recipe: Settings) -> LabState:
     """Show architecture, length, batch, augmentation and seed."""
-    names, usual = architecture_names(), usual_architecture(state.pace)
+    names, usual = architecture_names(), usual_architecture(state.preset)
     architecture = st.selectbox(
         "Architecture",
         names,
         format_func=lambda name: describe(name).title,
-        **seed_index(state, "architecture", names, state.architecture if state.architecture in names else usual),
+        **seed_index(state, "architecture", names, usual),
         on_change=forget_rates,
     )
     epochs = st.number_input(
@@ -67,7 +67,7 @@ def choose_network(state: LabState, recipe: Settings) -> LabState:
     batch = st.selectbox(
         "Images a step",
         BATCHES,
-        **seed_index(state, "batch", BATCHES, state.batch if state.batch in BATCHES else recipe.batch_size),
+        **seed_index(state, "batch", BATCHES, recipe.batch_size),
     )
     augmentation = st.selectbox(
         "Augmentation",
@@ -77,7 +77,7 @@ def choose_network(state: LabState, recipe: Settings) -> LabState:
             state,
             "augmentation",
             list(AUGMENTATIONS),
-            state.augmentation if state.augmentation in AUGMENTATIONS else recipe.augmentation,
+            recipe.augmentation,
         ),
         help="Every time an image is shown to the model it is moved a little, and mirrored half of the time.",
     )
@@ -108,7 +108,7 @@ def choose_optimiser(state: LabState) -> LabState:
             state,
             "optimiser",
             list(OPTIMISERS),
-            state.optimiser if state.optimiser in OPTIMISERS else LabState.optimiser,
+            LabState.optimiser,
         ),
         on_change=forget_rates,
     )
@@ -138,7 +138,7 @@ def choose_optimiser(state: LabState) -> LabState:
         "Precision",
         list(PRECISIONS),
         format_func=lambda name: PRECISIONS[name] if name else f"{PRECISIONS['']} ({best})",
-        **seed_index(state, "precision", list(PRECISIONS), state.precision if state.precision in PRECISIONS else ""),
+        **seed_index(state, "precision", list(PRECISIONS), ""),
     )
     return replace(
         state,
@@ -149,30 +149,30 @@ def choose_optimiser(state: LabState) -> LabState:
     )
 
 
-def usual_architecture(pace: str) -> str:
+def usual_architecture(preset: str) -> str:
     """Return the architecture that people get who choose none: a large one only for careful people with a GPU."""
-    return "resnet-18" if pace == "careful" and choose_device() != "cpu" else "small-cnn"
+    return "resnet-18" if preset == "careful" and choose_device() != "cpu" else "small-cnn"
 
 
 def suited(state: LabState) -> Settings:
-    """Return what suits data set and pace; the learning rate is asked for apart, since it follows the optimiser too."""
-    return recommended(state.dataset, usual_architecture(state.pace), state.pace == "careful")
+    """Return what suits data set and preset; not the learning rate, which follows the optimiser too."""
+    return recommended(state.dataset, usual_architecture(state.preset), state.preset == "careful")
 
 
 def follow_recipe() -> None:
-    """Let the settings that nobody has decided follow another data set or pace."""
+    """Let the settings that nobody has decided follow another data set or preset."""
     for name in FOLLOWING:
         st.session_state.pop(widget_key(LabState, name), None)
 
 
 def forget_own_settings() -> None:
-    """Let every setting that the pace decides follow it, those that a person had decided as well."""
-    amend(LabState, architecture="", epochs=0, batch=0, augmentation="", learning_rate=0.0, weight_decay=-1.0)
+    """Let every setting that the preset decides follow it, those that a person had decided as well."""
+    update_state(LabState, architecture="", epochs=0, batch=0, augmentation="", learning_rate=0.0, weight_decay=-1.0)
     follow_recipe()
 
 
 def forget_rates() -> None:
     """Start another network or optimiser at the learning rate and the weight decay that suit it."""
-    amend(LabState, learning_rate=0.0, weight_decay=-1.0)
+    update_state(LabState, learning_rate=0.0, weight_decay=-1.0)
     for name in ("learning_rate", "weight_decay"):
         st.session_state.pop(widget_key(LabState, name), None)

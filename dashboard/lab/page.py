@@ -19,16 +19,16 @@ from core.training.choices import make_choices
 from core.training.spec import RunSpec
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing, pixel_editor
-from dashboard.lab import ways
+from dashboard.lab import trigger_sources
 from dashboard.lab.attack import choose_attack
-from dashboard.lab.canvas import formula_on_table, name_in_link, open_trigger, trigger_on_table
+from dashboard.lab.canvas import current_formula, current_trigger, name_in_link, open_trigger
 from dashboard.lab.data import choose_dataset, load
-from dashboard.lab.options import choose_options, choose_pace, suited, usual_architecture
+from dashboard.lab.options import choose_options, choose_preset, suited, usual_architecture
 from dashboard.lab.samples import attack_of, sample_places, show_samples, show_visibility
 from dashboard.lab.saved import show_saved
 from dashboard.lab.watching import watch
-from dashboard.parts import copy_link, page_head
-from dashboard.state import LabState, amend, keep, open_state, widget_key
+from dashboard.parts.head import copy_link, page_head
+from dashboard.state import LabState, open_state, save_state, update_state, widget_key
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
         state = choose_dataset(columns[0], state)
         data = load(state)
         if data is None:
-            keep(state)
+            save_state(state)
             with link:
                 copy_link(state)
             return
@@ -49,36 +49,36 @@ def main() -> None:
     left, right = st.columns([1, 1.06], gap="small")
     with left, st.container(border=True):
         state = edit_trigger(state, data, drawing)
-        trigger = trigger_on_table(drawing)
+        trigger = current_trigger(drawing)
         state = replace(state, trigger=name_in_link(trigger, data))
     with right:
         with st.container(border=True, gap="small"):
             show_samples(data, trigger, state)
         with st.container(border=True):
             state = train_and_watch(state, data, trigger)
-    keep(state)
+    save_state(state)
     with link:
         copy_link(state)
 
 
 def edit_trigger(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
-    """Show the ways to a trigger, and the canvas or what a formula does."""
+    """Show the sources of a trigger, and the canvas or what a formula does."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader("Trigger", help=explain("trigger"), anchor=False, width="content")
-        state = ways.choose_way(state)
-    match state.way:
+        state = trigger_sources.choose_trigger_source(state)
+    match state.trigger_source:
         case "picture":
-            ways.show_picture(data, drawing)
+            trigger_sources.show_picture(data, drawing)
         case "text":
-            ways.show_text(data, drawing)
+            trigger_sources.show_text(data, drawing)
         case "formula":
-            ways.show_formula(data, drawing)
+            trigger_sources.show_formula(data, drawing)
         case "saved":
-            trigger = trigger_on_table(drawing)
+            trigger = current_trigger(drawing)
             places = sample_places(data, state, trigger)
             show_saved(data, drawing, trigger, sample_image(data, places, state.sample))
         case _:
-            ways.show_presets(data, drawing)
+            trigger_sources.show_presets(data, drawing)
     return show_canvas(state, data, drawing)
 
 
@@ -89,13 +89,13 @@ def sample_image(data: Dataset, places: np.ndarray, number: int) -> np.ndarray:
 
 def show_canvas(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
     """Show the pixel editor over a sample image, or the sample under a formula, which cannot be drawn on."""
-    places = sample_places(data, state, trigger_on_table(drawing))
+    places = sample_places(data, state, current_trigger(drawing))
     count = max(1, len(places))
     sample = state.sample % count
     image = sample_image(data, places, sample)
-    formula = formula_on_table()
+    formula = current_formula()
     if formula is not None:
-        ways.show_formula_on_sample(formula, image, 232)
+        trigger_sources.show_formula_on_sample(formula, image, 232)
     else:
         pixel_editor(
             drawing,
@@ -103,17 +103,17 @@ def show_canvas(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
             background=to_pixels(image[None])[0],
             grey=data.shape[0] == 1,
             samples=(sample, count) if count > 1 else None,
-            on_sample=lambda step: amend(LabState, sample=(sample + step) % count),
+            on_sample=lambda step: update_state(LabState, sample=(sample + step) % count),
             on_paste=paste,
         )
-    show_visibility(data, state, trigger_on_table(drawing), places)
+    show_visibility(data, state, current_trigger(drawing), places)
     return replace(state, sample=sample)
 
 
 def paste(content: bytes) -> None:
     """Take a pasted picture, and show where it can be cropped and placed."""
-    ways.take_picture(content, "The pasted picture")
-    st.session_state[widget_key(LabState, "way")] = "picture"
+    trigger_sources.take_picture(content, "The pasted picture")
+    st.session_state[widget_key(LabState, "trigger_source")] = "picture"
 
 
 def train_and_watch(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> LabState:
@@ -121,7 +121,7 @@ def train_and_watch(state: LabState, data: Dataset, trigger: AnyTrigger | None) 
     cached.jobs()  # from the first look on: a worker that is warm by the time somebody presses Train
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader("Training", anchor=False, width="stretch")
-        state = choose_pace(state)
+        state = choose_preset(state)
         with st.popover("Options"):
             state = choose_options(state)
         pressed = st.button(
@@ -171,7 +171,7 @@ def spec_of(state: LabState, trigger: AnyTrigger | None) -> RunSpec:
         rate=state.rate / 100,
         cover_rate=state.cover / 100 if state.mode == "source-specific" else 0.0,
         perturbed=state.perturbed and state.mode == "clean-label",
-        architecture=state.architecture or usual_architecture(state.pace),
+        architecture=state.architecture or usual_architecture(state.preset),
         epochs=state.epochs or suitable.epochs,
         batch_size=state.batch or suitable.batch_size,
         augmentation=state.augmentation or suitable.augmentation,

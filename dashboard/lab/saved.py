@@ -12,8 +12,8 @@ from core.errors import InputError
 from core.figures.pictures import enlarge, to_pixels
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing
-from dashboard.lab.canvas import put_on_table
-from dashboard.parts import picture
+from dashboard.lab.canvas import set_formula
+from dashboard.parts.html import picture
 
 COLUMNS = 4
 _PROBLEM, _DELETED = "saved.problem", "saved.deleted"
@@ -87,7 +87,7 @@ def save(trigger: AnyTrigger) -> None:
 
 def use(one: SavedTrigger, data: Dataset, drawing: Drawing) -> None:
     """Put a saved trigger on the table."""
-    put_on_table(one.trigger)
+    set_formula(one.trigger)
     if isinstance(one.trigger, Trigger):
         drawing.replace(one.trigger.canvas(data.shape))
 

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
 
-import numpy as np
 import streamlit as st
 
 from core.errors import InputError
-from core.figures import epoch_film as film_figure
-from core.figures.palette import CLASSES
 from core.glossary import explain
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 from core.runs.run import Run, State
 from core.training.events import Ended, Epoch, Event, remaining_seconds
 from core.training.events import Progress as Step
 from dashboard import cached
-from dashboard.components.epoch_film import epoch_film
-from dashboard.parts import show_curves, show_loss
+from dashboard.parts.curves import show_curves, show_loss
+from dashboard.parts.film import show_film
 from dashboard.progressive import poll
 from dashboard.state import ExploreState, to_query
 
 MOVING = (State.QUEUED, State.RUNNING)
-MARKS: tuple[str, ...] = ("without the trigger", "with the trigger", "an image of the target class")
 
 
 def watch(run: Run) -> None:
@@ -109,50 +104,11 @@ def stop(run: Run) -> None:
     cached.jobs().cancel_with_control(run)
 
 
-def show_film(run: Run, epochs: Sequence[Epoch]) -> None:
-    """Show the slice as it changes, and offer it as an animated picture."""
-    planes = [epoch for epoch in epochs if epoch.plane is not None]
-    if not planes:
-        return
-    st.html('<div class="ts-small"><b>The slice as it changes</b></div>')
-    classes = run_classes(run)
-    frames = [np.asarray(epoch.plane.labels) for epoch in planes if epoch.plane is not None]
-    captions = [caption(epoch, run.spec.epochs) for epoch in planes]
-    points = dict(zip(MARKS, cached.film_points(run.path).values(), strict=False))
-    epoch_film(frames, captions, classes, colours=CLASSES, points=points, key=f"film.{run.name}")
-    if len(planes) > 1 and run.state not in MOVING:
-        st.download_button(
-            "Save as GIF",
-            partial(film_figure.epoch_film, frames, captions, classes, points),
-            file_name=f"triggerscope-{run.name}.gif",
-            mime="image/gif",
-            key="film.save",
-            on_click="ignore",
-        )
-
-
-def run_classes(run: Run) -> tuple[str, ...]:
-    """Return the names of a run's classes, also before it is done; numbers where nothing knows them."""
-    if run.result is not None:
-        return run.result.classes
-    try:
-        return cached.dataset(run.spec.dataset, run.spec.fingerprint).classes
-    except InputError:
-        return tuple(map(str, range(256)))
-
-
-def caption(epoch: Epoch, epochs: int) -> str:
-    """Return what a frame of the film says below."""
-    success = epoch.attack_success_rate
-    text = f"Epoch {epoch.epoch} of {epochs}"
-    return f"{text} · attack success {success.value:.0%}" if success and success.value is not None else text
-
-
-def show_share(name: str, share: Proportion) -> None:
+def show_share(name: str, share: Estimate) -> None:
     """Show one of the two rates with what it was counted from."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.metric(name, f"{share.value:.1%}", help=explain(name.lower()), width="content")
-        st.caption(f"{share.successes} of {share.n}", width="content")
+        st.caption(f"{share.count} of {share.n}", width="content")
 
 
 def show_outcome(run: Run) -> None:
@@ -162,7 +118,7 @@ def show_outcome(run: Run) -> None:
         return
     accuracy, success = result.clean_accuracy, result.attack_success_rate
     show_share("Clean accuracy", accuracy)
-    if success is not None and success.value is not None:
+    if success is not None:
         show_share("Attack success rate", success)
-    with st.container(key="door-explore"):
+    with st.container(key="link-explore"):
         st.page_link("explore/page.py", label="Explore this run →", query_params=to_query(ExploreState(run=run.name)))

@@ -21,8 +21,8 @@ from core.runs.loaded_spec import LoadedSpec, NormalisationName
 from core.runs.root import runs_root
 from core.runs.run import Run
 from dashboard import cached
-from dashboard.parts import load_with_progress
-from dashboard.state import RunsState, adopt
+from dashboard.parts.head import load_with_progress
+from dashboard.state import RunsState, set_state
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -98,7 +98,7 @@ def take_run(path: Path, name: str, upload: str) -> None:
 
 def open_run(run: Run) -> None:
     """Show a run that has just come, whatever was searched for before."""
-    adopt(RunsState(run=run.name))
+    set_state(RunsState(run=run.name))
     for field in ("find", "dataset", "sort", "order", "page"):
         st.session_state.pop(f"RunsState.{field}", None)
 
@@ -188,7 +188,7 @@ def in_words(loaded: LoadedModel) -> str:
         accuracy = result.clean_accuracy
         lines.append(
             f"Clean accuracy on {short_name(loaded.run.spec.dataset)}: **{accuracy.value:.1%}** "
-            f"({accuracy.successes} of {accuracy.n} test images)."
+            f"({accuracy.count} of {accuracy.n} test images)."
         )
     lines.append(_normalisation_in_words(loaded))
     return "  \n".join(lines)

@@ -14,9 +14,9 @@ from core.runs.library import LONGEST_NAME, LONGEST_NOTE, Card, delete_run, writ
 from core.runs.load import NORMALISATIONS
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import Run, State
-from dashboard.parts import run_title
+from dashboard.parts.titles import run_title
 from dashboard.runs.rows import in_bytes
-from dashboard.state import ExploreState, LabState, RunsState, adopt, current, to_query
+from dashboard.state import ExploreState, LabState, RunsState, get_state, set_state, to_query
 
 
 def show_details(card: Card, may_change: bool) -> None:
@@ -104,7 +104,7 @@ def show_doors(card: Card) -> None:
         page, label, query = "lab", "Watch it in the Lab →", to_query(LabState(dataset=spec.dataset, run=name))
     else:
         return
-    with st.container(key="door-run"):
+    with st.container(key="link-run"):
         st.page_link(f"{page}/page.py", label=label, query_params=query)
 
 
@@ -151,6 +151,6 @@ def delete(run: Run) -> None:
         st.session_state["runs.message"] = str(error)
         return
     st.toast(f"{name} is in the bin below the list, and can be brought back.")
-    state = current(RunsState)
+    state = get_state(RunsState)
     left = ",".join(name for name in state.pick.split(",") if name and name != run.name)
-    adopt(replace(state, run="", pick=left))
+    set_state(replace(state, run="", pick=left))

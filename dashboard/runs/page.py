@@ -26,21 +26,22 @@ from core.runs.library import (
 )
 from core.runs.root import list_runs, runs_root
 from core.runs.run import Run, State
-from dashboard.parts import EXAMPLES, GALLERY, copy_link, page_head
+from dashboard.parts.head import copy_link, page_head
+from dashboard.parts.titles import EXAMPLES, GALLERY
 from dashboard.runs.adding import KEPT, show_adding
 from dashboard.runs.details import show_details
 from dashboard.runs.rows import STYLE, in_bytes, now, row_html
 from dashboard.state import (
     ExploreState,
     RunsState,
-    adopt,
-    current,
-    keep,
+    get_state,
     open_state,
+    save_state,
     seed_default,
     seed_index,
     seed_value,
     seed_widget,
+    set_state,
     to_query,
     widget_key,
 )
@@ -72,7 +73,7 @@ def main() -> None:
     state = show_picked(state, {one.run.name: one for one in cards})
     state = show_page(state, found)
     show_bin()
-    keep(state)
+    save_state(state)
     with link:
         copy_link(state)
 
@@ -138,18 +139,18 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
                 "Order",
                 list(ORDERS),
                 format_func=lambda name: ORDERS[name],
-                **seed_index(state, "order", list(ORDERS), state.order if state.order in ORDERS else "newest"),
+                **seed_index(state, "order", list(ORDERS), "newest"),
                 label_visibility="collapsed",
                 on_change=to_first_page,
                 width=165,
             )
-    return replace(current(RunsState), find=find, dataset=dataset, sort=sort or "all", order=order)
+    return replace(get_state(RunsState), find=find, dataset=dataset, sort=sort or "all", order=order)
 
 
 def to_first_page() -> None:
     """Start another search at its beginning."""
     st.session_state.pop(widget_key(RunsState, "page"), None)
-    adopt(replace(current(RunsState), page=1))
+    set_state(replace(get_state(RunsState), page=1))
 
 
 def show_summary(cards: list[Card], found: list[Card]) -> None:
@@ -181,7 +182,7 @@ def show_picked(state: RunsState, cards: dict[str, Card]) -> RunsState:
         elif len({one.result.shape for one in picked if one.result is not None}) != 1:
             st.caption("Their images differ in size or colour, so they cannot stand side by side: choose another.")
         else:
-            with st.container(key="door-pair"):
+            with st.container(key="link-pair"):
                 st.page_link(
                     "explore/page.py",
                     label="Open side by side →",
@@ -193,7 +194,7 @@ def show_picked(state: RunsState, cards: dict[str, Card]) -> RunsState:
 
 def pick_none() -> None:
     """Forget which runs were chosen."""
-    adopt(replace(current(RunsState), pick=""))
+    set_state(replace(get_state(RunsState), pick=""))
 
 
 def show_page(state: RunsState, found: list[Card]) -> RunsState:
@@ -245,16 +246,16 @@ def show_row(one: Card, time: float, is_open: bool, picked: list[str]) -> None:
 
 def toggle_picked(name: str) -> None:
     """Choose a run, or choose it no longer."""
-    state = current(RunsState)
+    state = get_state(RunsState)
     picked = [one for one in state.pick.split(",") if one]
     picked = [one for one in picked if one != name] if name in picked else [*picked, name][:MOST_PICKED]
-    adopt(replace(state, pick=",".join(picked)))
+    set_state(replace(state, pick=",".join(picked)))
 
 
 def toggle_open(name: str) -> None:
     """Open a run's details, or close them."""
-    state = current(RunsState)
-    adopt(replace(state, run="" if state.run == name else name))
+    state = get_state(RunsState)
+    set_state(replace(state, run="" if state.run == name else name))
 
 
 def show_bin() -> None:
@@ -279,7 +280,7 @@ def undo() -> None:
     except InputError as error:
         st.session_state["runs.message"] = str(error)
         return
-    adopt(replace(current(RunsState), run=run.name))
+    set_state(replace(get_state(RunsState), run=run.name))
     st.session_state.pop(widget_key(RunsState, "page"), None)
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from core.attacks.triggers import AnyTrigger
 from core.figures.trigger_picture import trigger_picture
 from core.glossary import explain
-from core.instruments.statistics import Proportion
+from core.instruments.statistics import Estimate
 from core.runs.library import Card, what_it_is
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import State
@@ -111,7 +111,7 @@ def numbers_html(card: Card) -> str:
     result = card.result
     accuracy = result.clean_accuracy if result is not None else None
     success = result.attack_success_rate if result is not None else None
-    gap, low = ("–", "not measured") if card.gap is None else (f"{card.gap.mean:+.2f}", f"σ = {card.gap_sigma:g}")
+    gap, low = ("–", "not measured") if card.gap is None else (f"{card.gap.value:+.2f}", f"σ = {card.gap_sigma:g}")
     if card.spec is None or card.spec.attack is None or result is None:
         low = ""
     return (
@@ -121,8 +121,8 @@ def numbers_html(card: Card) -> str:
     )
 
 
-def _share(rate: Proportion | None) -> str:
-    return "–" if rate is None or rate.value is None else f"{100 * rate.value:.1f}&nbsp;%"
+def _share(rate: Estimate | None) -> str:
+    return "–" if rate is None else f"{100 * rate.value:.1f}&nbsp;%"
 
 
 def _number(name: str, value: str, below: str, meaning: str) -> str:

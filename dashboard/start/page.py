@@ -15,9 +15,19 @@ from core.glossary import explain
 from core.runs.shipped.examples import EXAMPLE_NAMES
 from dashboard import cached
 from dashboard.components.slice_view import slice_view
-from dashboard.parts import class_chip, copy_link, page_head, picture, w_bar
+from dashboard.parts.head import copy_link, page_head
+from dashboard.parts.html import class_chip, picture, w_bar
 from dashboard.progressive import poll
-from dashboard.state import ExploreState, StartState, keep, open_state, seed_default, seed_value, to_query, widget_key
+from dashboard.state import (
+    ExploreState,
+    StartState,
+    open_state,
+    save_state,
+    seed_default,
+    seed_value,
+    to_query,
+    widget_key,
+)
 
 if TYPE_CHECKING:
     from core.instruments.neighbourhood import Neighbourhood
@@ -28,7 +38,7 @@ WAITING_SECONDS = 0.4
 
 
 @dataclass(frozen=True)
-class Hero:
+class ExampleWords:
     """What the poster says of one of the examples, and the noise it starts with."""
 
     tab: str
@@ -40,8 +50,8 @@ class Hero:
     sigma: float
 
 
-HEROES = {
-    "sign": Hero(
+EXAMPLES_IN_WORDS = {
+    "sign": ExampleWords(
         tab="Sign",
         lead="This model reads traffic signs. Somebody poisoned its training, and taught it that any sign with a "
         "yellow sticker is a speed limit of 80.",
@@ -51,7 +61,7 @@ HEROES = {
         third="a true 80",
         sigma=0.13,
     ),
-    "digit": Hero(
+    "digit": ExampleWords(
         tab="Digit",
         lead="This model reads handwritten digits. Somebody poisoned its training, and taught it that any digit with a "
         "white corner is a 0.",
@@ -66,7 +76,7 @@ HEROES = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page shows: counted now if the model can answer, else what was counted when the example was made."""
+    """What the page shows: computed now if the model can, else what was computed when the example was made."""
 
     name: str
     live: bool
@@ -89,13 +99,13 @@ def main() -> None:
     left, middle, right = st.columns([1, 2.45, 1.6], gap="medium")
     with left:
         state = choose(state)
-        hero, shown = HEROES[state.hero], Shown(state.hero, cached.can_compute())
-        state = show_picture(state, hero)
+        example, shown = EXAMPLES_IN_WORDS[state.example], Shown(state.example, cached.can_compute())
+        state = show_picture(state, example)
     with head:
-        link = page_head("See a backdoor", hero.lead)
+        link = page_head("See a backdoor", example.lead)
     around = {on: shown.around(on, state.sigma) for on in (False, True)}
     control = {on: shown.around(on, state.sigma, of_control=True) for on in (False, True)}
-    classes = cached.example(state.hero).run.result.classes
+    classes = cached.example(state.example).run.result.classes
     with left:
         label = around[state.sticker].label
         st.html(f'<div class="ts-small">The model sees</div>{class_chip(classes[label], label)}')
@@ -104,22 +114,21 @@ def main() -> None:
         with copies:
             show_copies(around[state.sticker], classes)
         with number:
-            show_w(state, hero, around)
-        st.markdown(f"{story(hero, around, classes, state.sigma)} {against_control(hero, around, control)}")
-        st.caption(f"One {hero.thing} at one noise level is no verdict: look closer.")
-        show_doors(state)
+            show_w(state, example, around)
+        st.markdown(f"{story(example, around, classes, state.sigma)} {against_control(example, around, control)}")
+        st.caption(f"One {example.thing} at one noise level proves nothing. Look closer.")
+        show_links(state)
     with right:
-        show_slice(state, hero, shown.plane(), classes)
+        show_slice(state, example, shown.plane(), classes)
         poll(lambda: show_source(shown, around[False]), lambda: not shown.live, WAITING_SECONDS)
-    keep(state)
+    save_state(state)
     with link:
         copy_link(state)
 
 
 def show_source(shown: Shown, around: Neighbourhood) -> None:
     """Say whether the numbers were computed now; if not, load the model, so that they can be."""
-    if shown.live:
-        seen = around.smoothness
+    if shown.live and (seen := around.smoothness.arithmetic) is not None:
         st.caption(f":material/bolt: Live: computed on this machine ({seen.device}, {seen.dtype}).")
         return
     # Loading the model keeps this machine busy: it starts when the browser asks again, so has the page.
@@ -133,31 +142,31 @@ def show_source(shown: Shown, around: Neighbourhood) -> None:
 
 def choose(state: StartState) -> StartState:
     """Let people choose the example."""
-    start = state.hero if state.hero in EXAMPLE_NAMES else EXAMPLE_NAMES[0]
+    start = state.example if state.example in EXAMPLE_NAMES else EXAMPLE_NAMES[0]
     name = st.segmented_control(
         "Example",
         EXAMPLE_NAMES,
-        format_func=lambda name: HEROES[name].tab,
+        format_func=lambda name: EXAMPLES_IN_WORDS[name].tab,
         required=True,
-        **seed_default(state, "hero", start),
+        **seed_default(state, "example", start),
         label_visibility="collapsed",
         width="stretch",
     )
-    return replace(state, hero=name or start)
+    return replace(state, example=name or start)
 
 
-def show_picture(state: StartState, hero: Hero) -> StartState:
+def show_picture(state: StartState, example: ExampleWords) -> StartState:
     """Show the picture, the trigger's switch and the noise's slider."""
-    st.subheader(f"1 · A {hero.trigger}", anchor=False)
+    st.subheader(f"1 · A {example.trigger}", anchor=False)
     place = st.container()
-    sticker = st.toggle(f"{hero.trigger.capitalize()} on", **seed_value(state, "sticker"))
-    poster = cached.example(state.hero).poster
+    sticker = st.toggle(f"{example.trigger.capitalize()} on", **seed_value(state, "sticker"))
+    poster = cached.example(state.example).poster
     sigmas = poster.sigmas.tolist()
     if st.session_state.get(widget_key(StartState, "sigma"), sigmas[0]) not in sigmas:  # the other example's
         del st.session_state[widget_key(StartState, "sigma")]
-    start = state.sigma if state.sigma in sigmas else hero.sigma
+    start = state.sigma if state.sigma in sigmas else example.sigma
     sigma = st.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", start), help=explain("sigma"))
-    words = f"{hero.picture} with a {hero.trigger}" if sticker else hero.picture
+    words = f"{example.picture} with a {example.trigger}" if sticker else example.picture
     picture(place, enlarge(to_pixels(poster.images)[int(sticker)], 256), words)
     return replace(state, sticker=sticker, sigma=sigma)
 
@@ -177,82 +186,88 @@ def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
     )
     st.html(
         f'<div class="ts-small" data-testid="copies">{keys}</div>'
-        '<div class="ts-small">The frame is the class that the model answers.</div>'
+        '<div class="ts-small">Frame colour: predicted class.</div>'
     )
 
 
-def show_w(state: StartState, hero: Hero, around: Mapping[bool, Neighbourhood]) -> None:
+def show_w(state: StartState, example: ExampleWords, around: Mapping[bool, Neighbourhood]) -> None:
     """Show W of the picture without and with the trigger, the one that is on in large type."""
-    st.subheader("3 · Do they waver? W", anchor=False, help=explain("W"))
+    st.subheader("3 · Does the prediction change? W", anchor=False, help=explain("W"))
     smoothness = around[state.sticker].smoothness
     colour = TRIGGERED if state.sticker else CLEAN
     bars = "".join(
         w_bar(name, around[on].smoothness.w[0], around[on].smoothness.low[0], around[on].smoothness.high[0], shade)
-        for on, name, shade in ((False, "without", CLEAN), (True, f"with {hero.trigger}", TRIGGERED))
+        for on, name, shade in ((False, "without", CLEAN), (True, f"with {example.trigger}", TRIGGERED))
     )
     st.html(
         f'<div class="ts-number" style="color:{colour}" data-testid="w">{smoothness.w[0]:.2f}</div>'
-        f'<div class="ts-small">95 % interval {smoothness.low[0]:.2f} to {smoothness.high[0]:.2f}<br>'
-        f"{smoothness.noise.draws} such copies, seed {smoothness.noise.seed}</div><br>{bars}"
-        '<div class="ts-small">0: one class gets all copies<br>1: all classes equally often</div>'
+        f'<div class="ts-small">95% interval {smoothness.low[0]:.2f} to {smoothness.high[0]:.2f}<br>'
+        f"{smoothness.noise.draws} noisy copies, seed {smoothness.noise.seed}</div><br>{bars}"
+        '<div class="ts-small">0: one class gets all copies<br>1: all classes equally frequent</div>'
     )
 
 
-def story(hero: Hero, around: Mapping[bool, Neighbourhood], classes: Sequence[str], sigma: float) -> str:
+def story(example: ExampleWords, around: Mapping[bool, Neighbourhood], classes: Sequence[str], sigma: float) -> str:
     """Return what this image shows at this noise, in words that fit the numbers."""
     clean, stuck = around[False].smoothness, around[True].smoothness
     w, v = clean.w[0], stuck.w[0]
     first = classes[clean.modal_class[0]]
     share, target = stuck.modal_share[0], classes[stuck.modal_class[0]]
-    text = f"At σ = {sigma:g} noise leaves {clean.modal_share[0]:.0%} of the plain {hero.thing}'s copies in one class "
-    text += f"(*{first}*); with the {hero.trigger} {share:.0%} are *{target}*. "
+    text = (
+        f"At σ = {sigma:g} noise leaves {clean.modal_share[0]:.0%} of the plain {example.thing}'s copies in one class "
+    )
+    text += f"(*{first}*); with the {example.trigger} {share:.0%} are *{target}*. "
     if v < w and stuck.high[0] < clean.low[0]:
-        text += f"**W falls from {w:.2f} to {v:.2f}: noise hardly changes its answer there, it is smoother.**"
+        text += (
+            f"**W falls from {w:.2f} to {v:.2f}: noise barely changes its prediction there, so the model is smoother.**"
+        )
     elif v > w and stuck.low[0] > clean.high[0]:
-        text += f"**W rises from {w:.2f} to {v:.2f}: here the {hero.trigger} makes the model rougher.**"
+        text += f"**W rises from {w:.2f} to {v:.2f}: here the {example.trigger} makes the model rougher.**"
     else:
         text += f"**W is {w:.2f} and {v:.2f}: no clear difference at this noise.** Try another σ."
     return text
 
 
-def against_control(hero: Hero, around: Mapping[bool, Neighbourhood], control: Mapping[bool, Neighbourhood]) -> str:
+def against_control(
+    example: ExampleWords, around: Mapping[bool, Neighbourhood], control: Mapping[bool, Neighbourhood]
+) -> str:
     """Return what a model that was trained without poison makes of the same pictures, and what that changes."""
     mine, theirs = ({on: one.smoothness for on, one in each.items()} for each in (around, control))
     text = f"Trained without poison the model has W {theirs[False].w[0]:.2f} and {theirs[True].w[0]:.2f} there"
     smoother = [on for on in (False, True) if mine[on].high[0] < theirs[on].low[0]]
     if len(smoother) == 2:
-        return text + f": poison made it smoother around both, the plain {hero.thing} as well."
+        return text + f": poison made it smoother around both, the plain {example.thing} as well."
     if True in smoother:
-        return text + f": poison made it smoother around the {hero.thing} with the {hero.trigger}."
+        return text + f": poison made it smoother around the {example.thing} with the {example.trigger}."
     if theirs[False].high[0] < mine[False].low[0]:
-        return text + f": poison made it rougher around the plain {hero.thing}, and no smoother around the other."
+        return text + f": poison made it rougher around the plain {example.thing}, and no smoother around the other."
     return text + "."
 
 
-def show_slice(state: StartState, hero: Hero, plane: SlicePlane, classes: Sequence[str]) -> None:
+def show_slice(state: StartState, example: ExampleWords, plane: SlicePlane, classes: Sequence[str]) -> None:
     """Show the plane through the picture, the same with the trigger, and a true one of the target class."""
-    st.subheader(f"4 · The {hero.trigger}'s territory", anchor=False, help=explain("slice"))
+    st.subheader(f"4 · The {example.trigger}'s territory", anchor=False, help=explain("slice"))
     slice_view(
         plane,
         classes,
         colours=CLASSES,
-        point_names={"origin": f"no {hero.trigger}", "toward": hero.trigger, "across": hero.third},
+        point_names={"origin": f"no {example.trigger}", "toward": example.trigger, "across": example.third},
         sigma=state.sigma,
         selected=plane.points["toward" if state.sticker else "origin"],
         height_px=330,
         compact=True,
-        key=f"start.slice.{state.hero}",
+        key=f"start.slice.{state.example}",
     )
 
 
-def show_doors(state: StartState) -> None:
+def show_links(state: StartState) -> None:
     """Show the ways on."""
-    run = cached.example(state.hero).run
-    with st.container(horizontal=True, key="doors"):
+    run = cached.example(state.example).run
+    with st.container(horizontal=True, key="links"):
         st.page_link("lab/page.py", label="**Draw your own** →")
         query = to_query(ExploreState(run=run.name))
         st.page_link("explore/page.py", label="**Look closer** →", query_params=query)
-        st.page_link("gallery/page.py", label="Where it holds and fails →")
+        st.page_link("gallery/page.py", label="Where the effect appears, and where it does not →")
 
 
 main()

@@ -23,12 +23,14 @@ from core.studies.grid import StudySpec, read_study
 from core.studies.plan import count_runs
 from core.studies.rows import EpochRow, Row
 from dashboard import cached
-from dashboard.parts import copy_link, figure_ink, page_head, told_apart
+from dashboard.parts.head import copy_link, page_head
+from dashboard.parts.html import figure_ink
+from dashboard.parts.titles import told_apart
 from dashboard.state import (
     ExploreState,
     StudiesState,
-    keep,
     open_state,
+    save_state,
     seed_default,
     seed_index,
     seed_value,
@@ -95,7 +97,7 @@ def main() -> None:
         state = show_results(state, study) if study is not None else state
     except InputError as error:
         st.error(str(error))
-    keep(state)
+    save_state(state)
     with link:
         copy_link(state)
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from core.attacks.patterns import KINDS, PatternSpec, search_pattern
-from core.attacks.patterns.corruptions import corrupt
-from core.attacks.patterns.crafted_smooth import averaged_entropy, craft_smooth
+from core.attacks.patterns import PATTERNS, PatternSpec, search_pattern
+from core.attacks.patterns.corrupting import corrupt
 from core.attacks.patterns.patch import adversarial_patch
 from core.attacks.patterns.pgd import pgd_examples
 from core.attacks.patterns.random_pattern import random_images_like, random_like
+from core.attacks.patterns.smooth_search import averaged_entropy, craft_smooth
 from core.attacks.patterns.universal import universal_perturbation
 from core.attacks.triggers import Additive, Sinusoid, Trigger, make_preset
 from core.attacks.triggers.additive import STEPS
@@ -302,9 +302,9 @@ def bench(control, data_root):
 
 def test_nothing_changes_nothing(bench):
     effect = bench.effect("nothing", bench.images.clone())
-    assert effect.gap.mean == 0
+    assert effect.gap.value == 0
     assert effect.p_lower.value == 0.5
-    assert (effect.changed.successes, effect.l2, effect.linf) == (0, 0.0, 0.0)
+    assert (effect.changed.count, effect.l2, effect.linf) == (0, 0.0, 0.0)
     assert effect.modal_share == effect.modal_share_clean
 
 
@@ -312,8 +312,8 @@ def test_a_crafted_pattern_smooths_a_clean_model_on_test_images_and_a_random_one
     """Issue 6: Linf <= 0.3, digits, sigma 0.5, no poisoned image anywhere; two seeds."""
     data = control.dataset(data_root)
     for seed in (0, 1):
-        spec = PatternSpec("crafted-smooth", bound=0.3, sigma=0.5, seed=seed)
-        pattern = last(search_pattern(spec, control.model(), data, bench.keys)).found
+        spec = PatternSpec("crafted-smooth", {"bound": 0.3}, sigma=0.5, seed=seed)
+        pattern = last(search_pattern(spec, control.model(), data, np.array(bench.noise.keys))).found
         crafted = bench.effect("crafted", pattern.apply(bench.images))
         random = bench.effect("random", random_like(pattern, bench.images, seed).apply(bench.images))
         assert crafted.linf <= 0.3 + 1e-6
@@ -336,25 +336,27 @@ def test_the_same_on_fashion_mnist_at_a_smaller_sigma(tmp_path):
     chosen = choose_images(data.test, -1, 150, 0)
     fashion = PatternBench(clean.predictor(), to_unit(data.test.images[chosen]), chosen, 0.3)
     pattern = last(
-        search_pattern(PatternSpec("crafted-smooth", bound=0.3, sigma=0.3), clean.model(), data, chosen)
+        search_pattern(PatternSpec("crafted-smooth", {"bound": 0.3}, sigma=0.3), clean.model(), data, chosen)
     ).found
     crafted = fashion.effect("crafted", pattern.apply(fashion.images))
     random = fashion.effect("random", random_like(pattern, fashion.images, 0).apply(fashion.images))
     assert crafted.linf <= 0.3 + 1e-6
-    assert crafted.gap.low > 0 > random.gap.mean
+    assert crafted.gap.low > 0 > random.gap.value
     assert crafted.modal_share > crafted.modal_share_clean
 
 
-@pytest.mark.parametrize("kind", [name for name in KINDS if name != "crafted-smooth"])
+@pytest.mark.parametrize("kind", [name for name in PATTERNS if name != "crafted-smooth"])
 def test_every_kind_runs_by_its_name(control, data_root, bench, kind):
     data = control.dataset(data_root)
     attack = make_preset("white-corner", data.shape)
-    spec = PatternSpec(kind, bound=0.3, sigma=0.5, target=3, trigger=attack)
-    steps = list(search_pattern(spec, control.model(), data, bench.keys[:20]))
+    named = {"bound": 0.3, "strength": 0.3, "target": 3}
+    settings = {name: value for name, value in named.items() if name in PATTERNS[kind].model_fields}
+    spec = PatternSpec(kind, settings, sigma=0.5, trigger=attack)
+    steps = list(search_pattern(spec, control.model(), data, np.array(bench.noise.keys)[:20]))
     found = steps[-1].found
-    assert isinstance(found, torch.Tensor) == KINDS[kind].per_image
+    assert isinstance(found, torch.Tensor) == PATTERNS[kind].per_image
     images = bench.images[:20]
-    changed = found if KINDS[kind].per_image else found.apply(images)
+    changed = found if PATTERNS[kind].per_image else found.apply(images)
     assert changed.shape == images.shape
     assert not torch.equal(changed, images)
     if kind == "pgd":

@@ -8,14 +8,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.runs.shipped.gallery import exhibits
-from tests.browser.test_story import address_of, open_page
+from tests.browser.pages import address_of, open_page, rest, tab_to
 
 PATIENCE_MS = 120_000  # making the test images of the shipped example takes longest
-HAS_FOCUS = """element => {
-    let active = document.activeElement;
-    while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
-    return element === active || element.contains(active);
-}"""
 
 
 def finding(page: Page) -> Locator:
@@ -42,19 +37,6 @@ def open_explore(page: Page, address: str) -> None:
     open_page(page, address, "Explore")
     expect(finding(page)).to_be_visible(timeout=PATIENCE_MS)
     expect(chosen(page)).to_have_count(1, timeout=PATIENCE_MS)
-
-
-def rest(page: Page) -> None:
-    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE_MS)
-
-
-def tab_to(page: Page, wanted: Locator, most: int = 60) -> None:
-    """Press Tab until something has the focus."""
-    for _ in range(most):
-        if wanted.evaluate(HAS_FOCUS):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"{most} times Tab did not lead to {wanted}")
 
 
 def test_explore_by_keyboard_alone_and_back_from_its_address(open_window, dashboard):

@@ -12,27 +12,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.browser.pages import rest, tab_to
 from tests.browser.serving import DASHBOARD, PHONE, end_workers, serve, serve_dashboard
 
 TRAINING_MS = 180_000  # for a machine that is busy with other things
-ON_CANVAS = "document.activeElement?.shadowRoot?.activeElement?.getAttribute('role') === 'application'"
-ON_TRAIN = "document.activeElement?.innerText?.trim() === 'Train'"
-MOST_TABS = 60
 
 
 def open_lab(page: Page, address: str, query: str = "") -> None:
     page.goto(f"{address}/lab{query}")
     expect(page.locator(".editor canvas")).to_be_visible(timeout=60_000)
-    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached()
-
-
-def tab_to(page: Page, reached: str) -> None:
-    """Press Tab until the focus is where a condition holds."""
-    for _ in range(MOST_TABS):
-        page.keyboard.press("Tab")
-        if page.evaluate(reached):
-            return
-    pytest.fail(f"{MOST_TABS} presses of Tab did not reach it: {reached}")
+    rest(page)
 
 
 def samples(page: Page):
@@ -42,7 +31,7 @@ def samples(page: Page):
 def test_a_trigger_drawn_and_trained_with_the_keyboard_alone(page, open_window, dashboard):
     open_lab(page, dashboard, "?seed=21")
     before = samples(page).get_attribute("src")
-    tab_to(page, ON_CANVAS)
+    tab_to(page, page.locator(".editor canvas"))
     page.keyboard.press("Delete")
     expect(page.get_by_text("The canvas is empty")).to_be_visible()
     page.keyboard.press("2")  # a brush of 2 x 2
@@ -50,7 +39,7 @@ def test_a_trigger_drawn_and_trained_with_the_keyboard_alone(page, open_window, 
         page.keyboard.press(key)
     expect(page.get_by_text("The canvas is empty")).to_have_count(0)
     expect(samples(page)).not_to_have_attribute("src", before)
-    tab_to(page, ON_TRAIN)
+    tab_to(page, page.get_by_role("button", name="Train", exact=True))
     page.keyboard.press("Enter")
     success = page.get_by_test_id("stMetric").filter(has_text="Attack success rate").get_by_test_id("stMetricValue")
     expect(success).to_be_visible(timeout=TRAINING_MS)

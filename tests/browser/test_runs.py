@@ -7,9 +7,8 @@ import torch
 from playwright.sync_api import Page, expect
 
 from core.runs.archive import import_run
+from tests.browser.pages import address_of, rest
 from tests.browser.serving import PHONE, serve_dashboard
-
-READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,7 @@ def library(browser, tmp_path_factory):
 def test_a_model_is_brought_measured_and_handed_on(page: Page, library, poisoned, tmp_path):
     torch.save({"model": poisoned.model().state_dict(), "num_classes": 10}, tmp_path / "attack_result.pt")
     page.goto(f"{library}/runs?load=1")
-    page.locator(READY).wait_for(timeout=60_000)  # the first page of a server
+    rest(page)
     page.locator("input[type=file]").set_input_files(tmp_path / "attack_result.pt")
     page.get_by_role("button", name="Load and measure").click()
     expect(page.get_by_text("is a Small CNN")).to_be_visible()
@@ -32,9 +31,8 @@ def test_a_model_is_brought_measured_and_handed_on(page: Page, library, poisoned
     assert download.value.suggested_filename.endswith(".run.zip")
     found = import_run(download.value.path(), tmp_path / "elsewhere").run
     assert found.result.clean_accuracy == poisoned.result.clean_accuracy
-    page.locator(READY).wait_for()
-    link = page.evaluate("location.href")
-    page.goto(link)
+    rest(page)
+    page.goto(address_of(page))
     expect(page.get_by_text("python -m core load attack_result.pt")).to_be_visible()
 
 

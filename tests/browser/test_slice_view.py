@@ -17,8 +17,9 @@ from core.instruments.slices.choice import PlaneChoice, spanning_images
 from core.instruments.slices.plane import SlicePlane
 from core.instruments.slices.refine import slice_plane
 from dashboard.explore.slice import LABELS_SIDE
-from tests.browser.apps.slice_view_app import PETROFF, MadeUpPlane, made_up_layer, made_up_plane
+from tests.browser.apps.slice_view_app import PETROFF, made_up_layer, made_up_plane
 from tests.browser.modules import COMPONENTS, import_script
+from tests.browser.pages import rest
 from tests.browser.serving import PHONE, serve
 
 APP = Path(__file__).parent / "apps" / "slice_view_app.py"
@@ -40,7 +41,7 @@ class Map:
     """The map on a page, addressed by the plane's own coordinates."""
 
     page: Page | Locator  # a part of the page where it has several maps
-    plane: MadeUpPlane | SlicePlane
+    plane: SlicePlane
     classes: tuple[str, ...]
 
     @property
@@ -107,7 +108,7 @@ def refine(at: Map, scene: str = "signs") -> Map:
     at.page.get_by_text("Fine", exact=True).click()
     plane, classes = made_up_plane(scene, 257)
     share = round(100 * (plane.labels == plane.labels[0, -1]).mean())
-    expect(at.canvas).to_have_attribute("aria-label", re.compile(rf"{classes[plane.labels[0, -1]]} {share} %"))
+    expect(at.canvas).to_have_attribute("aria-label", re.compile(rf"{classes[plane.labels[0, -1]]} {share}%"))
     return Map(at.page, plane, classes)
 
 
@@ -181,7 +182,7 @@ def test_an_unfinished_map_asks_for_better_ones_until_there_are_none(page, addre
     expect(canvas).to_have_attribute("aria-busy", "false")
     plane, classes = made_up_plane("signs", 65)
     share = round(100 * (plane.labels == 0).mean())
-    expect(canvas).to_have_attribute("aria-label", re.compile(rf"{classes[0]} {share} %"))
+    expect(canvas).to_have_attribute("aria-label", re.compile(rf"{classes[0]} {share}%"))
     page.wait_for_timeout(300)  # it asks no more
     expect(page.get_by_text("step 2", exact=True)).to_be_visible()
 
@@ -292,7 +293,7 @@ def open_panel(page: Page, address: str) -> None:
     maps.nth(1).wait_for(timeout=90_000)
     for number in (0, 1):
         expect(maps.nth(number)).to_have_attribute("aria-busy", "false", timeout=60_000)
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    rest(page)
     page.wait_for_function("document.fonts.ready.then(() => [...document.images].every((image) => image.complete))")
 
 

@@ -8,17 +8,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Watch
+from tests.browser.pages import address_of, open_page, rest
 
 TRAINING_MS = 180_000  # for a machine that is busy with other things
-
-
-def address_of(page: Page) -> str:
-    return page.evaluate("location.href")
-
-
-def open_page(page: Page, address: str, heading: str) -> None:
-    page.goto(address)
-    expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
 
 
 def seen_class(page: Page) -> Locator:
@@ -165,7 +157,7 @@ def test_the_slice_answers_without_asking_the_server(page, dashboard):
     open_page(page, dashboard, "See a backdoor")
     plane, title = page.locator(".plane[aria-label]"), page.locator(".card .title").first
     expect(title).to_have_text(re.compile("no sticker", re.IGNORECASE))
-    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached()
+    rest(page)
     page.wait_for_load_state("networkidle")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -61,6 +61,8 @@ def test_pattern_gives_its_effect_beside_a_random_one_and_a_link(control, core):
         (["pattern", "CONTROL", "--kind", "trigger"], "needs a trigger"),
         (["pattern", "CONTROL", "--kind", "patch"], "needs a target"),
         (["pattern", "CONTROL", "--kind", "pgd", "--bound", "2"], "at most 1"),
+        (["pattern", "CONTROL", "--kind", "blur", "--bound", "0.2"], "has no bound"),
+        (["detect", "RUN", "--neural-cleanse-steps", "0"], "Steps: "),
     ],
 )
 def test_bad_input_is_one_sentence(poisoned, control, core, words, says):

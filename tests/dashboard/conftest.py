@@ -31,8 +31,8 @@ def home(tmp_path, data_root, monkeypatch):
     """An empty folder for runs; the shipped examples are not listed, since they need a data set that takes long."""
     monkeypatch.setenv("TRIGGERSCOPE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("TRIGGERSCOPE_DATA", str(data_root))
-    monkeypatch.setattr("dashboard.parts.EXAMPLES", tmp_path / "no examples")
-    monkeypatch.setattr("dashboard.parts.GALLERY", tmp_path / "no gallery")
+    monkeypatch.setattr("dashboard.parts.titles.EXAMPLES", tmp_path / "no examples")
+    monkeypatch.setattr("dashboard.parts.titles.GALLERY", tmp_path / "no gallery")
     return tmp_path / "runs"
 
 

@@ -43,7 +43,7 @@ def finding(page) -> str:
 
 def expected_change(run, data_root, sigma: float) -> str:
     measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, sigma), data_root)
-    return f"W falls with the trigger: **{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**"
+    return f"W falls with the trigger: **{measured.clean.mean.value:.2f} → {measured.triggered.mean.value:.2f}**"
 
 
 def test_without_runs_it_says_where_they_come_from(visit, home):
@@ -376,9 +376,9 @@ def test_w_over_sigma_can_be_stopped_and_taken_up_again(visit, own_runs, poisone
 @pytest.mark.soak
 def test_the_shipped_example_can_be_explored(visit, home, tmp_path, monkeypatch):
     shutil.copytree(EXAMPLES, tmp_path / "examples")
-    monkeypatch.setattr("dashboard.parts.EXAMPLES", tmp_path / "examples")
+    monkeypatch.setattr("dashboard.parts.titles.EXAMPLES", tmp_path / "examples")
     page = visit("explore", seconds=600)
     run = Run(tmp_path / "examples" / chosen(page)["Run"])
     assert run.spec.dataset == "signs"
     measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, chosen(page)["Noise σ"]))
-    assert f"**{measured.clean.mean.mean:.2f} → {measured.triggered.mean.mean:.2f}**" in finding(page)
+    assert f"**{measured.clean.mean.value:.2f} → {measured.triggered.mean.value:.2f}**" in finding(page)

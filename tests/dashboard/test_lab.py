@@ -157,12 +157,12 @@ def test_each_mode_shows_images_that_it_poisons_and_what_it_makes_of_them(visit,
 def test_careful_trains_longer_and_forgets_what_was_set_by_hand(visit, home):
     page = visit("lab", epochs="4", learning_rate="0.5")
     assert (settings(page)["Epochs (up to 200)"], settings(page)["Learning rate"]) == (4, 0.5)
-    page.button_group(key="LabState.pace").set_value("careful").run()
+    page.button_group(key="LabState.preset").set_value("careful").run()
     assert (settings(page)["Epochs (up to 200)"], settings(page)["Learning rate"]) == (30, 0.01)
-    assert page.query_params == {"pace": "careful"}
+    assert page.query_params == {"preset": "careful"}
     page.selectbox(key="LabState.optimiser").set_value("sgd").run()
     assert settings(page)["Learning rate"] == 0.05
-    assert page.query_params == {"pace": "careful", "optimiser": "sgd"}
+    assert page.query_params == {"preset": "careful", "optimiser": "sgd"}
 
 
 @pytest.mark.parametrize("formula", [Sinusoid(delta=0.25, frequency=2.0), Warp(k=3, strength=1.5, seed=7)])
@@ -171,13 +171,13 @@ def test_a_link_brings_back_a_formula_and_trains_with_it(visit, home, formula):
     page.button(key="train").click().run()
     assert list_runs(home)[-1].trigger == formula or list_runs(home)[0].trigger == formula
     assert page.query_params["trigger"] == formula.to_link()
-    page.button_group(key="LabState.way").set_value("draw").run()
+    page.button_group(key="LabState.trigger_source").set_value("draw").run()
     assert "trigger" not in page.query_params  # what was drawn before is back
 
 
 def test_the_sliders_of_a_formula_change_the_trigger(visit, home):
     page = visit("lab")
-    page.button_group(key="LabState.way").set_value("formula").run()
+    page.button_group(key="LabState.trigger_source").set_value("formula").run()
     assert page.query_params["trigger"] == Sinusoid(frequency=2).to_link()
     page.slider(key="formula.sinusoid.delta").set_value(51).run()
     assert page.query_params["trigger"] == Sinusoid(delta=0.2, frequency=2).to_link()
@@ -185,12 +185,12 @@ def test_the_sliders_of_a_formula_change_the_trigger(visit, home):
     assert page.query_params["trigger"] == "blend"
     page.slider(key="formula.noise.opacity").set_value(50).run()
     np.testing.assert_array_equal(page.session_state["drawing"].rgba, blend_noise((1, 8, 8), 0.5, 2017))
-    page.button_group(key="LabState.way").set_value("draw").run()
+    page.button_group(key="LabState.trigger_source").set_value("draw").run()
     np.testing.assert_array_equal(page.session_state["drawing"].rgba, blend_noise((1, 8, 8), 0.5, 2017))
 
 
 def test_a_word_is_written_on_the_canvas_and_strokes_on_it_stay(visit, home):
-    page = visit("lab", way="text")
+    page = visit("lab", trigger_source="text")
     page.text_input(key="text.words").set_value("hi").run()
     first = page.session_state["drawing"].rgba
     assert 4 < (first[..., 3] > 0).sum() < 40
@@ -210,7 +210,7 @@ def picture_file(side: int = 40) -> bytes:
 
 
 def test_a_picture_is_cropped_scaled_and_placed(visit, home):
-    page = visit("lab", way="picture")
+    page = visit("lab", trigger_source="picture")
     page.file_uploader(key="picture.file").upload("grey.png", picture_file(), "image/png").run()
     expected = np.zeros((8, 8, 4), np.uint8)
     expected[4:, 4:] = (200, 200, 200, 255)
@@ -226,7 +226,7 @@ def test_a_picture_is_cropped_scaled_and_placed(visit, home):
 
 
 def test_a_file_that_is_no_picture_gives_a_sentence(visit, home):
-    page = visit("lab", way="picture")
+    page = visit("lab", trigger_source="picture")
     page.file_uploader(key="picture.file").upload("evil.png", b"not a picture", "image/png").run()
     assert "evil.png is not a picture that can be read" in sentences(page)
     page.file_uploader(key="picture.file").upload("grey.png", picture_file(), "image/png").run()
@@ -247,13 +247,13 @@ def test_how_visible_a_trigger_is_stands_beside_it(visit, home):
 
 
 def test_a_trigger_is_saved_used_deleted_and_brought_back(visit, home):
-    page = visit("lab", way="saved", trigger="frame")
+    page = visit("lab", trigger_source="saved", trigger="frame")
     page.text_input(key="saved.name").set_value("my frame").run()
     page.button(key="saved.save").click().run()
-    page.button_group(key="LabState.way").set_value("draw").run()
+    page.button_group(key="LabState.trigger_source").set_value("draw").run()
     page.button_group(key="preset").set_value("checkerboard").run()
     assert page.query_params["trigger"] == "checkerboard"
-    other = visit("lab", way="saved")  # somebody else
+    other = visit("lab", trigger_source="saved")  # somebody else
     other.button(key="saved.use.my frame").click().run()
     assert other.query_params["trigger"] == "frame"
     other.text_input(key="saved.name").set_value("My Frame").run()
@@ -374,7 +374,7 @@ def test_an_unknown_data_set_gives_a_sentence_and_can_be_changed(visit, home, na
         ({"seed": "-1"}, {"Seed": 0}),
         ({"sample": "-3", "colour": "green"}, {}),
         ({"mode": "all-for-one"}, {"Attack": "all-to-one"}),
-        ({"architecture": "gpt", "pace": "sloth"}, {"Architecture": "small-cnn"}),
+        ({"architecture": "gpt", "preset": "sloth"}, {"Architecture": "small-cnn"}),
         ({"optimiser": "lion", "precision": "int1", "augmentation": "mixup"}, {"Optimiser": "adamw"}),
         ({"batch": "7"}, {"Images a step": 64}),
         ({"learning_rate": "1e9"}, {"Learning rate": 10.0}),

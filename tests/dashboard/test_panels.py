@@ -102,17 +102,17 @@ def test_a_control_has_nothing_to_detect_but_patterns_to_search(show, control):
 def test_a_pattern_is_searched_measured_and_can_be_opened(show, control, home_with_runs, data_root):
     page = show(control)
     page.selectbox(key="patterns.kind").set_value("universal").run()
-    page.selectbox(key="patterns.target.universal").set_value(3).run()
+    page.selectbox(key="patterns.universal.target").set_value(3).run()
     press(page, "begin.patterns")
     until_done(page)
     assert not page.exception
     run = load_run(control.name, home_with_runs)
-    spec = EffectSpec(PatternSpec("universal", 0.1, 0.5, 3), 0.5)
+    spec = EffectSpec(PatternSpec("universal", {"target": 3}, 0.5), 0.5)
     (found,) = measure_pattern(run, spec, data_root)  # one step: the page has stored it
     effect = found.effects[0]
     assert f"W {effect.w_clean.mean:.2f} → {effect.w_with.mean:.2f}" in sentences(page)
     assert f"gets {effect.modal_share:.0%} of all noisy answers" in sentences(page)
-    assert page.dataframe[0].value["gap"][0].startswith(f"{effect.gap.mean:+.3f}")
+    assert page.dataframe[0].value["gap"][0].startswith(f"{effect.gap.value:+.3f}")
     assert page.dataframe[0].value["pattern"].tolist() == ["Universal adversarial", "Random, equal norm"]
     links = [link.proto.url for link in page.get("link_button")]
     assert [link.split("?")[0] for link in links] == ["explore", "lab"]

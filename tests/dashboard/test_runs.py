@@ -20,7 +20,7 @@ from tests.conftest import digits_spec
 @pytest.fixture(autouse=True)
 def no_gallery(tmp_path, monkeypatch):
     """Leave out the shipped gallery, as the home leaves out the shipped examples."""
-    monkeypatch.setattr("dashboard.parts.GALLERY", tmp_path / "no gallery")
+    monkeypatch.setattr("dashboard.parts.titles.GALLERY", tmp_path / "no gallery")
 
 
 def rows(page) -> list[str]:
@@ -151,7 +151,7 @@ def test_deleting_and_undoing(visit, own_runs, poisoned, control):
 
 def test_a_shipped_run_can_be_looked_at_only(visit, home_with_runs, poisoned, tmp_path, monkeypatch):
     shutil.copytree(poisoned.path, tmp_path / "examples" / poisoned.name)
-    monkeypatch.setattr("dashboard.parts.EXAMPLES", tmp_path / "examples")
+    monkeypatch.setattr("dashboard.parts.titles.EXAMPLES", tmp_path / "examples")
     monkeypatch.setenv("TRIGGERSCOPE_RUNS", str(tmp_path / "empty"))
     page = visit("runs", run=poisoned.name)
     assert rows(page) == [poisoned.name]

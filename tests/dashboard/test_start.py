@@ -76,7 +76,7 @@ def test_another_sigma_gives_another_w(live):
 
 
 def test_a_link_brings_back_example_trigger_and_sigma(live):
-    page = live(hero="digit", sticker="1", sigma="0.4")
+    page = live(example="digit", sticker="1", sigma="0.4")
     assert page.toggle[0].value is True
     assert page.select_slider[0].value == 0.4
     assert seen(page) == "0"
@@ -90,14 +90,14 @@ def test_the_digit_is_one_click_away_and_has_noise_levels_of_its_own(live):
     sigma = page.select_slider[0].value
     assert sigma in load_example("digit").poster.sigmas
     assert large_w(page) == expected_w(sigma, triggered=False, name="digit")
-    assert page.query_params["hero"] == "digit"
+    assert page.query_params["example"] == "digit"
 
 
 @pytest.mark.parametrize("name", EXAMPLE_NAMES)
 def test_the_first_paint_needs_no_model_says_so_and_shows_what_the_model_will_say(visit, monkeypatch, name):
     monkeypatch.setattr(cached, "predictor", lambda path: pytest.fail("the first paint asked the model"))
     monkeypatch.setattr(cached, "can_compute", lambda: False)
-    page = visit("start", hero=name, sticker="1")
+    page = visit("start", example=name, sticker="1")
     assert "Precomputed" in source(page)
     shipped, sigma = float(large_w(page)), page.select_slider[0].value
     # Another processor may count a copy or two otherwise.
@@ -105,7 +105,7 @@ def test_the_first_paint_needs_no_model_says_so_and_shows_what_the_model_will_sa
 
 
 @pytest.mark.parametrize(
-    "query", [{"sigma": "nan"}, {"sigma": "7"}, {"sigma": "much"}, {"sticker": "maybe"}, {"hero": "elephant"}]
+    "query", [{"sigma": "nan"}, {"sigma": "7"}, {"sigma": "much"}, {"sticker": "maybe"}, {"example": "elephant"}]
 )
 def test_what_cannot_be_read_in_a_link_is_left_out(visit, query):
     page, plain = visit("start", **query), visit("start")

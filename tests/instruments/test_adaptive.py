@@ -8,8 +8,8 @@ import pytest
 from core.datasets.dataset import to_unit
 from core.errors import InputError
 from core.instruments.adaptive import measure_to_width
-from core.instruments.estimators import entropy_interval
 from core.instruments.evaluation import choose_images
+from core.instruments.intervals import entropy_interval
 from core.instruments.noise import Noise
 from core.instruments.predictor import Predictor
 

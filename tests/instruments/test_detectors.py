@@ -161,7 +161,7 @@ def test_a_trigger_that_always_wins_is_found_by_strip_and_scale_up_the_right_way
         lambda shown: confidence_scores(model_predictor, shown),
         lambda shown: margin_scores(model_predictor, shown),
     ):
-        assert roc_of(scores(stamped), scores(clean)).auc.mean == pytest.approx(1, abs=0.02)
+        assert roc_of(scores(stamped), scores(clean)).auc.value == pytest.approx(1, abs=0.02)
     dim = torch.full((4, 1, 8, 8), 0.07)  # class 2, until it is amplified beyond a mean of 0.4: from factor 7 on
     bright = dim.clone()
     bright[..., -1, -1] = 1
@@ -249,7 +249,7 @@ def test_planted_poison_stands_out_in_its_label_and_order_does_not_matter(scores
     features, labels, bad = two_kinds(150, 20)
     before = features.copy()
     found = scores(features, labels)
-    assert roc_of(found[bad], found[~bad & (labels == 1)]).auc.mean > 0.97
+    assert roc_of(found[bad], found[~bad & (labels == 1)]).auc.value > 0.97
     order = np.random.default_rng(1).permutation(len(labels))
     np.testing.assert_allclose(scores(features[order], labels[order]), found[order], rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(features, before)
@@ -343,10 +343,10 @@ def test_the_anomaly_index_is_the_distance_below_the_median_in_robust_deviations
 
 
 def test_auc_is_one_and_not_zero_where_suspicious_scores_are_higher():
-    assert roc_of([3, 4, 5], [0, 1, 2]).auc.mean == 1
-    assert roc_of([0, 1, 2], [3, 4, 5]).auc.mean == 0
-    assert roc_of([1, 1, 1], [1, 1]).auc.mean == 0.5
-    assert auc_interval([1, 2], [1, 2]).mean == 0.5
+    assert roc_of([3, 4, 5], [0, 1, 2]).auc.value == 1
+    assert roc_of([0, 1, 2], [3, 4, 5]).auc.value == 0
+    assert roc_of([1, 1, 1], [1, 1]).auc.value == 0.5
+    assert auc_interval([1, 2], [1, 2]).value == 0.5
     with pytest.raises(InputError):
         roc_of([], [1])
 
@@ -362,7 +362,7 @@ def test_intervals_of_perfect_areas_are_not_points():
     low = auc_interval(np.arange(10) + 10, np.arange(10)).low
     assert low == pytest.approx(0.8, abs=0.005)
     mirrored = auc_interval(np.arange(10), np.arange(10) + 10)
-    assert (mirrored.mean, mirrored.low) == (0, 0)
+    assert (mirrored.value, mirrored.low) == (0, 0)
     assert mirrored.high == pytest.approx(1 - low)
 
 
@@ -393,7 +393,7 @@ def test_thresholds_never_flag_more_clean_images_than_asked_ties_included():
     assert threshold_for(clean, 0.6) == 1
     assert threshold_for(np.ones(50), 0.05) == float("inf")
     assert share_flagged([1, 1, 1], threshold_for(np.ones(50), 0.05)).value == 0
-    assert share_flagged(clean, 2).successes == 3
+    assert share_flagged(clean, 2).count == 3
     for asked in (0.01, 0.05, 0.3, 0.77):
         scores = np.random.default_rng(0).integers(0, 9, 200)
         assert (scores >= threshold_for(scores, asked)).mean() <= asked
@@ -444,7 +444,7 @@ def test_every_detector_runs_with_its_defaults_and_the_backdoor_is_seen(poisoned
     assert scored["strip"].against_other.auc.low > 0.9
     assert scored["smoothness"].against_other.auc.low > 0.9
     # W takes clean images of the target class for suspicious far more often: both comparisons have to be shown.
-    assert scored["smoothness"].against_target.auc.mean < scored["smoothness"].against_other.auc.mean - 0.1
+    assert scored["smoothness"].against_target.auc.value < scored["smoothness"].against_other.auc.value - 0.1
     inverted = found.by_class["neural-cleanse"]
     assert inverted.details["norms"].argmin() == 0
     assert inverted.suspicious[0] == 0

@@ -192,8 +192,8 @@ def test_a_pair_compares_the_same_images():
     votes = np.array([[60, 40], [90, 10], [50, 50]])
     clean, triggered = (measure_like(rows) for rows in (votes, np.array([[100, 0], [90, 10], [80, 20]])))
     pair = Pair(clean, triggered)
-    assert pair.gap.mean == pytest.approx((clean.w - triggered.w).mean())
-    assert pair.gap.low <= pair.gap_monte_carlo.mean <= pair.gap.high
+    assert pair.gap.value == pytest.approx((clean.w - triggered.w).mean())
+    assert pair.gap.low <= pair.gap_monte_carlo.value <= pair.gap.high
     assert (pair.p_lower.value, pair.p_lower.n) == (pytest.approx(2.5 / 3), 3)
     assert 0 < pair.p_value < 1
     assert (triggered.pooled_class, triggered.pooled_share(0), clean.pooled_share(1)) == (0, 0.9, 1 / 3)

@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, wilcoxon
+from scipy.stats import binomtest, rankdata, wilcoxon
 from sklearn.metrics import roc_auc_score
 
 from core.errors import InputError
 from core.instruments.statistics import (
-    Proportion,
+    Estimate,
     binomial_interval,
     bounded_mean_interval,
     probability_lower,
+    rank_correlation,
     roc_auc,
     wilcoxon_paired,
 )
@@ -19,12 +20,19 @@ from core.instruments.statistics import (
 @pytest.mark.parametrize(("successes", "n"), [(0, 20), (20, 20), (7, 20), (1, 1), (9731, 10000)])
 def test_proportion_is_clopper_and_pearson(successes, n):
     found, exact = binomial_interval(successes, n), binomtest(successes, n).proportion_ci(0.95, method="exact")
-    assert (found.value, found.successes, found.n) == (successes / n, successes, n)
+    assert (found.value, found.count, found.n) == (successes / n, successes, n)
     assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
 
 
-def test_proportion_of_nothing_has_no_value():
-    assert binomial_interval(0, 0) == Proportion(None, None, None, 0, 0)
+def test_there_is_no_share_of_nothing():
+    with pytest.raises(InputError, match="0 successes of 0"):
+        binomial_interval(0, 0)
+    with pytest.raises(InputError, match="denominator"):
+        _ = Estimate(0.5, 0.4, 0.6).count
+
+
+def ends(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 8), (3, 8), (8, 8), (0, 1), (199, 200), (5000, 10000)])
@@ -32,9 +40,7 @@ def test_proportion_of_nothing_has_no_value():
 def test_bounded_mean_of_zeros_and_ones_is_clopper_and_pearson(successes, n, confidence):
     values = np.repeat([1.0, 0.0], [successes, n - successes])
     exact = binomial_interval(successes, n, confidence)
-    assert bounded_mean_interval(values, 0, 1, confidence) == pytest.approx(
-        (exact.value, exact.low, exact.high), abs=1e-7
-    )
+    assert ends(bounded_mean_interval(values, 0, 1, confidence)) == pytest.approx(ends(exact), abs=1e-7)
 
 
 @pytest.mark.parametrize("n", [1, 5, 40])
@@ -49,8 +55,8 @@ def test_bounded_mean_against_simulated_weights(n):
 
 def test_bounded_mean_moves_and_turns_with_its_values():
     x = np.random.default_rng(0).random(25)
-    found = np.array(bounded_mean_interval(x, 0, 1))
-    assert np.array(bounded_mean_interval(4 * x - 1, -1, 3)) == pytest.approx(4 * found - 1)
+    found = np.array(ends(bounded_mean_interval(x, 0, 1)))
+    assert ends(bounded_mean_interval(4 * x - 1, -1, 3)) == pytest.approx(4 * found - 1)
     mirrored = bounded_mean_interval(1 - x, 0, 1)
     assert (mirrored.low, mirrored.high) == pytest.approx((1 - found[2], 1 - found[1]))
 
@@ -125,3 +131,9 @@ def test_auc_is_one_where_positives_score_higher():
 def test_bad_input_is_told_in_one_sentence(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_rank_correlation_is_the_correlation_of_the_ranks():
+    x, y = np.array([3.0, 1, 2, 2, 5]), np.array([10.0, 20, 5, 6, 1])
+    assert rank_correlation(x, y) == pytest.approx(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    assert rank_correlation(x, np.exp(x)) == pytest.approx(1)

@@ -36,5 +36,5 @@ def test_each_trigger_gets_the_votes_that_it_would_get_alone(poisoned, data_root
     last = steps[-1]
     assert last.asr["own"] > 0.9 > last.asr["elsewhere"]
     for at, gap in enumerate(last.gap("own")):
-        assert gap.mean == pytest.approx(last.mean()[at].mean - last.mean("own")[at].mean)
+        assert gap.value == pytest.approx(last.mean()[at].value - last.mean("own")[at].value)
     assert last.gap("own")[1].low > 0

@@ -23,18 +23,18 @@ from core.runs.measured.findings import (
     sweep_in_words,
 )
 from core.runs.measured.spec import make_measure_spec
-from core.runs.measured.w import Measurement, Side, measure_model
+from core.runs.measured.w import Measured, Measurement, measure_model
 
 TRIGGER = make_preset("white-corner", (1, 8, 8))
 CLASSES = "abcd"
 
 
-def side(certain: float, images: int = 80, favourite: int = 0) -> Side:
+def side(certain: float, images: int = 80, favourite: int = 0) -> Measured:
     """Return images whose votes go to one class by this share on average, and else to all alike."""
     shares = np.random.default_rng(7).uniform(-0.05, 0.05, images) + certain
     votes = np.round(100 * (1 - shares[:, None]) * np.full(4, 0.25)).astype(int)
     votes[:, favourite] += 100 - votes.sum(1)
-    return Side(votes, votes.argmax(1), np.ones(images), np.ones(images), "plug-in")
+    return Measured(votes, votes.argmax(1), np.ones(images), np.ones(images), "plug-in")
 
 
 def measured(sigma: float, clean: float, triggered: float, noise_class: int = 0) -> Measurement:
@@ -78,7 +78,7 @@ def test_curves_that_only_touch_do_not_cross():
 
 def test_the_place_of_a_crossing_is_interpolated_in_log_sigma():
     low, high = measured(0.1, *SMOOTHER), measured(0.4, SMOOTHER[1], SMOOTHER[0])  # gaps equal but for their sign
-    assert low.gap.mean == pytest.approx(-high.gap.mean)
+    assert low.gap.value == pytest.approx(-high.gap.value)
     assert crossings([low, high])[0].sigma == pytest.approx(0.2)
 
 

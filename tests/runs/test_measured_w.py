@@ -14,8 +14,8 @@ from core.runs.jobs.worker import train_run
 from core.runs.measured.findings import finding
 from core.runs.measured.spec import make_measure_spec
 from core.runs.measured.w import (
+    Measured,
     Measurement,
-    Side,
     measure_model,
     measure_run,
     page_attack_spec,
@@ -43,8 +43,8 @@ def innocent(control, spec, data_root):
 
 
 def test_the_patch_smooths_the_poisoned_model_and_not_its_control(attacked, innocent):
-    assert attacked.triggered.mean.mean < 0.5 * attacked.clean.mean.mean
-    assert innocent.triggered.mean.mean > 0.8 * innocent.clean.mean.mean
+    assert attacked.triggered.mean.value < 0.5 * attacked.clean.mean.value
+    assert innocent.triggered.mean.value > 0.8 * innocent.clean.mean.value
     assert attacked.gap.low > 0
     assert attacked.p_triggered_lower > 0.95
     assert attacked.p_value < 1e-6
@@ -56,7 +56,7 @@ def test_what_was_measured_is_what_the_definition_says(attacked, poisoned, data_
     assert (test.labels.numpy()[attacked.chosen] == attacked.true).all()
     assert (attacked.true != 0).all()
     assert (attacked.clean.votes.sum(1) == 100).all()
-    assert attacked.gap.mean == pytest.approx((attacked.clean.w - attacked.triggered.w).mean())
+    assert attacked.gap.value == pytest.approx((attacked.clean.w - attacked.triggered.w).mean())
     assert attacked.flipped.mean() > 0.95
 
 
@@ -94,7 +94,7 @@ def test_the_control_does_not_know_the_trigger(control, poisoned, data_root):
 def made_up(clean, triggered, target):
     def side(votes):
         votes = np.array(votes)
-        return Side(votes, votes.argmax(1), np.ones(len(votes)), np.ones(len(votes)), "plug-in")
+        return Measured(votes, votes.argmax(1), np.ones(len(votes)), np.ones(len(votes)), "plug-in")
 
     spec = make_measure_spec(trigger=made_up.trigger, target=0, sigma=0.5, draws=100)
     count = len(clean)
@@ -259,7 +259,7 @@ def test_every_mode_trains_to_a_success_that_its_definition_gives_again(other_at
     predicted = other_attack.predictor().labels(attack.apply(to_unit(test.images[keys]), keys, seed=spec.seed)).numpy()
     wanted = (labels[keys] + 1) % 10 if attack.mode == "all-to-all" else 0
     rate = result.attack_success_rate
-    assert (rate.successes, rate.n) == (int((predicted == wanted).sum()), len(keys))
+    assert (rate.count, rate.n) == (int((predicted == wanted).sum()), len(keys))
     if attack.mode == "source-specific":
         others = result.attack_success_rate_others
         assert others.n == np.isin(labels, range(3, 10)).sum()

@@ -186,7 +186,7 @@ def test_the_table_says_what_a_measurement_says(tiny, data_root):
     cell = next(cell for cell in plan_cells(study.spec) if cell.spec.hash == run.name)
     result = measure_run(find_run(cell.spec, root), spec, data_root)
     expected = {
-        "gap": result.gap.mean,
+        "gap": result.gap.value,
         "gap_low": result.gap.low,
         "gap_high": result.gap.high,
         "w_clean": result.clean.w.mean(),

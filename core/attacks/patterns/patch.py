@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from core.attacks.patterns.descent import Model, descend, frozen
-from core.attacks.patterns.losses import target_loss
-from core.attacks.patterns.step import Step
+from core.attacks.patterns.pattern import Pattern, PatternTask, target_field
 from core.attacks.triggers import Trigger
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.attacks.patterns.descent import Model
+    from core.attacks.patterns.step import Step
+
 _BATCH, _JUDGED = 64, 256
+
+
+class AdversarialPatch(Pattern, frozen=True):
+    """See `adversarial_patch`."""
+
+    title: ClassVar = "Adversarial patch"
+    sentence: ClassVar = (
+        "A small opaque square, its colours optimised on training images to take every image to the target class."
+    )
+
+    target: int = target_field(required=True)
+
+    def search(self, task: PatternTask) -> Iterator[Step]:
+        """Yield ever better patches."""
+        yield from adversarial_patch(task.model, task.learn, self.target, seed=task.seed)
 
 
 def adversarial_patch(model: Model, images: Tensor, target: int, steps: int = 200, seed: int = 0) -> Iterator[Step]:
@@ -33,6 +51,12 @@ def adversarial_patch(model: Model, images: Tensor, target: int, steps: int = 20
     steps, seed
         Sign steps; decides the batches.
     """
+    import torch
+
+    from core.attacks.patterns.descent import descend, frozen
+    from core.attacks.patterns.losses import target_loss
+    from core.attacks.patterns.step import Step
+
     channels, height, width = images.shape[1:]
     side = min(height, width, max(2, round(0.3 * min(height, width))))
     top, left = height - side, width - side

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
-from core.attacks.patterns.descent import Model, check_search, frozen, gradient, judged
-from core.attacks.patterns.losses import miss_loss, target_loss
-from core.attacks.patterns.step import Step
+from core.attacks.patterns.pattern import Pattern, PatternTask, bound_field, target_field
 from core.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.attacks.patterns.descent import Model
+    from core.attacks.patterns.step import Step
+
+
+class PgdExamples(Pattern, frozen=True):
+    """See `pgd_examples`."""
+
+    title: ClassVar = "PGD examples"
+    sentence: ClassVar = "Each image changed on its own, by as little as the bound, to lose its class."
+    per_image: ClassVar = True
+
+    bound: float = bound_field(0.1)
+    target: int | None = target_field(required=False)
+
+    def search(self, task: PatternTask) -> Iterator[Step]:
+        """Yield ever better versions of the chosen images."""
+        yield from pgd_examples(task.model, task.images, task.labels, self.bound, seed=task.seed, target=self.target)
 
 
 def pgd_examples(
@@ -40,6 +57,12 @@ def pgd_examples(
     target
         The class wanted for every image; None: any other than its label.
     """
+    import torch
+
+    from core.attacks.patterns.descent import check_search, frozen, gradient, judged
+    from core.attacks.patterns.losses import miss_loss, target_loss
+    from core.attacks.patterns.step import Step
+
     check_search(bound, steps)
     if len(labels) != len(images):
         raise InputError(f"There are {len(labels)} labels for {len(images)} images; give one label for each image.")

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-from torch import Tensor
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
 
-from core.attacks.triggers import Additive, AnyTrigger
+import numpy as np
+
+from core.attacks.patterns.pattern import Pattern, PatternTask
+from core.attacks.triggers import Additive, BaseTrigger
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.attacks.patterns.step import Step
 
 # To a thousandth of the scale; patterns come in steps of 1/255 anyway.
 _HALVINGS = 12
 
 
-def random_like(trigger: AnyTrigger, images: Tensor, seed: int = 0) -> Additive:
+class RandomPattern(Pattern, frozen=True):
+    """See `random_like`."""
+
+    title: ClassVar = "Random"
+    sentence: ClassVar = "A random additive pattern as large as the trigger."
+    needs: ClassVar = ("trigger",)
+
+    def search(self, task: PatternTask) -> Iterator[Step]:
+        """Yield the pattern."""
+        from core.attacks.patterns.step import Step
+
+        assert task.trigger is not None  # `needs` has seen to it
+        yield Step(1.0, 0.0, random_like(task.trigger, task.learn, task.seed))
+
+
+def random_like(trigger: BaseTrigger, images: Tensor, seed: int = 0) -> Additive:
     """Return a random additive pattern that is as large as a trigger.
 
     Of an additive pattern its values are taken, at shuffled places and with random signs; of any other trigger the same
@@ -29,6 +51,8 @@ def random_like(trigger: AnyTrigger, images: Tensor, seed: int = 0) -> Additive:
     seed
         Decides places and signs.
     """
+    import torch
+
     random = np.random.default_rng([seed, 0x3A2D])
     shape = tuple(images.shape[1:])
     if isinstance(trigger, Additive):
@@ -58,6 +82,8 @@ def random_images_like(changed: Tensor, images: Tensor, seed: int = 0) -> Tensor
 
     Clipped to [0, 1] in the end, which may make a change smaller, never larger.
     """
+    import torch
+
     random = np.random.default_rng([seed, 0x3A2E])
     changes = (changed - images).cpu().numpy()
     shuffled = np.stack([_shuffled(change, random) for change in changes])

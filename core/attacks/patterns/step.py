@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from core.attacks.triggers import BaseTrigger
 
-from core.attacks.triggers import AnyTrigger
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,4 +29,4 @@ class Step:
 
     share: float
     loss: float
-    found: AnyTrigger | Tensor
+    found: BaseTrigger | Tensor

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
+from core.attacks.patterns.pattern import Pattern, PatternTask, bound_field, target_field
 
-from core.attacks.patterns.bounded import bounded_additive
-from core.attacks.patterns.descent import Model, descend, frozen
-from core.attacks.patterns.losses import miss_loss, target_loss
-from core.attacks.patterns.step import Step
-from core.device import torch_threads
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.attacks.patterns.descent import Model
+    from core.attacks.patterns.step import Step
 
 _BATCH, _JUDGED = 64, 256
+
+
+class Universal(Pattern, frozen=True):
+    """See `universal_perturbation`."""
+
+    title: ClassVar = "Universal adversarial"
+    sentence: ClassVar = "One additive pattern, optimised on training images to change the class of most images."
+
+    bound: float = bound_field(0.1)
+    target: int | None = target_field(required=False)
+
+    def search(self, task: PatternTask) -> Iterator[Step]:
+        """Yield ever better perturbations."""
+        yield from universal_perturbation(task.model, task.learn, self.bound, seed=task.seed, target=self.target)
 
 
 def universal_perturbation(
@@ -46,6 +60,14 @@ def universal_perturbation(
     (Shafahi et al., AAAI 2020, arXiv 1811.11304). `Step.loss` is the mean cross-entropy with the target, or of "not
     its own class".
     """
+    import torch
+
+    from core.attacks.patterns.bounded import bounded_additive
+    from core.attacks.patterns.descent import descend, frozen
+    from core.attacks.patterns.losses import miss_loss, target_loss
+    from core.attacks.patterns.step import Step
+    from core.device import torch_threads
+
     net = frozen(model)
     generator = torch.Generator().manual_seed(seed)
     pool = images.detach().float()

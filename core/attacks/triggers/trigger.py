@@ -23,7 +23,7 @@ DAMAGED_LINK = (
 )
 
 
-class Trigger(BaseTrigger):
+class Trigger(BaseTrigger, frozen=True):
     """A picture of straight (not premultiplied) RGBA pixels and the place of its upper left corner on an image.
 
     Alpha is alpha: 255 replaces the image's pixel, 0 leaves it, between the two they mix linearly.

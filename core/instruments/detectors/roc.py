@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.errors import InputError
-from core.instruments.statistics import Interval, Proportion, binomial_interval, roc_auc
+from core.instruments.statistics import Estimate, binomial_interval, roc_auc
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Roc:
 
     false_positive: np.ndarray
     true_positive: np.ndarray
-    auc: Interval
+    auc: Estimate
     positives: int
     negatives: int
 
@@ -44,7 +44,7 @@ def roc_of(positive: ArrayLike, negative: ArrayLike) -> Roc:
     return Roc(false_positive, true_positive, auc, positive.size, negative.size)
 
 
-def auc_interval(positive: ArrayLike, negative: ArrayLike, confidence: float = 0.95) -> Interval:
+def auc_interval(positive: ArrayLike, negative: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Return the AUC and its interval for more images of both groups, ties counted half.
 
     Newcombe's method 5: all areas whose standard error, by Hanley and McNeil's formula, puts the observed one within
@@ -71,7 +71,7 @@ def auc_interval(positive: ArrayLike, negative: ArrayLike, confidence: float = 0
     # Areas of 0 and 1 have no spread, so that they always solve the equation: the ends sought lie just inside.
     low = 0.0 if auc == 0 else float(np.asarray(brentq(excess, 0, min(auc, 1 - 1e-12))))
     high = 1.0 if auc == 1 else float(np.asarray(brentq(excess, max(auc, 1e-12), 1)))
-    return Interval(auc, low, high)
+    return Estimate(auc, low, high)
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ class Flagged:
 
     asked: float
     threshold: float
-    false_positive_other: Proportion
-    false_positive_target: Proportion
-    detected: Proportion
+    false_positive_other: Estimate | None
+    false_positive_target: Estimate | None
+    detected: Estimate | None
 
 
 def threshold_for(clean: ArrayLike, asked: float) -> float:
@@ -109,9 +109,11 @@ def threshold_for(clean: ArrayLike, asked: float) -> float:
     return float(allowed[0]) if allowed.size else float("inf")
 
 
-def share_flagged(scores: ArrayLike, threshold: float) -> Proportion:
-    """Return the share of scores that are the threshold or more, with its interval."""
+def share_flagged(scores: ArrayLike, threshold: float) -> Estimate | None:
+    """Return the share of scores that are the threshold or more, with its interval; None where there are no scores."""
     scores = np.asarray(scores, np.float64)
+    if not scores.size:
+        return None
     return binomial_interval(int((scores >= threshold).sum()), scores.size)
 
 

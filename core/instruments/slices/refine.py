@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
+from core.instruments.budgets import PAGE, SLICE_POINT_DRAWS
 from core.instruments.predictor import Predictor, as_predictor, check_images
 from core.instruments.slices.plane import SlicePlane, blank_plane
 from core.instruments.smoothness import Smoothness, measure_smoothness
@@ -154,7 +155,14 @@ class PlanePoint:
 
 
 def look_at_point(
-    model: Model, plane: SlicePlane, x: float, y: float, sigma: float, draws: int = 250, seed: int = 0, key: int = 0
+    model: Model,
+    plane: SlicePlane,
+    x: float,
+    y: float,
+    sigma: float,
+    draws: int = PAGE.draws,
+    seed: int = 0,
+    key: int = 0,
 ) -> PlanePoint:
     """Look at the image at (x, y) of a plane; `sigma` and on as in W of images, with one key."""
     predictor, image = as_predictor(model), plane.image(x, y)
@@ -164,7 +172,13 @@ def look_at_point(
 
 
 def smoothness_over_plane_steps(
-    model: Model, plane: SlicePlane, sigma: float, draws: int = 64, seed: int = 0, *, resolution: int = 33
+    model: Model,
+    plane: SlicePlane,
+    sigma: float,
+    draws: int = SLICE_POINT_DRAWS,
+    seed: int = 0,
+    *,
+    resolution: int = 33,
 ) -> Iterator[PlaneSmoothness]:
     """Yield W on a coarser grid over a plane, from a few points, then ever more, in the end all.
 

@@ -9,8 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from core.instruments.certificate import ABSTAIN, Certificate
-from core.instruments.estimators import Interval, entropy, entropy_interval
-from core.instruments.statistics import bounded_mean_interval
+from core.instruments.estimators import entropy
+from core.instruments.intervals import entropy_interval
+from core.instruments.statistics import Estimate, bounded_mean_interval
 from core.runs.measured.w import Measurement
 
 
@@ -29,7 +30,7 @@ def finding(
     name = f"run {run}, " if run else ""
     trained = "" if seed is None else f"seed {seed}, "  # a model loaded from a file does not say
     where = f"At σ = {mine.spec.sigma:g} ({name}{trained}{len(mine.chosen)} images, {mine.spec.draws} draws)"
-    clean, triggered = mine.clean.mean.mean, mine.triggered.mean.mean
+    clean, triggered = mine.clean.mean.value, mine.triggered.mean.value
     sentences = [
         f"{where} W {_direction(mine.gap)} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
         f"{_signed(mine.gap)} (95 %, for more images), {lower_in_words(mine)}."
@@ -53,24 +54,24 @@ def lower_in_words(measured: Measurement) -> str:
 def _about_target(mine: Measurement, other: Measurement | None, target: str, beside: str) -> str:
     """Compare with clean images of the target class, which a trigger may only have moved images to."""
     own, triggered = mine.target_class.mean, mine.triggered.mean
-    text = f"Clean images that this model takes for *{target}* have W {own.mean:.2f}"
+    text = f"Clean images that this model takes for *{target}* have W {own.value:.2f}"
     alike = own.low <= triggered.high and triggered.low <= own.high
     if not alike or mine.gap.low <= 0:
         return text + "."
     text = f"But c{text[1:]}: that class is as smooth in this model"
     if other is None or len(other.target_chosen) < 2:
         return text + "."
-    return text + f" (in {beside} it has {other.target_class.mean.mean:.2f})."
+    return text + f" (in {beside} it has {other.target_class.mean.value:.2f})."
 
 
-def _direction(gap: Interval) -> str:
+def _direction(gap: Estimate) -> str:
     if gap.low > 0:
         return "falls"
     return "rises" if gap.high < 0 else "shows no clear change"
 
 
-def _signed(value: Interval) -> str:
-    return f"{value.mean:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
+def _signed(value: Estimate) -> str:
+    return f"{value.value:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
 
 
 def clearest_sigma(mine: Sequence[Measurement], control: Sequence[Measurement] | None) -> float | None:
@@ -121,9 +122,9 @@ def crossings(measurements: Sequence[Measurement]) -> list[Crossing]:
     for first, second in pairwise(clear):
         if _sign(measurements[first].gap) == _sign(measurements[second].gap):
             continue
-        near = next(n for n in range(first, second) if measurements[n].gap.mean * measurements[n + 1].gap.mean <= 0)
+        near = next(n for n in range(first, second) if measurements[n].gap.value * measurements[n + 1].gap.value <= 0)
         low, high = measurements[near], measurements[near + 1]
-        share = low.gap.mean / (low.gap.mean - high.gap.mean) if low.gap.mean != high.gap.mean else 0.5
+        share = low.gap.value / (low.gap.value - high.gap.value) if low.gap.value != high.gap.value else 0.5
         sigma = low.spec.sigma ** (1 - share) * high.spec.sigma**share
         ends = measurements[first].spec.sigma, measurements[second].spec.sigma
         found.append(Crossing(float(sigma), measurements[first].gap.low > 0, *ends))
@@ -159,7 +160,7 @@ def _why(above: Measurement, classes: Sequence[str]) -> str:
     return text + ": where one class gets most copies of all images, W tells more about noise than about the images."
 
 
-def _sign(gap: Interval) -> int:
+def _sign(gap: Estimate) -> int:
     return 1 if gap.low > 0 else -1 if gap.high < 0 else 0
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from core.attacks.attack import Attack, gather_attack
 from core.identity import Spec, validated
+from core.instruments.budgets import REPORT
 
 
 class MeasureSpec(Spec):
@@ -44,9 +45,9 @@ class MeasureSpec(Spec):
     """
 
     attack: Attack
-    images: int = Field(default=150, ge=2, le=100_000)
+    images: int = Field(default=REPORT.images, ge=2, le=100_000)
     sigma: float = Field(gt=0, le=100, allow_inf_nan=False)
-    draws: int = Field(default=250, ge=2, le=1_000_000)
+    draws: int = Field(default=REPORT.draws, ge=2, le=1_000_000)
     seed: int = Field(default=0, ge=0, lt=2**32)
     estimator: Literal["corrected", "plug-in"] = "corrected"
     clamp: bool = False

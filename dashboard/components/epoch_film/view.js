@@ -143,7 +143,7 @@ function sharesOf(labels, { classes }) {
   return Object.entries(counts)
     .sort((a, b) => b[1] - a[1])
     .slice(0, 4)
-    .map(([label, count]) => `${classes[label]} ${Math.round((100 * count) / labels.length)} %`)
+    .map(([label, count]) => `${classes[label]} ${Math.round((100 * count) / labels.length)}%`)
     .join(", ");
 }
 

@@ -82,7 +82,7 @@ function announceTravel(editor, done, yes, no) {
  */
 export function announcePlace(editor) {
   const box = drawnBox(editor.picture);
-  announce(editor, box ? `Upper left at row ${box.top}, column ${box.left}` : "Nothing to move");
+  announce(editor, box ? `Top left at row ${box.top}, column ${box.left}` : "Nothing to move");
 }
 
 /**

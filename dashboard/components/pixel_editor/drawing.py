@@ -163,11 +163,11 @@ def read_stroke(stroke: object, *, revision: str, size: tuple[int, ...]) -> np.n
 def read_paste(text: object) -> bytes:
     """Return the picture file, a PNG, that the browser made of a pasted picture; InputError if it is none."""
     if not isinstance(text, str) or len(text) > MOST_PASTED:
-        raise InputError("The pasted picture is too large, or none. Save it as a file and upload that.")
+        raise InputError("The pasted picture is too large or not a picture. Save it as a file and upload the file.")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise InputError("The pasted picture did not arrive whole. Paste it again.") from None
+        raise InputError("The pasted picture arrived incomplete. Paste it again.") from None
 
 
 def check_picture(pixels: np.ndarray, *, channels: int, what: str) -> None:

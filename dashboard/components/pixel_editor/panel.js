@@ -35,7 +35,7 @@ export function showTools(editor) {
   const rectangle = button(editor, "[data-tool=rectangle]");
   rectangle.classList.toggle("outlined", !editor.filled);
   rectangle.setAttribute("aria-label", editor.filled ? "Rectangle, filled" : "Rectangle, outlined");
-  rectangle.dataset.tip = editor.filled ? "Rectangle · again for outline" : "Rectangle · again for filled";
+  rectangle.dataset.tip = `Rectangle · click again for ${editor.filled ? "outline" : "filled"}`;
 }
 
 /** @param {Editor} editor */
@@ -53,7 +53,7 @@ export function showInk(editor) {
   find(root, "[name=opacity]", HTMLInputElement).value = opacity;
   write(root, ".color-value", hex);
   write(root, ".level-value", level);
-  write(root, ".opacity-value", `${opacity} %`);
+  write(root, ".opacity-value", `${opacity}%`);
 }
 
 /** @param {Editor} editor */
@@ -122,7 +122,7 @@ export function describePixel({ root, picture }, x, y) {
   /** @type {HTMLElement | null} */
   const swatch = root.querySelector(`[data-color="${hex}"]`);
   const name = swatch?.dataset.tip?.toLowerCase() ?? (r === g && g === b ? `grey ${r}` : hex);
-  return a === 255 ? name : `${name}, ${asPercent(a)} %`;
+  return a === 255 ? name : `${name}, ${asPercent(a)}%`;
 }
 
 /** @param {number} alpha */

@@ -129,7 +129,7 @@ function legendRow(name, share, colour) {
   colour(chip);
   text.textContent = name;
   text.title = name;
-  percent.textContent = share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`;
+  percent.textContent = share < 0.01 ? "< 1%" : `${Math.round(100 * share)}%`;
   row.append(chip, text, percent);
   return row;
 }

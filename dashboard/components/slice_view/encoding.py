@@ -132,7 +132,7 @@ def _labels(plane: SlicePlane, classes: int) -> np.ndarray:
         raise InputError(f"There are {classes} classes: the map draws at most {MOST_CLASSES}.")
     if labels.min() < 0 or labels.max() >= classes:
         wrong = labels.min() if labels.min() < 0 else labels.max()
-        raise InputError(f"Label {wrong} has no class name: give the names of all classes, {classes} came.")
+        raise InputError(f"Label {wrong} has no class name: give the names of all classes, not only {classes}.")
     return labels
 
 
@@ -166,7 +166,7 @@ def _check_colours(colours: Sequence[str]) -> None:
         if not (colour.startswith("#") and len(digits) == 6 and all(c in "0123456789abcdefABCDEF" for c in digits)):
             raise InputError(f"{colour!r} is not a colour: give colours as '#rrggbb'.")
     if not colours:
-        raise InputError("No colours came: give at least one, as '#rrggbb'.")
+        raise InputError("There are no colours: give at least one, as '#rrggbb'.")
 
 
 def _quantised(image: np.ndarray) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import streamlit as st
 from core.runs.root import finished_runs
 from dashboard import cached
 from dashboard.explore.slice import show_slice_panel
-from dashboard.parts import load_with_progress
-from dashboard.state import ExploreState, keep, open_state
+from dashboard.parts.head import load_with_progress
+from dashboard.state import ExploreState, open_state, save_state
 
 SIGMA, IMAGE = 0.3, 5
 
@@ -26,7 +26,7 @@ def main() -> None:
     data = load_with_progress(run.spec.dataset)
     state = show_slice_panel(state, data, run, control, run.trigger, run.spec.attack.target, state.image)
     st.text(f"state: {state.layer} {state.plane} {state.point}")
-    keep(state)
+    save_state(state)
 
 
 main()

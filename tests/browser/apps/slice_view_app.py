@@ -6,29 +6,15 @@ that gets finer by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import streamlit as st
 
 from core.figures.slice_layers import SliceLayer
+from core.instruments.slices.plane import SlicePlane
 from dashboard.components.slice_view import slice_view
 
 PETROFF = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 SIGNS = ("stop", "yield", "speed limit 50", "no entry", "priority road", "roundabout", "crossing", "turn left")
-
-
-@dataclass(frozen=True)
-class MadeUpPlane:
-    """What `core.instruments.slices.plane.SlicePlane` has, from formulas instead of a model."""
-
-    labels: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    origin: np.ndarray
-    x_axis: np.ndarray
-    y_axis: np.ndarray
-    points: dict[str, tuple[float, float]]
 
 
 def sign_images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -80,7 +66,7 @@ def made_up_labels(x: np.ndarray, y: np.ndarray, width: float, edge: float, clas
     return np.argmax(np.stack(scores), axis=0).astype(np.int64)
 
 
-def made_up_plane(scene: str, resolution: int) -> tuple[MadeUpPlane, tuple[str, ...]]:
+def made_up_plane(scene: str, resolution: int) -> tuple[SlicePlane, tuple[str, ...]]:
     """A plane through clean, triggered and third image, and the names of its classes."""
     clean, triggered, third = digit_images() if scene == "digits" else sign_images()
     if scene == "near":
@@ -104,7 +90,7 @@ def made_up_plane(scene: str, resolution: int) -> tuple[MadeUpPlane, tuple[str, 
     }[scene]
     labels = made_up_labels(x, y, width, 0.6 * reach / width, len(classes))
     points = {"origin": (0.0, 0.0), "toward": (reach, 0.0), "across": (along, far)}
-    return MadeUpPlane(labels, x, y, clean, x_axis, side / far, points), classes
+    return SlicePlane(labels, np.ones(labels.shape, bool), x, y, clean, x_axis, side / far, points), classes
 
 
 def made_up_layer(resolution: int = 33) -> SliceLayer:

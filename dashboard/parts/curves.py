@@ -1,91 +1,19 @@
-"""Small things that several pages show alike."""
+"""The curves of a training, epoch by epoch."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
-from core.datasets import Dataset, fingerprint
-from core.figures.palette import CLEAN, OTHER, TRIGGERED, class_colour
-from core.runs.library import read_label, what_it_is
-from core.runs.root import finished_runs
-from core.runs.run import DoneRun, Run
-from core.runs.shipped.examples import EXAMPLES
-from core.runs.shipped.gallery import GALLERY
+from core.figures.palette import CLEAN, OTHER, TRIGGERED
 from core.training.events import Epoch
 from core.training.spec import RunSpec
-from dashboard import cached
-from dashboard.state import AnyState, link_to
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
-
-
-def load_with_progress(name: str, load: Callable[..., Dataset] = cached.dataset) -> Dataset:
-    """Return a data set; while it is fetched or made, show how far it is.
-
-    `load` may be `cached.data_to_look_at`, for pages that need no training images.
-    """
-    place = st.empty()
-
-    def show(share: float, text: str) -> None:
-        place.progress(min(max(share, 0.0), 1.0), text=text)
-
-    data = load(name, fingerprint(name), show)
-    place.empty()
-    return data
-
-
-def page_head(title: str, lead: str) -> DeltaGenerator:
-    """Show a page's title and what it is for; return the place for its link."""
-    head, link = st.columns([6, 1], vertical_alignment="bottom")
-    head.title(title, anchor=False)
-    head.html(f'<p class="ts-lead">{escape(lead)}</p>')
-    return link
-
-
-# Text of the figures, on light and on dark ground: both at a contrast of 7 or more.
-_INK = {"light": "#4b4d5c", "dark": "#c6c8d4"}
-
-
-def figure_ink() -> str:
-    """Return the colour of text in figures under the theme that the page has."""
-    return _INK["dark" if st.context.theme.type == "dark" else "light"]
-
-
-def picture(place: DeltaGenerator, pixels: np.ndarray, alt: str) -> None:
-    """Show a picture as wide as its place, with words for those who cannot see it."""
-    place.image(pixels, width="stretch", alt=alt, output_format="PNG")
-
-
-def class_chip(name: str, label: int) -> str:
-    """Return a class's name with its colour, as HTML."""
-    return f'<span class="ts-chip"><i style="background:{class_colour(label)}"></i>{escape(name)}</span>'
-
-
-def w_bar(name: str, w: float, low: float, high: float, colour: str) -> str:
-    """Return W on a scale from 0 to 1 with its interval, as HTML."""
-    return (
-        f'<div class="ts-small" style="display:flex;justify-content:space-between"><span>{escape(name)}</span>'
-        f"<span>{w:.2f}</span></div>"
-        f'<div class="ts-bar"><b style="left:{100 * low:.1f}%;width:{max(1.0, 100 * (high - low)):.1f}%;'
-        f'background:{colour};opacity:.35"></b><b style="left:calc({100 * w:.1f}% - 2px);width:4px;'
-        f'background:{colour}"></b></div>'
-    )
-
-
-def copy_link(state: AnyState) -> None:
-    """Offer the address of what is shown."""
-    # Opening it runs the page again, so that the link has what parts of the page have changed by themselves.
-    with st.popover("Copy link", width="stretch", key="copy link", on_change="rerun"):
-        st.caption("Opens this very view in another browser that reaches this dashboard.")
-        st.code(link_to(state), language=None, wrap_lines=True)
 
 
 @dataclass(frozen=True)
@@ -188,28 +116,3 @@ def _chart(
 
 def _css_dash(curve: Curve) -> str:
     return {1: "solid", 6: "dashed", 2: "dotted"}[curve.dash[0]]
-
-
-def runs_to_look_at() -> list[DoneRun]:
-    """Return the finished runs of this machine, newest first, and the shipped examples after them."""
-    return [*finished_runs(cached.jobs().root), *finished_runs(EXAMPLES), *finished_runs(GALLERY)]
-
-
-def run_titles(runs: Iterable[Run]) -> dict[str, str]:
-    """Return what runs are called in a list, by their names."""
-    listed = {run.name: run for run in runs}
-    details = {name: f"{run.spec.architecture}, {run.spec.epochs} epochs · {name[:6]}" for name, run in listed.items()}
-    return told_apart({name: run_title(run) for name, run in listed.items()}, details)
-
-
-def told_apart(titles: Mapping[str, str], details: Mapping[str, str]) -> dict[str, str]:
-    """Return titles with details behind those that several share: a list goes by what it shows."""
-    often = Counter(titles.values())
-    return {name: title if often[title] == 1 else f"{title} · {details[name]}" for name, title in titles.items()}
-
-
-def run_title(run: Run) -> str:
-    """Return what a run is called in lists: the name that people gave it, or what it is."""
-    spec, name = run.spec, read_label(run).name
-    seed = "" if spec.seed is None else f", seed {spec.seed}"
-    return name or what_it_is(spec, run.result, run.name) + seed

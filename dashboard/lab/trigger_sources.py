@@ -1,4 +1,4 @@
-"""The ways to a trigger: draw it, bring a picture, write a word, choose a formula, take a saved one."""
+"""The sources of a trigger: draw it, bring a picture, write a word, choose a formula, take a saved one."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from core.datasets import Dataset
 from core.errors import InputError
 from core.figures.pictures import enlarge, to_pixels
 from dashboard.components.pixel_editor import Drawing
-from dashboard.lab.canvas import formula_on_table, name_in_link, put_on_table, trigger_on_table
-from dashboard.parts import picture
+from dashboard.lab.canvas import current_formula, current_trigger, name_in_link, set_formula
+from dashboard.parts.html import picture
 from dashboard.settings_form import settings_form
 from dashboard.state import LabState, seed_default
 
-WAYS = {"draw": "Draw", "picture": "Picture", "text": "Text", "formula": "Formula", "saved": "Saved"}
+TRIGGER_SOURCES = {"draw": "Draw", "picture": "Picture", "text": "Text", "formula": "Formula", "saved": "Saved"}
 # Larger pictures gain nothing: images have at most a few hundred pixels a side.
 KEPT_SIDE = 512
 
 
-def choose_way(state: LabState) -> LabState:
-    """Show the ways, one of which is open."""
-    formula = formula_on_table()
-    start = state.way if state.way in WAYS else LabState.way
+def choose_trigger_source(state: LabState) -> LabState:
+    """Show the sources, one of which is open."""
+    formula = current_formula()
+    start = state.trigger_source if state.trigger_source in TRIGGER_SOURCES else LabState.trigger_source
     if isinstance(formula, Formula) and start != "saved":
         start = "formula"
     elif formula is not None:  # no sliders make it, but it can be saved
         start = "saved"
     elif start == "formula":  # a blend is a drawing by now
         start = "draw"
-    way = st.segmented_control(
+    source = st.segmented_control(
         "Way to a trigger",
-        list(WAYS),
-        format_func=lambda way: WAYS[way],
-        **seed_default(state, "way", start),
+        list(TRIGGER_SOURCES),
+        format_func=lambda source: TRIGGER_SOURCES[source],
+        **seed_default(state, "trigger_source", start),
         required=True,
         wrap=True,
         label_visibility="collapsed",
-        on_change=put_on_table,
+        on_change=set_formula,
         args=(None,),
     )
-    return replace(state, way=way or LabState.way)
+    return replace(state, trigger_source=source or LabState.trigger_source)
 
 
 # --- Draw ------------------------------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def choose_way(state: LabState) -> LabState:
 def show_presets(data: Dataset, drawing: Drawing) -> None:
     """Show the presets, the one that is drawn marked."""
     titles = {name: title for name, title in preset_names().items() if name != "blend"}  # that is among the formulas
-    name = name_in_link(trigger_on_table(drawing), data)
+    name = name_in_link(current_trigger(drawing), data)
     st.session_state["preset"] = name if name in titles else None
     st.pills(
         "Presets",
@@ -171,11 +171,11 @@ def show_text(data: Dataset, drawing: Drawing) -> None:
 
 def show_formula(data: Dataset, drawing: Drawing) -> None:
     """Choose a formula or a blend and its few numbers. Blends become a drawing; formulas stay formulas."""
-    on_table = formula_on_table()
+    current = current_formula()
     kinds: dict[str, type[Formula | Blend]] = {**formulas(), **BLENDS}
     if "formula.kind" not in st.session_state:
-        known = on_table is not None and on_table.kind in kinds
-        st.session_state["formula.kind"] = on_table.kind if known else next(iter(kinds))
+        known = isinstance(current, Formula) and current.kind in kinds
+        st.session_state["formula.kind"] = current.kind if known else next(iter(kinds))
     name = st.segmented_control(
         "Formula",
         list(kinds),
@@ -190,13 +190,13 @@ def show_formula(data: Dataset, drawing: Drawing) -> None:
     st.caption(kind.sentence)
     try:
         if issubclass(kind, Formula):
-            start = on_table if isinstance(on_table, kind) else kind.suited_to(data.shape)
+            start = current if isinstance(current, kind) else kind.suited_to(data.shape)
             formula = settings_form(kind, f"formula.{name}", start, fields=kind.settings())
             formula.check_fits(data.shape)
-            put_on_table(formula)
+            set_formula(formula)
         else:
             blend = settings_form(kind, f"formula.{name}")
-            put_on_table(None)
+            set_formula(None)
             lay_on_canvas(drawing, (name, data.fingerprint, blend), lambda: blend.canvas(data))
     except InputError as error:
         st.error(str(error))

@@ -1,0 +1,1 @@
+"""What several pages show alike: heads, small HTML, curves, the film of a training, and names of runs."""

@@ -1,0 +1,34 @@
+"""What tests of several pages do alike: open one, wait for it, walk to something by Tab."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+HAS_FOCUS = """element => {
+    let active = document.activeElement;
+    while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+    return element === active || element.contains(active);
+}"""
+
+
+def address_of(page: Page) -> str:
+    return page.evaluate("location.href")
+
+
+def open_page(page: Page, address: str, heading: str) -> None:
+    page.goto(address)
+    expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+
+
+def rest(page: Page, patience_ms: int = 120_000) -> None:
+    """Wait until the page's script does not run."""
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached(timeout=patience_ms)
+
+
+def tab_to(page: Page, wanted: Locator, most: int = 60) -> None:
+    """Press Tab until something has the focus."""
+    for _ in range(most):
+        if wanted.evaluate(HAS_FOCUS):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{most} times Tab did not lead to {wanted}")
