@@ -38,6 +38,14 @@ class Trigger(BaseTrigger, frozen=True):
         The picture's bytes, row by row, four a pixel, as base64. Use `rgba` to read and `from_rgba` to make them.
     name
         What people call it. No part of its identity: equal pixels at the same place are the same trigger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> white = np.full((2, 2, 4), 255, np.uint8)
+    >>> trigger = Trigger.from_rgba(white, top=6, left=6)
+    >>> trigger.covers((1, 8, 8)).sum()
+    np.int64(4)
     """
 
     kind: Literal["picture"] = "picture"
