@@ -211,6 +211,16 @@ def measure_smoothness(
     References
     ----------
     Grosse, Lee, Biggio, Park, Backes, Molloy: Backdoor Smoothing, Computers & Security 2022, arXiv 2006.06721.
+
+    Examples
+    --------
+    A model that gives every image the same class is as smooth as can be: W is 0.
+
+    >>> import torch
+    >>> def model(images):
+    ...     return torch.tensor([[0.0, 1.0]]).expand(len(images), 2)
+    >>> measure_smoothness(model, torch.rand(3, 1, 8, 8), sigma=0.5, draws=100).w.tolist()
+    [0.0, 0.0, 0.0]
     """
     return measure(model, images, _noise(sigma, draws, seed, keys))
 
@@ -223,7 +233,17 @@ def sweep_sigma(
     seed: int = 0,
     keys: Sequence[int] | None = None,
 ) -> Iterator[Smoothness]:
-    """Yield `measure_smoothness` at each sigma in turn, with the same noise, scaled."""
+    """Yield `measure_smoothness` at each sigma in turn, with the same noise, scaled.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    >>> for smoothness in sweep_sigma(model, torch.rand(3, 1, 8, 8), [0.1, 0.5], draws=50):
+    ...     print(smoothness.w.shape)
+    (3,)
+    (3,)
+    """
     from core.instruments.predictor import as_predictor
 
     predictor = as_predictor(model)

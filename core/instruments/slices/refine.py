@@ -46,6 +46,14 @@ def slice_plane(model: Model, origin: Tensor, toward: Tensor, across: Tensor, re
     ------
     InputError
         The images are collinear, of different shapes or not finite, or the resolution is below 9.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    >>> plane = slice_plane(model, *torch.rand(3, 1, 8, 8), resolution=33)
+    >>> plane.labels.shape
+    (33, 33)
     """
     *_, plane = slice_plane_steps(model, origin, toward, across, resolution)
     return plane
