@@ -288,7 +288,7 @@ def _safetensors(header: dict, data: bytes) -> bytes:
 
 def onnx_files() -> Iterator[tuple[str, bytes]]:
     """ONNX models for images of 1x8x8, none of them a classifier."""
-    from onnx import TensorProto, helper
+    from onnx import SparseTensorProto, TensorProto, helper
 
     def model(nodes, inputs, outputs, constants=()) -> bytes:
         graph = helper.make_graph(nodes, "g", inputs, outputs, list(constants))
@@ -352,6 +352,59 @@ def onnx_files() -> Iterator[tuple[str, bytes]]:
         [images], [value("z", ["n", 64])], [constant("minus", [-1.0], [1])],
     )  # fmt: skip
     yield "wrong-class-count.onnx", whole
+    sparse = SparseTensorProto()
+    sparse.values.CopyFrom(outside)
+    sparse.indices.CopyFrom(constant("i", [0], [1], TensorProto.INT64))
+    sparse.dims.append(64)
+    elsewhere = helper.make_node("Constant", [], ["w"], sparse_value=sparse)
+    sum_up = helper.make_node("Add", ["y", "w"], ["z"])
+    yield "sparse-elsewhere.onnx", model([elsewhere, flatten, sum_up], [images], [value("z", ["n", 64])])
+    yield "sparse-initialiser.onnx", with_sparse(model([flatten, sum_up], [images], [value("z", ["n", 64])]), sparse)
+    yield "nested-functions.onnx", nested_functions(30)
+    yield "own-function.onnx", nested_functions(0)
+    dark = [helper.make_node("Sign", ["y"], ["s"]), helper.make_node("Log", ["s"], ["l"])]
+    yield (
+        "dark.onnx",
+        model([flatten, *dark, helper.make_node("Add", ["y", "l"], ["z"])], [images], [value("z", ["n", 64])]),
+    )
+
+
+def with_sparse(content: bytes, sparse) -> bytes:
+    """The same ONNX model with one more weight, most of which is zero."""
+    import onnx
+
+    model = onnx.load_model_from_string(content)
+    model.graph.sparse_initializer.add().CopyFrom(sparse)
+    return model.SerializeToString()
+
+
+def nested_functions(depth: int) -> bytes:
+    """An ONNX model of few bytes and 2^depth operations; or, at depth 0, of a function that calls itself."""
+    from onnx import TensorProto, helper
+
+    opset = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+
+    def function(number: int, called: str):
+        domain = "" if called == "Neg" else "own"
+        nodes = [
+            helper.make_node(called, ["a"], ["b"], domain=domain),
+            helper.make_node(called, ["b"], ["c"], domain=domain),
+        ]
+        return helper.make_function("own", f"f{number}", ["a"], ["c"], nodes, opset)
+
+    functions = [function(number, f"f{number - 1}" if number else "Neg") for number in range(depth)]
+    functions = functions or [function(0, "f0")]
+    images, scores = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *sizes]) for name, sizes in (
+        ("x", [1, 8, 8]), ("y", [64]),
+    ))  # fmt: skip
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["s"]),
+        helper.make_node(functions[-1].name, ["s"], ["y"], domain="own"),
+    ]
+    graph = helper.make_graph(nodes, "g", [images], [scores])
+    built = helper.make_model(graph, functions=functions, opset_imports=opset)
+    built.ir_version = 8
+    return built.SerializeToString()
 
 
 def runs(exported: bytes) -> Iterator[tuple[str, bytes]]:

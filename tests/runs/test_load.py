@@ -236,6 +236,35 @@ def test_onnx_classifiers_of_every_kind_compute_what_torch_does(tmp_path, kind, 
     assert torch.allclose(logits, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(("operation", "says"), [("Reshape", "fails on 5 images"), ("Log", "NaN or infinite")])
+def test_an_onnx_classifier_that_fails_later_costs_a_sentence(tmp_path, operation, says):
+    # Each is right for the three images that it is tried on, which have no pixel of 2: one reshapes to three rows.
+    ends = {
+        "Reshape": [onnx.helper.make_node("Reshape", ["f", "rows"], ["y"])],
+        "Log": [onnx.helper.make_node("Sub", ["two", "f"], ["d"]), onnx.helper.make_node("Log", ["d"], ["y"])],
+    }
+    images, scores = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes)
+        for name, sizes in (("x", ["n", 1, 8, 8]), ("y", ["n", 64]))
+    )
+    constants = [
+        onnx.helper.make_tensor("rows", onnx.TensorProto.INT64, [2], [3, 64]),
+        onnx.helper.make_tensor("two", onnx.TensorProto.FLOAT, [], [2.0]),
+    ]
+    nodes = [onnx.helper.make_node("Flatten", ["x"], ["f"]), *ends[operation]]
+    graph = onnx.helper.make_graph(nodes, "g", [images], [scores], constants)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    classify = inspect_model(tmp_path / "model.onnx", (1, 8, 8)).model((0.0,), (1.0,))
+    good, bad = torch.rand(3, 1, 8, 8), torch.full((5, 1, 8, 8), 2.0)
+    expected = good.flatten(1) if operation == "Reshape" else (2 - good.flatten(1)).log()
+    for _ in range(2):
+        assert torch.allclose(classify(good), expected, atol=1e-5)
+        with pytest.raises(InputError, match=says):
+            classify(bad)
+
+
 def test_without_onnxruntime_it_says_how_to_get_it(tmp_path, monkeypatch):
     (tmp_path / "model.onnx").write_bytes(b"\x08\x08")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
