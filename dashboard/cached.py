@@ -12,10 +12,10 @@ import streamlit as st
 
 from core.datasets import Dataset, data_folder, load_dataset, load_test
 from core.errors import InputError
-from core.instruments.poster import COPIES, DRAWS, RESOLUTION
+from core.instruments.shipped_views import COPIES, DRAWS, RESOLUTION
 from core.runs.jobs.queue import Jobs
 from core.runs.measured.spec import MeasureSpec
-from core.runs.measured.w import Measurement, measure_model, measure_run, store_measurement, stored_measurement
+from core.runs.measured.w import Measurement, measure_run, measure_steps, stored_measurement
 from core.runs.root import runs_root
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLE_NAMES, Example, load_example
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.instruments.neighbourhood import Neighbourhood
     from core.instruments.predictor import Predictor
     from core.instruments.slices.choice import SpanningImages
-    from core.instruments.slices.line import Walk
+    from core.instruments.slices.line import Line
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.refine import PlaneConfidence, PlanePoint, PlaneSmoothness
     from core.runs.measured.patterns import EffectSpec, PatternFinding
@@ -145,22 +145,12 @@ def measurement(path: Path, spec_hash: str, _spec: MeasureSpec) -> Measurement:
     return measure_run(Run(path), _spec)
 
 
-# Draws after which a measurement is shown for the first times, while the rest is made.
-FIRST_DRAWS = (16, 48)
-
-
 def measurement_steps(run: Run, spec: MeasureSpec, data: Dataset) -> Iterator[Measurement]:
     """Yield ever better measurements of a done run; at once the last one, if it was made before."""
     if stored_measurement(run, spec) is not None:
         yield measurement(run.path, spec.hash, spec)
         return
-    measured = None
-    for draws in [*(few for few in FIRST_DRAWS if few < spec.draws), spec.draws]:
-        step = spec.model_copy(update={"draws": draws})
-        measured = measure_model(predictor(run.path), data, step, measured)
-        if draws == spec.draws:
-            store_measurement(run, measured)
-        yield measured
+    yield from measure_steps(run, spec, lambda: predictor(run.path), lambda: data)
 
 
 @st.cache_resource(show_spinner=False)
@@ -194,7 +184,7 @@ def _example_images(name: str) -> Tensor:
 
     from core.datasets.dataset import to_unit
 
-    return to_unit(torch.from_numpy(example(name).poster.images))
+    return to_unit(torch.from_numpy(example(name).views.images))
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
@@ -269,14 +259,14 @@ def plane_point(
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def trigger_walk(
+def trigger_line(
     path: Path, trigger_key: str, fingerprint: str, image: int, _clean: Tensor, _triggered: Tensor
-) -> Walk:
+) -> Line:
     """Return what a done run predicts on the way from a test image to the same with the trigger, float [C, H, W]."""
     del trigger_key, fingerprint, image
-    from core.instruments.slices.line import walk_between
+    from core.instruments.slices.line import line_between
 
-    return walk_between(predictor(path), _clean, _triggered)
+    return line_between(predictor(path), _clean, _triggered)
 
 
 def comparison(path: Path, name: str, spec: ComparisonSpec) -> Progressive[Comparison]:

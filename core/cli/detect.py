@@ -10,6 +10,7 @@ import typer
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
 from core.cli.output import mean_as_json, say, say_json, share_as_json, share_bar
 from core.cli.reading import run_and_attack
+from core.instruments.budgets import DETECTION
 from core.instruments.detectors import DETECTORS
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 def detect_command(
     run: RunName,
     sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
-    images: Annotated[int, typer.Option(help="Test images a group, at most.")] = 120,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = DETECTION.draws,
+    images: Annotated[int, typer.Option(help="Test images a group, at most.")] = DETECTION.images,
     false_positives: Annotated[float, typer.Option(help="False-positive rate that thresholds are set for.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Decides images, noise, overlays and batches.")] = 0,
     trigger: TriggerName = None,

@@ -12,6 +12,7 @@ from core.attacks.patterns import PATTERNS, PatternSpec
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, TriggerName
 from core.cli.output import mean_as_json, say, say_json, share_as_json, share_bar
 from core.cli.reading import read_trigger
+from core.instruments.budgets import PATTERN
 
 if TYPE_CHECKING:
     from core.instruments.pattern_effect import Effect
@@ -22,8 +23,8 @@ def pattern_command(
     run: RunName,
     kind: Annotated[str, typer.Option(help=f"One of: {', '.join(PATTERNS)}.")],
     sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = 100,
-    images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = 150,
+    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = PATTERN.draws,
+    images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = PATTERN.images,
     seed: Annotated[int, typer.Option(help="Decides the search.")] = 0,
     trigger: TriggerName = None,
     place: Place = None,

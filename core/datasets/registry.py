@@ -90,6 +90,12 @@ def load_dataset(name: str, data_root: str | Path | None = None, progress: Progr
     ------
     InputError
         If there is no data set of that name, it can't be fetched, or the ZIP file can't be used.
+
+    Examples
+    --------
+    >>> data = load_dataset("digits")
+    >>> data.shape, len(data.train), len(data.test), len(data.classes)
+    ((1, 8, 8), 1438, 359, 10)
     """
     root = data_folder(data_root)
     report = progress or _ignore

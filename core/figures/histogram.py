@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, TRIGGERED, faded
-from core.runs.measured.w import Measurement, Side
+from core.runs.measured.w import Measured, Measurement
 
 BINS = 25
 
@@ -43,11 +43,11 @@ def tallest_bar(measurement: Measurement) -> int:
     return int(max(_counts(side).max() for side in (measurement.clean, measurement.triggered)))
 
 
-def _counts(side: Side) -> np.ndarray:
+def _counts(side: Measured) -> np.ndarray:
     return np.histogram(side.w.clip(0, 1), BINS, range=(0, 1))[0]
 
 
-def _half(figure: go.Figure, side: Side, name: str, colour: str, end: int) -> None:
+def _half(figure: go.Figure, side: Measured, name: str, colour: str, end: int) -> None:
     """Draw one histogram towards `end`, which is negative for downwards, and its mean."""
     counts, sign, mean = _counts(side), int(np.sign(end)), side.mean.value
     figure.add_bar(

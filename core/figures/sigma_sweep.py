@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, faded
 from core.runs.measured.findings import crossings
-from core.runs.measured.w import Measurement, Side
+from core.runs.measured.w import Measured, Measurement
 
 
 def sigma_sweep(
@@ -63,7 +63,7 @@ def _curve(
     figure: go.Figure,
     run: str,
     what: str,
-    sides: Sequence[Side],
+    sides: Sequence[Measured],
     measurements: Sequence[Measurement],
     colour: str,
     number: int,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.instruments.budgets import CERTIFICATE_DRAWS, PAGE
 from core.instruments.certificate import Certificate, certify
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Smoothness, measure_smoothness
@@ -40,7 +41,7 @@ class Neighbourhood:
 
 
 def look_around(
-    predictor: Predictor, image: Tensor, key: int, sigma: float, draws: int = 250, seed: int = 0, shown: int = 24
+    predictor: Predictor, image: Tensor, key: int, sigma: float, draws: int = PAGE.draws, seed: int = 0, shown: int = 24
 ) -> Neighbourhood:
     """Look at one image, float [C, H, W], at one sigma.
 
@@ -77,7 +78,13 @@ def noisy_copies(
 
 
 def certified_radius(
-    predictor: Predictor, image: Tensor, key: int, sigma: float, draws: int = 1000, seed: int = 0, alpha: float = 0.001
+    predictor: Predictor,
+    image: Tensor,
+    key: int,
+    sigma: float,
+    draws: int = CERTIFICATE_DRAWS,
+    seed: int = 0,
+    alpha: float = 0.001,
 ) -> Certificate:
     """Return the randomised-smoothing certificate of one image, float [C, H, W], from a fixed number of draws.
 

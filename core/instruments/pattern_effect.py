@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.instruments.budgets import PATTERN
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Pair, measure
 from core.instruments.statistics import Estimate, binomial_interval
@@ -77,7 +78,13 @@ class PatternBench:
     """
 
     def __init__(
-        self, predictor: Predictor, images: Tensor, keys: np.ndarray, sigma: float, draws: int = 100, seed: int = 0
+        self,
+        predictor: Predictor,
+        images: Tensor,
+        keys: np.ndarray,
+        sigma: float,
+        draws: int = PATTERN.draws,
+        seed: int = 0,
     ) -> None:
         self.predictor, self.images, self.draws = predictor, images, draws
         self.noise = Noise(sigma, draws, seed, keys)

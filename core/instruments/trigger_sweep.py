@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.instruments.budgets import PAGE
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Pair, Smoothness, measure
 from core.instruments.statistics import Estimate
@@ -64,7 +65,7 @@ def trigger_sweep_steps(
     attacks: Mapping[str, Attack],
     goals: np.ndarray,
     sigmas: Sequence[float],
-    draws: int = 100,
+    draws: int = PAGE.draws,
     seed: int = 0,
 ) -> Iterator[TriggerSweep]:
     """Yield W over sigma under several triggers after 16 draws, 48, and all; nothing is counted twice.

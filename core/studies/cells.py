@@ -8,34 +8,29 @@ What was computed before is read from the run's directory:
 
 from __future__ import annotations
 
-import os
-import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from core.datasets import Dataset
 from core.errors import InputError
-from core.files import write_whole
-from core.runs.jobs.last_dataset import LastDataset
+from core.runs.measured.cache import Kept, kept_json
+from core.runs.measured.spec import MeasureSpec
 from core.runs.root import create_run, find_run
 from core.runs.run import DoneRun, Run
 from core.studies.cell import Cell, CellResult, PatternSearch, TestCondition
 from core.studies.rows import PATTERN, EpochRow, Labels, Row
-from core.training.events import Ended, Epoch
+from core.training.events import Ended, Epoch, Event
 from core.training.spec import RunSpec
 
 # How long a cell waits for a run that another process trains already, for instance what a killed study left behind.
 PATIENCE_SECONDS = 3600.0
 
 Load = Callable[[RunSpec], Dataset]
-_ROWS = TypeAdapter(list[Row])
 
 
-def compute_cell(cell: Cell, root: Path, load: Load) -> CellResult:
+def compute_cell(cell: Cell, root: Path, load: Load, is_wanted: Callable[[], bool] = lambda: True) -> CellResult:
     """Compute what is missing of a cell in its run's directory; if that fails, the result says why.
 
     Parameters
@@ -46,9 +41,11 @@ def compute_cell(cell: Cell, root: Path, load: Load) -> CellResult:
         Where runs live.
     load
         Returns the data set of a spec.
+    is_wanted
+        Asked at every event of the training: as soon as it says no, the training stops and leaves a checkpoint.
     """
     try:
-        run = _trained(cell.spec, root, load)
+        run = _trained(cell.spec, root, load, is_wanted)
         _measure(cell, run, load)
     except InputError as error:
         return failed(cell, str(error))
@@ -74,8 +71,8 @@ def read_cell(cell: Cell, root: Path) -> CellResult | None:
     except InputError:  # it is damaged: whoever computes the cell says so
         return None
     rows: list[Row] = []
-    for labels, path in _stored_rows(cell, run):
-        stored = _read_rows(path)
+    for labels, kept in _kept_rows(cell):
+        stored = kept.look_up(run)
         if stored is None:
             return None
         # Another study may call the same measurement by another name.
@@ -83,10 +80,15 @@ def read_cell(cell: Cell, root: Path) -> CellResult | None:
     return CellResult(rows, _epoch_rows(cell, run))
 
 
-def _trained(spec: RunSpec, root: Path, load: Load) -> DoneRun:
+def _trained(spec: RunSpec, root: Path, load: Load, is_wanted: Callable[[], bool]) -> DoneRun:
     from core.runs.jobs.worker import train_locked
 
     run = create_run(spec, root)
+
+    def stop_if_unwanted(event: Event) -> None:
+        if not is_wanted():
+            (run.path / "cancel").touch()
+
     if run.result is None:
         with run.locked(PATIENCE_SECONDS) as acquired:
             if not acquired:
@@ -94,7 +96,7 @@ def _trained(spec: RunSpec, root: Path, load: Load) -> DoneRun:
                     f"The run {run.name} is being trained by another process: start the study again later."
                 )
             run.queue()
-            train_locked(run, load)
+            train_locked(run, load, stop_if_unwanted)
     if run.result is None:
         last = next((event for event in reversed(run.events) if isinstance(event, Ended)), None)
         ended = f"The training of run {run.name} was {run.state.shown}."
@@ -108,52 +110,39 @@ def _measure(cell: Cell, run: DoneRun, load: Load) -> None:
 
     conditions = [_missing_part(run, condition) for condition in cell.conditions]
     conditions = [condition for condition in conditions if condition.measures]
-    patterns = [pattern for pattern in cell.patterns if _read_rows(_pattern_path(run, pattern)) is None]
+    patterns = [pattern for pattern in cell.patterns if _kept_pattern(pattern).look_up(run) is None]
     if not conditions and not patterns:
         return
-    meter = CellMeter(run, load(cell.spec))
+    meter = CellMeter(cell.spec, run, load(cell.spec))
     for condition in conditions:
         for measure, row in meter.condition_rows(_labels(cell, condition), condition):
-            _write_rows(_row_path(run, measure.hash), [row])
+            _kept_row(measure).store(run, [row])
     for pattern in patterns:
-        _write_rows(_pattern_path(run, pattern), list(meter.pattern_rows(_pattern_labels(cell, pattern), pattern)))
+        _kept_pattern(pattern).store(run, list(meter.pattern_rows(_pattern_labels(cell, pattern), pattern)))
 
 
 def _missing_part(run: Run, condition: TestCondition) -> TestCondition:
     """Return the condition with those measurements alone that were not made yet."""
-    missing = [measure for measure in condition.measures if _read_rows(_row_path(run, measure.hash)) is None]
+    missing = [measure for measure in condition.measures if _kept_row(measure).look_up(run) is None]
     return condition.model_copy(update={"measures": tuple(missing)})
 
 
-def _stored_rows(cell: Cell, run: Run) -> list[tuple[Labels, Path]]:
-    """Return the files that hold the rows of a cell, and the labels that these rows get."""
+def _kept_rows(cell: Cell) -> list[tuple[Labels, Kept[list[Row]]]]:
+    """Return what is kept of a cell with its run, and the labels that these rows get."""
     measured = [
-        (_labels(cell, condition), _row_path(run, measure.hash))
+        (_labels(cell, condition), _kept_row(measure))
         for condition in cell.conditions
         for measure in condition.measures
     ]
-    return measured + [(_pattern_labels(cell, pattern), _pattern_path(run, pattern)) for pattern in cell.patterns]
+    return measured + [(_pattern_labels(cell, pattern), _kept_pattern(pattern)) for pattern in cell.patterns]
 
 
-def _row_path(run: Run, measurement: str) -> Path:
-    return run.path / "measures" / f"row-{measurement}.json"
+def _kept_row(measure: MeasureSpec) -> Kept[list[Row]]:
+    return kept_json(f"row-{measure.hash}", list[Row])
 
 
-def _pattern_path(run: Run, pattern: PatternSearch) -> Path:
-    return run.path / "measures" / f"searched-{pattern.hash}.json"
-
-
-def _read_rows(path: Path) -> list[Row] | None:
-    """Return the rows in a file; None if it is missing or damaged, and they are to be computed again."""
-    try:
-        return _ROWS.validate_json(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _write_rows(path: Path, rows: Sequence[Row]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    write_whole(path, _ROWS.dump_json(list(rows)))
+def _kept_pattern(pattern: PatternSearch) -> Kept[list[Row]]:
+    return kept_json(f"searched-{pattern.hash}", list[Row])
 
 
 def _labels(cell: Cell, condition: TestCondition) -> Labels:
@@ -197,10 +186,11 @@ def _epoch_rows(cell: Cell, run: Run) -> list[EpochRow]:
     if cell.spec.is_control:  # it has no trigger during training
         return []
     labels = _labels(cell, cell.conditions[0])
-    return [_epoch_row(labels, epoch) for epoch in run.epochs if epoch.watch.triggered is not None]
+    watched = [(epoch, epoch.watch.triggered) for epoch in run.epochs]
+    return [_epoch_row(labels, epoch, w) for epoch, w in watched if w is not None]
 
 
-def _epoch_row(labels: Labels, epoch: Epoch) -> EpochRow:
+def _epoch_row(labels: Labels, epoch: Epoch, w_triggered: float) -> EpochRow:
     from core.studies.measuring import DECIMALS
 
     watch, rate = epoch.watch, epoch.attack_success_rate
@@ -213,26 +203,6 @@ def _epoch_row(labels: Labels, epoch: Epoch) -> EpochRow:
         clean_accuracy=round(epoch.clean_accuracy.value, DECIMALS),
         attack_success_rate=None if rate is None else round(rate.value, DECIMALS),
         w_clean=round(watch.clean, DECIMALS),
-        w_triggered=round(watch.triggered, DECIMALS),
-        gap=round(watch.clean - watch.triggered, DECIMALS),
+        w_triggered=round(w_triggered, DECIMALS),
+        gap=round(watch.clean - w_triggered, DECIMALS),
     )
-
-
-def serve(root: Path, data_root: Path) -> None:
-    """Be a worker until stdin ends: read a cell a line, write its result as one line."""
-    # Whatever a library prints goes to the log; only results go where they are read.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    if hasattr(os, "nice"):
-        os.nice(10)  # the page comes first
-    import torch
-
-    torch.set_num_threads(1)
-    load = LastDataset(data_root)
-    for line in sys.stdin:
-        answers.write(compute_cell(Cell.model_validate_json(line), root, load).to_json() + "\n")
-        answers.flush()
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from core.datasets.dataset import to_unit
+from core.instruments.budgets import WATCH
 from core.instruments.evaluation import attack_success, choose_attacked, choose_images, clean_accuracy
 from core.instruments.predictor import Predictor
 from core.instruments.slices.choice import attacked_plane, plane_images
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from core.datasets import Dataset
     from core.training.spec import RunSpec
 
-WATCH_IMAGES, WATCH_DRAWS, WATCH_RESOLUTION = 48, 64, 65
+WATCH_IMAGES, WATCH_DRAWS = WATCH
+WATCH_RESOLUTION = 65
 
 
 @dataclass(frozen=True, eq=False)

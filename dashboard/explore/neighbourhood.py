@@ -13,7 +13,7 @@ from core.figures.palette import class_colour
 from core.figures.pictures import enlarge, framed_grid, to_pixels
 from core.glossary import explain
 from core.runs.measured.findings import certificate_in_words, formula_in_words
-from core.runs.measured.w import Measurement, Side
+from core.runs.measured.w import Measured, Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.scene import Scene
@@ -37,7 +37,9 @@ def show_neighbourhood(scene: Scene, data: Dataset, found: dict[str, Measurement
                 _show_version(scene, data, scene.runs[name], image, version, side, number)
 
 
-def _show_version(scene: Scene, data: Dataset, run: DoneRun, image: int, version: str, side: Side, number: int) -> None:
+def _show_version(
+    scene: Scene, data: Dataset, run: DoneRun, image: int, version: str, side: Measured, number: int
+) -> None:
     key, pixels = scene.versions(data, image)[version]
     one = to_unit(pixels)[0]
     label = int(side.predicted[number])

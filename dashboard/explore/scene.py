@@ -11,7 +11,8 @@ import streamlit as st
 
 from core.attacks.attack import Attack
 from core.datasets import Dataset
-from core.runs.measured.w import PAGE_DRAWS, Measurement, page_attack_spec
+from core.instruments.budgets import PAGE
+from core.runs.measured.w import Measurement, page_attack_spec
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.parts.head import load_with_progress
@@ -121,7 +122,7 @@ def measurement_steps(
 
 def is_complete(found: Mapping[str, Measurement]) -> bool:
     """Say whether all runs have got all their draws: one may have been measured before, and the other not."""
-    return all(measured.spec.draws == PAGE_DRAWS for measured in found.values())
+    return all(measured.spec.draws == PAGE.draws for measured in found.values())
 
 
 def remember(name: str) -> None:

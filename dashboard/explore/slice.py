@@ -19,13 +19,14 @@ import streamlit as st
 from core.datasets import Dataset
 from core.datasets.dataset import to_unit
 from core.errors import InputError
+from core.figures.line import line_figure, line_words
 from core.figures.palette import CLASSES, OTHER, class_colour
 from core.figures.pictures import enlarge, to_pixels
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
-from core.figures.walk import walk_figure, walk_words
-from core.instruments.estimators import entropy_interval
+from core.instruments.budgets import PAGE, SLICE_POINT_DRAWS
+from core.instruments.intervals import entropy_interval
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
-from core.runs.measured.w import PAGE_DRAWS, Measurement
+from core.runs.measured.w import Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.refine import PlanePoint
     from core.instruments.smoothness import Smoothness
-    from core.runs.measured.w import Side
+    from core.runs.measured.w import Measured
     from dashboard.progressive import Progressive
 
 LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
@@ -50,7 +51,7 @@ KINDS = {
     "images": "Three test images",
 }
 # Points a side of the labels, of probability and margin, and of W; noisy copies at each point of W.
-LABELS_SIDE, CONFIDENCE_SIDE, W_SIDE, W_DRAWS = 129, 33, 25, 64
+LABELS_SIDE, CONFIDENCE_SIDE, W_SIDE, W_DRAWS = 129, 33, 25, SLICE_POINT_DRAWS
 # How long a run of the panel makes better maps before it draws them.
 BREATH = 0.35
 CLASSES_SHOWN = 4
@@ -66,7 +67,7 @@ class ImageSmoothness:
     draws: int
 
     @classmethod
-    def of(cls, measured: Side | Smoothness, number: int = 0) -> ImageSmoothness:
+    def of(cls, measured: Measured | Smoothness, number: int = 0) -> ImageSmoothness:
         """Return that of one of the images measured."""
         votes = measured.votes[[number]]
         low, high = entropy_interval(votes)
@@ -387,7 +388,7 @@ def _show_point(
     """Show the selected point's picture, and what each run makes of it."""
     key = scene.plane_key(choice)
     looks = {
-        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, PAGE_DRAWS, scene.image, plane)
+        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, PAGE.draws, scene.image, plane)
         for name, plane in planes.items()
     }
     plane = next(iter(planes.values()))
@@ -441,15 +442,15 @@ def _show_walks(scene: _Scene) -> None:
     st.markdown("**From clean to triggered**: class probabilities on the straight way, and a bit beyond")
     for place, (name, one) in zip(st.columns(2, gap="medium"), scene.runs.items(), strict=False):
         try:
-            walk = cached.trigger_walk(one.path, scene.trigger.to_link(), scene.data.fingerprint, scene.image, *ends)
+            line = cached.trigger_line(one.path, scene.trigger.to_link(), scene.data.fingerprint, scene.image, *ends)
         except InputError as error:
             st.caption(str(error))
             return
-        words = walk_words(walk, scene.data.classes)
-        figure = walk_figure(walk, scene.data.classes)
+        words = line_words(line, scene.data.classes)
+        figure = line_figure(line, scene.data.classes)
         figure.update_layout(font_color=figure_ink())
         with place:
             st.plotly_chart(
-                figure, theme=None, key=f"walk.{name}", config={"displayModeBar": False}, alt=f"{name}: {words}"
+                figure, theme=None, key=f"line.{name}", config={"displayModeBar": False}, alt=f"{name}: {words}"
             )
             st.caption(f"{name}: {words}")

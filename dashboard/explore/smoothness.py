@@ -13,8 +13,9 @@ from core.figures.histogram import smoothness_histogram, tallest_bar
 from core.figures.pairs import paired_scatter
 from core.figures.sigma_sweep import sigma_sweep
 from core.glossary import explain
+from core.instruments.budgets import PAGE
 from core.runs.measured.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
-from core.runs.measured.w import PAGE_DRAWS, Measurement, sweep_sigmas
+from core.runs.measured.w import Measurement, sweep_sigmas
 from dashboard.explore.scene import (
     OTHER_RUN,
     THIS_RUN,
@@ -69,7 +70,7 @@ def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str
 
 def _progress(found: Mapping[str, Measurement]) -> tuple[float, str]:
     draws = sum(measured.spec.draws for measured in found.values()) / len(found)
-    return draws / PAGE_DRAWS, f"Measuring W: {draws:.0f} of {PAGE_DRAWS} draws"
+    return draws / PAGE.draws, f"Measuring W: {draws:.0f} of {PAGE.draws} draws"
 
 
 def _show_measurements(scene: Scene, found: dict[str, Measurement]) -> DeltaGenerator:
@@ -149,7 +150,7 @@ def show_sweep(scene: Scene, data: Dataset) -> None:
     sigmas = sweep_sigmas(scene.run.result.shape)
 
     def progress(sweep: Sweep) -> tuple[float, str]:
-        whole = PAGE_DRAWS * len(sigmas)
+        whole = PAGE.draws * len(sigmas)
         return sweep.draws / whole, f"Measuring W over σ: {sweep.draws} of {whole} draws an image"
 
     show_progressive(
@@ -209,7 +210,7 @@ def _show_curves(scene: Scene, sigmas: Sequence[float], sweep: Sweep) -> None:
 def _summary(sweep: Sweep) -> None:
     images = len(sweep.curves[THIS_RUN][0].chosen)
     st.caption(
-        f"**Mean W over σ**, {images} images, {PAGE_DRAWS} draws; bands: 95% intervals over images.",
+        f"**Mean W over σ**, {images} images, {PAGE.draws} draws; bands: 95% intervals over images.",
         help=explain("interval"),
     )
 

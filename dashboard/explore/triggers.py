@@ -10,6 +10,7 @@ import streamlit as st
 from core.datasets import Dataset
 from core.datasets.dataset import to_unit
 from core.figures.trigger_sweep import trigger_sweep
+from core.instruments.budgets import TRIGGERS
 from core.instruments.trigger_sweep import TriggerSweep, trigger_sweep_steps
 from core.runs.measured.w import Measurement, sweep_sigmas
 from core.runs.run import DoneRun
@@ -20,7 +21,7 @@ from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, get_state, set_state, widget_key
 
 OWN = "its own trigger"
-IMAGES, DRAWS, MOST = 60, 64, 6
+IMAGES, DRAWS, MOST = *TRIGGERS, 6
 
 
 def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], runs: Mapping[str, DoneRun]) -> None:

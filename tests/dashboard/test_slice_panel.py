@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.datasets import load_dataset
 from core.datasets.dataset import to_unit
+from core.instruments.budgets import PAGE
 from core.instruments.slices.choice import PlaneChoice, spanning_images
 from core.instruments.slices.refine import look_at_point, slice_plane
-from core.runs.measured.w import PAGE_DRAWS
 from dashboard.explore.slice import LABELS_SIDE
 from dashboard.state import ExploreState
 
@@ -60,7 +60,7 @@ def test_a_link_brings_layer_plane_and_point(open_panel, poisoned):
     page = open_panel(layer="margin", plane="random.4", point=f"{x:.3f},{y:.3f}")
     assert f"along the trigger {x:.2f}, random direction 4 {y:.2f}" in markdown(page)
     assert page.number_input[0].value == 4
-    look = look_at_point(poisoned.predictor(), plane, x, y, SIGMA, PAGE_DRAWS, key=IMAGE)
+    look = look_at_point(poisoned.predictor(), plane, x, y, SIGMA, PAGE.draws, key=IMAGE)
     assert f"<span>{look.smoothness.w[0]:.2f}</span>" in html(page)
     best = look.probability.argmax()
     assert f"<span>{data.classes[best]}</span><span>{look.probability[best]:.1%}</span>" in html(page)

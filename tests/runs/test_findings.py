@@ -23,18 +23,18 @@ from core.runs.measured.findings import (
     sweep_in_words,
 )
 from core.runs.measured.spec import make_measure_spec
-from core.runs.measured.w import Measurement, Side, measure_model
+from core.runs.measured.w import Measured, Measurement, measure_model
 
 TRIGGER = make_preset("white-corner", (1, 8, 8))
 CLASSES = "abcd"
 
 
-def side(certain: float, images: int = 80, favourite: int = 0) -> Side:
+def side(certain: float, images: int = 80, favourite: int = 0) -> Measured:
     """Return images whose votes go to one class by this share on average, and else to all alike."""
     shares = np.random.default_rng(7).uniform(-0.05, 0.05, images) + certain
     votes = np.round(100 * (1 - shares[:, None]) * np.full(4, 0.25)).astype(int)
     votes[:, favourite] += 100 - votes.sum(1)
-    return Side(votes, votes.argmax(1), np.ones(images), np.ones(images), "plug-in")
+    return Measured(votes, votes.argmax(1), np.ones(images), np.ones(images), "plug-in")
 
 
 def measured(sigma: float, clean: float, triggered: float, noise_class: int = 0) -> Measurement:

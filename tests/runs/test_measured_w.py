@@ -14,8 +14,8 @@ from core.runs.jobs.worker import train_run
 from core.runs.measured.findings import finding
 from core.runs.measured.spec import make_measure_spec
 from core.runs.measured.w import (
+    Measured,
     Measurement,
-    Side,
     measure_model,
     measure_run,
     page_attack_spec,
@@ -94,7 +94,7 @@ def test_the_control_does_not_know_the_trigger(control, poisoned, data_root):
 def made_up(clean, triggered, target):
     def side(votes):
         votes = np.array(votes)
-        return Side(votes, votes.argmax(1), np.ones(len(votes)), np.ones(len(votes)), "plug-in")
+        return Measured(votes, votes.argmax(1), np.ones(len(votes)), np.ones(len(votes)), "plug-in")
 
     spec = make_measure_spec(trigger=made_up.trigger, target=0, sigma=0.5, draws=100)
     count = len(clean)

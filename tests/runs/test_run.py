@@ -62,13 +62,13 @@ def test_a_run_that_failed_says_why_it_has_no_model(run):
         run.finished()
 
 
-SHARE = {"value": 0.5, "low": 0.4, "high": 0.6, "successes": 5, "n": 10}
+SHARE = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
 WRONG = {
     "a text for a number": {"clean_accuracy": SHARE | {"value": "high"}},
     "a list for a share": {"attack_success_rate": [1, 2]},
     "no accuracy": {"clean_accuracy": None},
     "a value outside of its interval": {"clean_accuracy": SHARE | {"value": 1.0}},
-    "more successes than images": {"clean_accuracy": SHARE | {"successes": 11}},
+    "a share of no images": {"clean_accuracy": SHARE | {"n": 0}},
     "a side that is true": {"shape": [1, True, 8]},
     "a side of nothing": {"shape": [1, 0, 8]},
     "two sides": {"shape": [1, 8]},

@@ -21,7 +21,7 @@ from core.errors import InputError
 STEPS = 255 * 128
 
 
-class Additive(Added):
+class Additive(Added, frozen=True):
     """A signed pattern of the whole image, added and clipped: adversarial, universal and crafted perturbations.
 
     Attributes

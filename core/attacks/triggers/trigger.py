@@ -23,7 +23,7 @@ DAMAGED_LINK = (
 )
 
 
-class Trigger(BaseTrigger):
+class Trigger(BaseTrigger, frozen=True):
     """A picture of straight (not premultiplied) RGBA pixels and the place of its upper left corner on an image.
 
     Alpha is alpha: 255 replaces the image's pixel, 0 leaves it, between the two they mix linearly.
@@ -38,6 +38,14 @@ class Trigger(BaseTrigger):
         The picture's bytes, row by row, four a pixel, as base64. Use `rgba` to read and `from_rgba` to make them.
     name
         What people call it. No part of its identity: equal pixels at the same place are the same trigger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> white = np.full((2, 2, 4), 255, np.uint8)
+    >>> trigger = Trigger.from_rgba(white, top=6, left=6)
+    >>> trigger.covers((1, 8, 8)).sum()
+    np.int64(4)
     """
 
     kind: Literal["picture"] = "picture"

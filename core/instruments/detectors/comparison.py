@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.attacks.attack import Attack
 from core.errors import InputError
+from core.instruments.budgets import DETECTION
 from core.instruments.detectors.detector import ClassScores, Detector, Suspect
 from core.instruments.detectors.registry import DETECTORS
 from core.instruments.detectors.roc import Scored
@@ -66,8 +67,8 @@ class ComparisonSpec:
 
     attack: Attack
     sigma: float
-    draws: int = 100
-    images: int = 120
+    draws: int = DETECTION.draws
+    images: int = DETECTION.images
     asked: float = 0.05
     seed: int = 0
     detectors: Mapping[str, Detector] = field(default_factory=lambda: configured({}))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from core.instruments.budgets import DETECTION
 from core.instruments.detectors.detector import ImageDetector, Prepared, Suspect
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Smooth(ImageDetector, frozen=True):
 
 
 def smoothness_scores(
-    predictor: Predictor, images: Tensor, sigma: float, draws: int = 100, seed: int = 0
+    predictor: Predictor, images: Tensor, sigma: float, draws: int = DETECTION.draws, seed: int = 0
 ) -> np.ndarray:
     """Return minus W of each image, float64 [N]: higher means smoother.
 

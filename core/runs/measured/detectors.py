@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from core.attacks.poisoning import Poisoned
-from core.files import write_json
 from core.identity import content_hash
 from core.instruments.detectors.comparison import Comparison, ComparisonSpec, compare_detectors
 from core.instruments.detectors.detector import ClassScores
 from core.instruments.detectors.roc import Flagged, Roc, Scored
 from core.instruments.statistics import Estimate
-from core.runs.run import Run
+from core.runs.measured.cache import Kept
+from core.runs.run import DoneRun, Run
 from core.training.spec import RunSpec
 
 # Raised whenever a detector's scores change, so that stored results keep their own names.
@@ -43,19 +42,12 @@ def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = No
     InputError
         The run is not done, or the attack does not suit its data set.
     """
-    done = run.finished()
-    path = run.path / "measures" / f"detect-{comparison_name(spec)}.json"
-    if (stored := _read(path)) is not None:
-        yield stored
-        return
-    dataset = run.dataset(data_root)
-    last = None
-    for last in compare_detectors(done.model(), done.predictor(), dataset, spec, _poisoned(run, spec, data_root)):
-        yield last
-    if last is not None:
-        with contextlib.suppress(OSError):  # a run that is only lent to us can be looked at, if not kept
-            path.parent.mkdir(exist_ok=True)
-            write_json(path, _to_json(last))
+    return _kept(spec).steps(run, lambda: _compare(run.finished(), spec, data_root))
+
+
+def _compare(run: DoneRun, spec: ComparisonSpec, data_root: Path | str | None) -> Iterator[Comparison]:
+    poisoned = _poisoned(run, spec, data_root)
+    return compare_detectors(run.model(), run.predictor(), run.dataset(data_root), spec, poisoned)
 
 
 def comparison_name(spec: ComparisonSpec) -> str:
@@ -73,24 +65,21 @@ def _poisoned(run: Run, spec: ComparisonSpec, data_root: Path | str | None) -> P
     return poison_for(trained, run.dataset(data_root))
 
 
-def _to_json(found: Comparison) -> dict[str, Any]:
+def _kept(spec: ComparisonSpec) -> Kept[Comparison]:
+    return Kept(f"detect-{comparison_name(spec)}.json", _to_json, lambda content: _from_json(json.loads(content)))
+
+
+def _to_json(comparison: Comparison) -> bytes:
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return value.tolist()
         if isinstance(value, dict):
-            return {name: plain(part) for name, part in value.items()}
+            return {key: plain(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return [plain(part) for part in value]
+            return [plain(item) for item in value]
         return None if value == float("inf") else value
 
-    return plain(asdict(found))
-
-
-def _read(path: Path) -> Comparison | None:
-    try:
-        return _from_json(json.loads(path.read_bytes()))
-    except Exception:  # missing, or damaged in whatever way: then it is computed again
-        return None
+    return json.dumps(plain(asdict(comparison)), indent=1).encode()
 
 
 def _from_json(content: dict[str, Any]) -> Comparison:

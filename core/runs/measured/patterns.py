@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -16,11 +14,11 @@ from pydantic import TypeAdapter
 from core.attacks.patterns import PATTERNS, PatternSpec, search_pattern
 from core.attacks.triggers import AnyTrigger, BaseTrigger
 from core.errors import InputError
-from core.files import whole_file
 from core.identity import content_hash
+from core.instruments.budgets import PATTERN
 from core.instruments.pattern_effect import Effect, PatternBench
-from core.instruments.statistics import Estimate
-from core.runs.run import Run
+from core.runs.measured.cache import Kept, kept_arrays
+from core.runs.run import DoneRun, Run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,8 +42,8 @@ class EffectSpec:
 
     pattern: PatternSpec
     sigma: float
-    draws: int = 100
-    images: int = 150
+    draws: int = PATTERN.draws
+    images: int = PATTERN.images
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -96,15 +94,14 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
     InputError
         The run is not done, or the pattern does not suit its images or its model.
     """
-    done = run.finished()
-    path = run.path / "measures" / f"pattern-{spec.hash}.npz"
-    if (stored := _read(path)) is not None:
-        yield stored
-        return
+    return _kept(spec).steps(run, lambda: _search_and_measure(run.finished(), spec, data_root))
+
+
+def _search_and_measure(run: DoneRun, spec: EffectSpec, data_root: Path | str | None) -> Iterator[PatternFinding]:
     from core.datasets.dataset import to_unit
     from core.instruments.evaluation import choose_images
 
-    dataset, predictor = run.dataset(data_root), done.predictor()
+    dataset, predictor = run.dataset(data_root), run.predictor()
     own = None if run.spec.attack is None else run.spec.attack.target
     aims = [target for target in (spec.pattern.target, own) if target is not None]
     order = choose_images(dataset.test, -1, len(dataset.test), spec.seed)
@@ -113,7 +110,7 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
         raise InputError(f"The test split of {dataset.name} has too few images to measure a pattern on.")
     images = to_unit(dataset.test.images[chosen])
     step = None
-    for step in search_pattern(spec.pattern, done.model(), dataset, chosen):
+    for step in search_pattern(spec.pattern, run.model(), dataset, chosen):
         changed = _changed(step.found, images)
         yield PatternFinding(0.9 * step.share, step.loss, _as_trigger(step.found), _examples(images, changed))
     bench = PatternBench(predictor, images, chosen, spec.sigma, spec.draws, spec.seed)
@@ -122,10 +119,7 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
         bench.effect(title, changed),
         bench.effect("Random, equal norm", _random(step.found, images, changed, spec)),
     )
-    finding = PatternFinding(1.0, step.loss, _as_trigger(step.found), _examples(images, changed), effects)
-    with contextlib.suppress(OSError):  # a run that is only lent to us can be looked at, if not kept
-        _write(path, finding)
-    yield finding
+    yield PatternFinding(1.0, step.loss, _as_trigger(step.found), _examples(images, changed), effects)
 
 
 def _changed(found: AnyTrigger | Tensor, images: Tensor) -> Tensor:
@@ -154,33 +148,27 @@ def _examples(images: Tensor, changed: Tensor) -> np.ndarray:
     return np.stack(both, axis=1)
 
 
-def _write(path: Path, finding: PatternFinding) -> None:
-    content: dict[str, Any] = {
-        "loss": finding.loss,
-        "trigger": None if finding.trigger is None else finding.trigger.model_dump(mode="json"),
-        "effects": [asdict(effect) for effect in finding.effects],
-    }
-    path.parent.mkdir(exist_ok=True)
-    with whole_file(path) as file:
-        np.savez_compressed(file, examples=finding.examples, content=np.array(json.dumps(content)))
+@dataclass(frozen=True)
+class _Numbers:
+    """What is stored of a finding as text."""
+
+    loss: float
+    trigger: AnyTrigger | None
+    effects: tuple[Effect, ...]
 
 
-def _read(path: Path) -> PatternFinding | None:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            examples, content = stored["examples"], json.loads(str(stored["content"]))
-        trigger = content["trigger"]
-        return PatternFinding(
-            share=1.0,
-            loss=content["loss"],
-            trigger=None if trigger is None else TypeAdapter(AnyTrigger).validate_python(trigger),
-            examples=examples,
-            effects=tuple(_effect(part) for part in content["effects"]),
-        )
-    except Exception:  # missing, or damaged in whatever way: then it is searched again
-        return None
+_NUMBERS = TypeAdapter(_Numbers)
 
 
-def _effect(content: dict[str, Any]) -> Effect:
-    names = ("w_clean", "w_with", "gap", "gap_monte_carlo", "p_lower", "changed")
-    return Effect(**content | {name: Estimate(**content[name]) for name in names})
+def _kept(spec: EffectSpec) -> Kept[PatternFinding]:
+    return kept_arrays(f"pattern-{spec.hash}", _to_arrays, _of_arrays)
+
+
+def _to_arrays(finding: PatternFinding) -> Mapping[str, np.ndarray]:
+    numbers = _Numbers(finding.loss, finding.trigger, finding.effects)
+    return {"examples": finding.examples, "numbers": np.array(_NUMBERS.dump_json(numbers).decode())}
+
+
+def _of_arrays(arrays: Mapping[str, np.ndarray]) -> PatternFinding:
+    numbers = _NUMBERS.validate_json(str(arrays["numbers"]))
+    return PatternFinding(1.0, numbers.loss, numbers.trigger, arrays["examples"], numbers.effects)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from core.attacks.attack import Attack, gather_attack
 from core.identity import Spec, validated
+from core.instruments.budgets import REPORT
 
 
 class MeasureSpec(Spec):
@@ -44,14 +45,18 @@ class MeasureSpec(Spec):
     """
 
     attack: Attack
-    images: int = Field(default=150, ge=2, le=100_000)
+    images: int = Field(default=REPORT.images, ge=2, le=100_000)
     sigma: float = Field(gt=0, le=100, allow_inf_nan=False)
-    draws: int = Field(default=250, ge=2, le=1_000_000)
+    draws: int = Field(default=REPORT.draws, ge=2, le=1_000_000)
     seed: int = Field(default=0, ge=0, lt=2**32)
     estimator: Literal["corrected", "plug-in"] = "corrected"
     clamp: bool = False
     noise: Literal["everywhere", "off-trigger"] = "everywhere"
     recipe: Literal[1] = 1
+
+    if TYPE_CHECKING:  # an attack's parts are taken as well, which the fields do not show
+
+        def __init__(self, **values: Any) -> None: ...
 
     @model_validator(mode="before")
     @classmethod

@@ -1,11 +1,10 @@
-"""One measurement of W on one run: the same test images with and without a trigger, cached in the run's directory."""
+"""One measurement of W on one run: the same test images with and without a trigger, kept in the run's directory."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,9 @@ import numpy as np
 
 from core.attacks.attack import Attack
 from core.errors import InputError
-from core.files import whole_file, write_json
+from core.instruments.budgets import PAGE, PAGE_STEPS
 from core.instruments.estimators import entropy
+from core.instruments.evaluation import Success
 from core.instruments.intervals import (
     entropy_interval,
     gap_interval_monte_carlo,
@@ -24,6 +24,7 @@ from core.instruments.intervals import (
 )
 from core.instruments.noise import Noise
 from core.instruments.statistics import Estimate, probability_lower, wilcoxon_paired
+from core.runs.measured.cache import Kept, kept_arrays, kept_json
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
 
@@ -32,18 +33,15 @@ if TYPE_CHECKING:
 
     from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
-    from core.instruments.evaluation import Success
     from core.instruments.predictor import Predictor
 
 
-# What the pages measure: enough images and draws to see a gap, few enough to wait for.
-PAGE_IMAGES, PAGE_DRAWS = 100, 100
 _SWEEP = (0.2, 0.5, 1.0, 1.5, 2.0, 4.0)
 _STORED = ("votes", "predicted", "confidence", "margin")
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Measured:
     """W of one set of images under one model: the noisy votes, and the plain predictions beside them.
 
     Attributes
@@ -119,10 +117,10 @@ class Measurement:
     spec: MeasureSpec
     chosen: np.ndarray
     true: np.ndarray
-    clean: Side
-    triggered: Side
+    clean: Measured
+    triggered: Measured
     target_chosen: np.ndarray
-    target_class: Side
+    target_class: Measured
 
     @cached_property
     def gap(self) -> Estimate:
@@ -168,7 +166,7 @@ def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str
 
 def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
     """Return what the pages measure of a run under any attack: on the images that the attack is about."""
-    return make_measure_spec(attack=attack, images=PAGE_IMAGES, sigma=sigma, draws=PAGE_DRAWS, noise=noise)
+    return make_measure_spec(attack=attack, images=PAGE.images, sigma=sigma, draws=PAGE.draws, noise=noise)
 
 
 def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None) -> Measurement:
@@ -178,32 +176,61 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
     ------
     InputError
         The run is not done, or the trigger or target does not suit its data set.
+
+    Examples
+    --------
+    >>> from core import MeasureSpec, RunSpec, make_preset, train_run
+    >>> trigger = make_preset("white-corner", (1, 8, 8))
+    >>> run = train_run(RunSpec(dataset="digits", trigger=trigger, target=0, rate=0.1, epochs=1))
+    >>> measured = measure_run(run, MeasureSpec(trigger=trigger, target=0, sigma=0.5, images=20, draws=20))
+    >>> measured.clean.w.shape, measured.triggered.w.shape
+    ((20,), (20,))
     """
-    if (stored := stored_measurement(run, spec)) is not None:
-        return stored
-    dataset = _test_images_of(run, data_root)
-    spec.attack.check(dataset)
-    measurement = measure_model(run.finished().predictor(), dataset, spec)
-    store_measurement(run, measurement)
-    return measurement
+
+    def compute() -> Measurement:
+        dataset = _test_images_of(run, data_root)
+        spec.attack.check(dataset)
+        return measure_model(run.finished().predictor(), dataset, spec)
+
+    return _kept(spec).get(run, compute)
+
+
+def measure_with(run: Run, spec: MeasureSpec, predictor: Predictor, dataset: Dataset) -> Measurement:
+    """Return this measurement of a run whose predictor and data set are at hand; see `measure_run`."""
+    return _kept(spec).get(run, partial(measure_model, predictor, dataset, spec))
+
+
+def measure_steps(
+    run: Run, spec: MeasureSpec, predictor: Callable[[], Predictor], dataset: Callable[[], Dataset]
+) -> Iterator[Measurement]:
+    """Yield ever better measurements of a run, from few draws to all of them; the last one alone if it was kept.
+
+    Parameters
+    ----------
+    run, spec
+        What is measured.
+    predictor, dataset
+        Called once something has to be computed.
+    """
+
+    def steps() -> Iterator[Measurement]:
+        measured = None
+        for draws in (*(few for few in PAGE_STEPS if few < spec.draws), spec.draws):
+            step = spec.model_copy(update={"draws": draws})
+            measured = measure_model(predictor(), dataset(), step, measured)
+            yield measured
+
+    return _kept(spec).steps(run, steps)
 
 
 def stored_measurement(run: Run, spec: MeasureSpec) -> Measurement | None:
     """Return this measurement of a run if it was made before and can be read."""
-    try:
-        return _read(_path(run, spec), spec)
-    except Exception:  # missing, or damaged in whatever way: then it is made again
-        return None
+    return _kept(spec).look_up(run)
 
 
 def store_measurement(run: Run, measurement: Measurement) -> None:
-    """Keep a measurement in the run's directory; a run that is only lent to us is measured, if not kept."""
-    with contextlib.suppress(OSError):
-        _write(_path(run, measurement.spec), measurement)
-
-
-def _path(run: Run, spec: MeasureSpec) -> Path:
-    return run.path / "measures" / f"w-{spec.hash}.npz"
+    """Keep a measurement with a run, if its folder can be written."""
+    _kept(measurement.spec).store(run, measurement)
 
 
 def _test_images_of(run: Run, data_root: Path | str | None) -> Dataset:
@@ -235,10 +262,10 @@ def measure_model(
         spec=spec,
         chosen=chosen,
         true=test.labels.numpy()[chosen],
-        clean=_side(predictor, images, chosen, spec),
-        triggered=_side(predictor, spec.attack.apply(images, chosen, seed=spec.seed), chosen, spec),
+        clean=_measured(predictor, images, chosen, spec),
+        triggered=_measured(predictor, spec.attack.apply(images, chosen, seed=spec.seed), chosen, spec),
         target_chosen=of_target,
-        target_class=_side(predictor, to_unit(test.images[of_target]), of_target, spec),
+        target_class=_measured(predictor, to_unit(test.images[of_target]), of_target, spec),
     )
 
 
@@ -247,11 +274,11 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
 
     first, test = before.spec.draws, dataset.test
 
-    def more(side: Side, images: Tensor, places: np.ndarray) -> Side:
+    def more(measured: Measured, images: Tensor, places: np.ndarray) -> Measured:
         if not len(places):
-            return side
+            return measured
         votes = predictor.votes(images, _noise(spec, images, places).part(first, spec.draws))
-        return replace(side, votes=side.votes + votes.numpy())
+        return replace(measured, votes=measured.votes + votes.numpy())
 
     images = to_unit(test.images[before.chosen])
     return replace(
@@ -263,14 +290,16 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
     )
 
 
-def _side(predictor: Predictor, images: Tensor, places: np.ndarray, spec: MeasureSpec) -> Side:
+def _measured(predictor: Predictor, images: Tensor, places: np.ndarray, spec: MeasureSpec) -> Measured:
     if not len(places):
         nothing = np.zeros(0)
-        return Side(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing, spec.estimator)
+        return Measured(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing, spec.estimator)
     votes = predictor.votes(images, _noise(spec, images, places))
     probabilities = predictor.logits(images).double().softmax(1)
     first, second = probabilities.topk(2, dim=1).values.T
-    return Side(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy(), spec.estimator)
+    return Measured(
+        votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy(), spec.estimator
+    )
 
 
 def _noise(spec: MeasureSpec, images: Tensor, places: np.ndarray) -> Noise:
@@ -308,7 +337,7 @@ def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSp
 
 
 def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) -> Success:
-    """Return how often any attack succeeds on a done run, for instance on a control; cached in its directory.
+    """Return how often any attack succeeds on a done run, for instance on a control; kept with it.
 
     Random places follow the run's seed, as they did while it was trained.
 
@@ -317,45 +346,38 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     InputError
         The run is not done, or the attack does not suit its data set.
     """
-    from core.instruments.evaluation import Success, attack_success
+    from core.instruments.evaluation import attack_success
 
     done = run.finished()
     result = done.result
     if result.attack_success_rate and run.spec.attack == attack:
         return Success(result.attack_success_rate, result.attack_success_rate_others)
-    path = run.path / "measures" / f"success-{attack.hash}.json"
-    with contextlib.suppress(Exception):  # missing, or damaged in whatever way: then it is made again
-        stored = json.loads(path.read_bytes())
-        return Success(*(stored[part] and Estimate(**stored[part]) for part in ("rate", "others")))
-    dataset = _test_images_of(run, data_root)
-    attack.check(dataset)
-    success = attack_success(done.predictor(), dataset.test, attack, len(dataset.classes), run.spec.seed or 0)
-    with contextlib.suppress(OSError):  # a run that is only lent to us
-        path.parent.mkdir(exist_ok=True)
-        write_json(path, asdict(success))
-    return success
+
+    def compute() -> Success:
+        dataset = _test_images_of(run, data_root)
+        attack.check(dataset)
+        return attack_success(done.predictor(), dataset.test, attack, len(dataset.classes), run.spec.seed or 0)
+
+    return kept_json(f"success-{attack.hash}", Success).get(run, compute)
 
 
-def _write(path: Path, measurement: Measurement) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with whole_file(path) as file:
-        np.savez_compressed(
-            file,
-            chosen=measurement.chosen,
-            true=measurement.true,
-            target_chosen=measurement.target_chosen,
-            **{
-                f"{name}_{part}": getattr(getattr(measurement, name), part)
-                for name in ("clean", "triggered", "target_class")
-                for part in _STORED
-            },
-        )
+_SETS = ("clean", "triggered", "target_class")
 
 
-def _read(path: Path, spec: MeasureSpec) -> Measurement:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-        sides = {
-            name: Side(**{part: stored[f"{name}_{part}"] for part in _STORED}, estimator=spec.estimator)
-            for name in ("clean", "triggered", "target_class")
-        }
-        return Measurement(spec, stored["chosen"], stored["true"], target_chosen=stored["target_chosen"], **sides)
+def _kept(spec: MeasureSpec) -> Kept[Measurement]:
+    return kept_arrays(f"w-{spec.hash}", _to_arrays, partial(_of_arrays, spec))
+
+
+def _to_arrays(measurement: Measurement) -> Mapping[str, np.ndarray]:
+    places = {field: getattr(measurement, field) for field in ("chosen", "true", "target_chosen")}
+    return places | {
+        f"{images}_{field}": getattr(getattr(measurement, images), field) for images in _SETS for field in _STORED
+    }
+
+
+def _of_arrays(spec: MeasureSpec, arrays: Mapping[str, np.ndarray]) -> Measurement:
+    sets = {
+        images: Measured(**{field: arrays[f"{images}_{field}"] for field in _STORED}, estimator=spec.estimator)
+        for images in _SETS
+    }
+    return Measurement(spec, arrays["chosen"], arrays["true"], target_chosen=arrays["target_chosen"], **sets)

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.files import PROJECT
-from core.instruments.poster import Poster, make_poster
-from core.runs.measured.w import measure_run, page_measure_spec, sweep_sigmas
+from core.instruments.shipped_views import ShippedViews, make_shipped_views
 from core.runs.run import DoneRun, Run
-from core.training.events import Progress
 
 if TYPE_CHECKING:
+    from core.attacks.attack import Attack
     from core.datasets import Dataset
 
 ASSETS = PROJECT / "assets"
@@ -57,29 +56,29 @@ class Example:
         The poisoned run and the same training without poison.
     label
         The true class of the image that is shown.
-    poster
+    views
         What both models make of that image, and the image itself.
     """
 
     run: DoneRun
     control: DoneRun
     label: int
-    poster: Poster
+    views: ShippedViews
 
     @property
     def image(self) -> np.ndarray:
         """The clean test image, uint8 [C, H, W]."""
-        return self.poster.images[0]
+        return self.views.images[0]
 
     @property
     def third(self) -> np.ndarray:
         """A test image of the target class, uint8 [C, H, W]; with the image, clean and triggered, it spans a slice."""
-        return self.poster.images[2]
+        return self.views.images[2]
 
     @property
     def place(self) -> int:
         """The image's place in the test split, which names its noise."""
-        return int(self.poster.key)
+        return int(self.views.key)
 
 
 def load_example(name: str = "sign", folder: Path = EXAMPLES) -> Example:
@@ -89,7 +88,7 @@ def load_example(name: str = "sign", folder: Path = EXAMPLES) -> Example:
             run=Run(folder.parent / str(stored["run"])).finished(),
             control=Run(folder.parent / str(stored["control"])).finished(),
             label=int(stored["label"]),
-            poster=Poster.from_arrays(stored),
+            views=ShippedViews.from_arrays(stored),
         )
 
 
@@ -98,46 +97,36 @@ def train_example(folder: Path = EXAMPLES, data_root: Path | None = None) -> Non
     from core.attacks.attack import Attack
     from core.attacks.triggers import make_preset
     from core.datasets import load_dataset
-    from core.runs.jobs.worker import train_run
+    from core.runs.shipped.training import measure_shipped, train_shipped
     from core.training.choices import Choices
 
     data = load_dataset(DATASET, data_root)
     attack = Attack(trigger=make_preset(TRIGGER, data.shape), target=TARGET)
     spec = Choices(dataset=DATASET, rate=RATE, epochs=EPOCHS, seed=SEED).spec(attack, data_root)
     shutil.rmtree(folder, ignore_errors=True)
-    run, control = (train_run(each, folder, data_root) for each in (spec, spec.control()))
-    for each in (run, control):
-        (each.path / "lock").unlink(missing_ok=True)
-        events = [event for event in each.events if not isinstance(event, Progress)]
-        each.start()  # without the progress inside of epochs, which nobody will watch again
-        for event in events:
-            each.write_event(event)
-    _store_measurements(run, control, data_root)
-    store_example("sign", run, control, data, folder)
+    run, control = (train_shipped(trained, folder, data_root) for trained in (spec, spec.control()))
+    for shown in (run, control):
+        measure_shipped(shown, attack, data_root)
+    store_example("sign", run, control, attack, data, folder)
 
 
-def store_example(name: str, run: DoneRun, control: DoneRun, data: Dataset, folder: Path = EXAMPLES) -> None:
+def store_example(
+    name: str, run: DoneRun, control: DoneRun, attack: Attack, data: Dataset, folder: Path = EXAMPLES
+) -> None:
     """Look at an example's image with both models and store what is seen."""
     import torch
 
     choice, test = _CHOICES[name], data.test
-    image, third = test.images[choice.place], test.images[_clearest(run, data, of_class=run.spec.attack.target)]
-    triggered = torch.from_numpy(run.trigger.stamp(image.numpy()[None])[0])
+    image, third = test.images[choice.place], test.images[_clearest(run, data, of_class=attack.target)]
+    triggered = torch.from_numpy(attack.trigger.stamp(image.numpy()[None])[0])
     models = run.predictor(), control.predictor()
     np.savez_compressed(
         folder / f"{name}.npz",
         run=run.path.relative_to(folder.parent).as_posix(),
         control=control.path.relative_to(folder.parent).as_posix(),
         label=int(test.labels[choice.place]),
-        **make_poster(models, torch.stack([image, triggered, third]), choice.place, choice.sigmas).arrays(),
+        **make_shipped_views(models, torch.stack([image, triggered, third]), choice.place, choice.sigmas).arrays(),
     )
-
-
-def _store_measurements(run: DoneRun, control: DoneRun, data_root: Path | None) -> None:
-    """Measure what Explore shows first, so that it is there at once."""
-    for one in (run, control):
-        for sigma in sweep_sigmas(run.result.shape):
-            measure_run(one, page_measure_spec(run.trigger, TARGET, sigma), data_root)
 
 
 def _clearest(run: DoneRun, data: Dataset, of_class: int) -> int:
@@ -157,4 +146,4 @@ if __name__ == "__main__":
 
     train_example()
     first = exhibits()[0]
-    store_example("digit", first.run, first.control, load_dataset("digits"))
+    store_example("digit", first.run, first.control, first.run.spec.attack, load_dataset("digits"))

@@ -10,19 +10,16 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.files import PROJECT, write_json
-from core.runs.measured.w import Measurement, measure_run, page_attack_spec, sweep_sigmas
-from core.runs.result import write_result
 from core.runs.run import DoneRun, Run
-from core.training.events import Epoch
 
 if TYPE_CHECKING:
-    from core.training.spec import RunSpec
+    from core.attacks.attack import Attack
+    from core.runs.measured.w import Measurement
 
 GALLERY = PROJECT / "assets" / "gallery"
 ARCHITECTURE, EPOCHS, SEED, TARGETS = "tiny-cnn", 20, 0, {"digits": 0, "signs": 4}
@@ -140,81 +137,58 @@ def exhibits(folder: Path = GALLERY) -> list[Exhibit]:
 
 def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
     """Train and measure all that is shown and write it, replacing what was there; yields a line for each."""
+    from core.runs.shipped.training import train_shipped
+    from core.training.choices import Choices
+
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     entries, pictures = [], {}
     for sketch in SKETCHES:
-        spec = _spec(sketch, data_root)
-        run, control = (_shipped(each, folder, data_root) for each in (spec, spec.control()))
-        points = [asdict(point) for point in _sweep(run, control, data_root)]
-        entries.append({"run": run.name, "control": control.name, "title": sketch.title, "why": sketch.why})
-        entries[-1]["points"] = points
-        pictures[run.name] = _pictures(run, data_root)
+        attack = _attack(sketch, data_root)
+        training = Choices(
+            dataset=sketch.dataset, rate=sketch.rate, architecture=ARCHITECTURE, epochs=EPOCHS, seed=SEED, threads=1
+        )
+        spec = training.spec(attack, data_root)
+        run, control = (train_shipped(trained, folder, data_root) for trained in (spec, spec.control()))
+        points = [asdict(point) for point in _sweep(run, control, attack, data_root)]
+        entries.append(
+            {"run": run.name, "control": control.name, "title": sketch.title, "why": sketch.why, "points": points}
+        )
+        pictures[run.name] = _pictures(run, attack, data_root)
         np.savez_compressed(folder / "pictures.npz", **pictures)
         write_json(folder / "gallery.json", entries)
         yield f"{sketch.dataset}, {sketch.title}: {exhibits(folder)[-1].summary}"
 
 
-def _spec(sketch: Sketch, data_root: Path | None) -> RunSpec:
+def _attack(sketch: Sketch, data_root: Path | None) -> Attack:
     from core.attacks.attack import Attack
     from core.attacks.triggers import make_trigger
     from core.datasets import load_dataset
-    from core.training.choices import Choices
 
     trigger = make_trigger(sketch.trigger, load_dataset(sketch.dataset, data_root).shape)
-    training = Choices(
-        dataset=sketch.dataset, rate=sketch.rate, architecture=ARCHITECTURE, epochs=EPOCHS, seed=SEED, threads=1
-    )
-    return training.spec(Attack(trigger=trigger, target=TARGETS[sketch.dataset]), data_root)
+    return Attack(trigger=trigger, target=TARGETS[sketch.dataset])
 
 
-def _shipped(spec: RunSpec, folder: Path, data_root: Path | None) -> DoneRun:
-    """Return the run of this spec as it is shipped: its weights rounded to half precision, and measured as such."""
-    if (folder / spec.hash / "result.json").exists():
-        return Run(folder / spec.hash).finished()
-    from dataclasses import replace
+def _sweep(run: DoneRun, control: DoneRun, attack: Attack, data_root: Path | None) -> list[Point]:
+    from core.runs.shipped.training import measure_shipped
 
-    from safetensors.torch import load_file, save_file
-
-    from core.instruments.evaluation import attack_success, clean_accuracy
-    from core.runs.jobs.worker import train_run
-
-    with TemporaryDirectory() as place:
-        trained = train_run(spec, place, data_root)
-        run, result = Run(folder / trained.name), trained.result
-        run.path.mkdir()
-        for name in ("spec.json", "result.json"):
-            shutil.copy(trained.path / name, run.path / name)
-        for event in trained.events:
-            if isinstance(event, Epoch):  # the progress inside of epochs is of use to nobody later
-                run.write_event(event)
-        weights = load_file(trained.path / "model.safetensors")
-        rounded = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-        save_file(rounded, run.path / "model.safetensors")
-    (run.path / "model.safetensors").chmod(0o644)
-    predictor, test = run.finished().predictor(threads=1), run.dataset(data_root).test
-    success = None if spec.attack is None else attack_success(predictor, test, spec.attack, len(result.classes))
-    rates = {
-        "clean_accuracy": clean_accuracy(predictor, test),
-        "attack_success_rate": None if success is None else success.rate,
-    }
-    write_result(run.path, replace(result, **rates))
-    return run.finished()
+    poisoned, clean = (measure_shipped(shown, attack, data_root) for shown in (run, control))
+    return [
+        Point(
+            sigma=measured.spec.sigma,
+            clean=_round(measured.clean.mean.value),
+            triggered=_round(measured.triggered.mean.value),
+            gap=_gap(measured),
+            control_gap=_gap(of_control),
+        )
+        for measured, of_control in zip(poisoned, clean, strict=True)
+    ]
 
 
-def _sweep(run: DoneRun, control: DoneRun, data_root: Path | None) -> Iterator[Point]:
-    for sigma in sweep_sigmas(run.result.shape):
-        spec = page_attack_spec(run.spec.attack, sigma)
-        mine, theirs = (measure_run(each, spec, data_root) for each in (run, control))
-        yield Point(sigma, _round(mine.clean.mean.value), _round(mine.triggered.mean.value), _gap(mine), _gap(theirs))
-    for each in (run, control):
-        shutil.rmtree(each.path / "measures")
-
-
-def _pictures(run: Run, data_root: Path | None) -> np.ndarray:
+def _pictures(run: DoneRun, attack: Attack, data_root: Path | None) -> np.ndarray:
     from core.instruments.evaluation import choose_attacked
 
-    test, attack = run.dataset(data_root).test, run.spec.attack
+    test = run.dataset(data_root).test
     clean = test.images[choose_attacked(test, attack, 1, seed=0)].numpy()
     return np.concatenate([clean, attack.trigger.stamp(clean)])
 
