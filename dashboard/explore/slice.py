@@ -19,12 +19,12 @@ import streamlit as st
 from core.datasets import Dataset
 from core.datasets.dataset import to_unit
 from core.errors import InputError
+from core.figures.line import line_figure, line_words
 from core.figures.palette import CLASSES, OTHER, class_colour
 from core.figures.pictures import enlarge, to_pixels
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
-from core.figures.walk import walk_figure, walk_words
 from core.instruments.budgets import PAGE, SLICE_POINT_DRAWS
-from core.instruments.estimators import entropy_interval
+from core.instruments.intervals import entropy_interval
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
 from core.runs.measured.w import Measurement
 from core.runs.run import DoneRun
@@ -442,15 +442,15 @@ def _show_walks(scene: _Scene) -> None:
     st.markdown("**From clean to triggered**: class probabilities on the straight way, and a bit beyond")
     for place, (name, one) in zip(st.columns(2, gap="medium"), scene.runs.items(), strict=False):
         try:
-            walk = cached.trigger_walk(one.path, scene.trigger.to_link(), scene.data.fingerprint, scene.image, *ends)
+            line = cached.trigger_line(one.path, scene.trigger.to_link(), scene.data.fingerprint, scene.image, *ends)
         except InputError as error:
             st.caption(str(error))
             return
-        words = walk_words(walk, scene.data.classes)
-        figure = walk_figure(walk, scene.data.classes)
+        words = line_words(line, scene.data.classes)
+        figure = line_figure(line, scene.data.classes)
         figure.update_layout(font_color=figure_ink())
         with place:
             st.plotly_chart(
-                figure, theme=None, key=f"walk.{name}", config={"displayModeBar": False}, alt=f"{name}: {words}"
+                figure, theme=None, key=f"line.{name}", config={"displayModeBar": False}, alt=f"{name}: {words}"
             )
             st.caption(f"{name}: {words}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.attacks.triggers.base import Shape
 from core.errors import InputError
 
-Shape = tuple[int, int, int]
 Colour = tuple[int, int, int]
 
 LONGEST_TEXT = 24

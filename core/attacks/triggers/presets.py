@@ -79,6 +79,12 @@ def make_preset(name: str, shape: Shape) -> Trigger:
     ------
     InputError
         No preset has that name, or the images are smaller than 4x4.
+
+    Examples
+    --------
+    >>> trigger = make_preset("white-corner", (1, 8, 8))
+    >>> trigger.top, trigger.left, trigger.height, trigger.width
+    (6, 6, 2, 2)
     """
     if name not in _PRESETS:
         raise InputError(
