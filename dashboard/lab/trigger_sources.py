@@ -175,8 +175,7 @@ def show_formula(data: Dataset, drawing: Drawing) -> None:
     current = current_formula()
     kinds: dict[str, type[Formula | Blend]] = {**formulas(), **BLENDS}
     if "formula.kind" not in st.session_state:
-        known = isinstance(current, Formula) and current.kind in kinds
-        st.session_state["formula.kind"] = current.kind if known else next(iter(kinds))
+        st.session_state["formula.kind"] = current.kind if isinstance(current, Formula) else next(iter(kinds))
     name = st.segmented_control(
         "Formula",
         list(kinds),
