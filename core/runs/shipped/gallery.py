@@ -20,6 +20,7 @@ from core.runs.run import DoneRun, Run
 if TYPE_CHECKING:
     from core.attacks.attack import Attack
     from core.runs.measured.w import Measurement
+    from core.training.choices import Choices
 
 GALLERY = PROJECT / "assets" / "gallery"
 ARCHITECTURE, EPOCHS, SEED, TARGETS = "tiny-cnn", 20, 0, {"digits": 0, "signs": 4}
@@ -138,17 +139,13 @@ def exhibits(folder: Path = GALLERY) -> list[Exhibit]:
 def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
     """Train and measure all that is shown and write it, replacing what was there; yields a line for each."""
     from core.runs.shipped.training import train_shipped
-    from core.training.choices import Choices
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     entries, pictures = [], {}
     for sketch in SKETCHES:
         attack = _attack(sketch, data_root)
-        training = Choices(
-            dataset=sketch.dataset, rate=sketch.rate, architecture=ARCHITECTURE, epochs=EPOCHS, seed=SEED, threads=1
-        )
-        spec = training.spec(attack, data_root)
+        spec = _training(sketch).spec(attack, data_root)
         run, control = (train_shipped(trained, folder, data_root) for trained in (spec, spec.control()))
         points = [asdict(point) for point in _sweep(run, control, attack, data_root)]
         entries.append(
@@ -158,6 +155,21 @@ def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
         np.savez_compressed(folder / "pictures.npz", **pictures)
         write_json(folder / "gallery.json", entries)
         yield f"{sketch.dataset}, {sketch.title}: {exhibits(folder)[-1].summary}"
+
+
+def _training(sketch: Sketch) -> Choices:
+    from core.training.choices import Choices
+
+    return Choices(
+        dataset=sketch.dataset,
+        rate=sketch.rate,
+        architecture=ARCHITECTURE,
+        epochs=EPOCHS,
+        seed=SEED,
+        device="cpu",  # and what follows: the same specs whichever machine they are trained on
+        precision="float32",
+        threads=1,
+    )
 
 
 def _attack(sketch: Sketch, data_root: Path | None) -> Attack:
