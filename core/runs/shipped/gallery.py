@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.files import PROJECT, write_json
+from core.instruments.statistics import Estimate
+from core.runs.measured.findings import Direction, direction
 from core.runs.run import DoneRun, Run
 
 if TYPE_CHECKING:
@@ -63,6 +65,11 @@ class Point:
     gap: tuple[float, float, float]
     control_gap: tuple[float, float, float]
 
+    @property
+    def direction(self) -> Direction:
+        """Whether the model is smoother with the trigger than the control is."""
+        return direction(Estimate(*self.gap), Estimate(*self.control_gap))
+
 
 @dataclass(frozen=True)
 class Exhibit:
@@ -81,8 +88,8 @@ class Exhibit:
     @property
     def summary(self) -> str:
         """What the numbers say, in a sentence that claims no more."""
-        falls = [point for point in self.points if point.gap[1] > max(0.0, point.control_gap[2])]
-        rises = [point for point in self.points if point.gap[2] < min(0.0, point.control_gap[1])]
+        falls = [point for point in self.points if point.direction == "smoother"]
+        rises = [point for point in self.points if point.direction == "rougher"]
         levels = len(self.points)
         if falls and rises:
             down, up = _sigmas(falls), _sigmas(rises)
