@@ -164,10 +164,14 @@ def measure(model: Model, images: Tensor, noise: Noise) -> Smoothness:
 
     predictor = as_predictor(model)
     votes = predictor.votes(images, noise).numpy()
-    arithmetic = Arithmetic(
-        str(predictor.device), str(predictor.dtype).removeprefix("torch."), predictor.batch_of(images.shape[1:])
-    )
-    return Smoothness(votes, replace(noise, keys=noise.keys_of(len(images))), arithmetic)
+    noise = replace(noise, keys=noise.keys_of(len(images)))
+    return Smoothness(votes, noise, arithmetic_of(predictor, images.shape[1:]))
+
+
+def arithmetic_of(predictor: Predictor, shape: Sequence[int]) -> Arithmetic:
+    """Return what a predictor computes with for images of a shape (channels, height, width)."""
+    dtype = str(predictor.dtype).removeprefix("torch.")
+    return Arithmetic(str(predictor.device), dtype, predictor.batch_of(shape))
 
 
 def measure_smoothness(

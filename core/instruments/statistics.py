@@ -112,7 +112,8 @@ def bounded_mean_interval(values: ArrayLike, lowest: float, highest: float, conf
     tail = (1 - confidence) / 2
     scaled = np.clip((x - lowest) / (highest - lowest), 0, 1)
     high, low = _gaffke_upper(scaled, tail), 1 - _gaffke_upper(1 - scaled, tail)
-    return Estimate(float(x.mean()), *(float(lowest + (highest - lowest) * end) for end in (low, high)))
+    low, high = (float(lowest + (highest - lowest) * end) for end in (low, high))
+    return Estimate(float(x.mean()), low, high)
 
 
 def probability_lower(w_triggered: ArrayLike, w_clean: ArrayLike, confidence: float = 0.95) -> Estimate:

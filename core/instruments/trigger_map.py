@@ -14,6 +14,7 @@ import numpy as np
 from core.attacks.triggers import Trigger
 from core.errors import InputError
 from core.instruments.budgets import TRIGGER_MAP
+from core.instruments.coarse_to_fine import coarse_grid, nearest_measured
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -211,9 +212,8 @@ def _fill(
     asr, w = (np.zeros((len(rows), len(columns))) for _ in range(2))
     measured = np.zeros(asr.shape, bool)
     for stride in (8, 4, 2, 1):
-        wanted = np.zeros_like(measured)
-        wanted[np.ix_(_nodes(len(rows), stride), _nodes(len(columns), stride))] = True
-        for number, (row, column) in enumerate(np.argwhere(wanted & ~measured), start=1):
+        wanted = coarse_grid(asr.shape, stride) & ~measured
+        for number, (row, column) in enumerate(np.argwhere(wanted), start=1):
             asr[row, column], w[row, column] = probe.ask(variant(rows[row], columns[column]))
             measured[row, column] = True
             if number % _PART == 0:
@@ -226,9 +226,7 @@ def _fill(
 def _seen(
     probe: Probe, rows: np.ndarray, columns: np.ndarray, asr: np.ndarray, w: np.ndarray, measured: np.ndarray
 ) -> TriggerMap:
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = tuple(distance_transform_edt(~measured, return_distances=False, return_indices=True))
+    nearest = nearest_measured(measured)
     images = len(probe.images)
     return TriggerMap(
         rows,
@@ -246,10 +244,6 @@ def _seen(
 
 def _axis(count: int, step: int, own: int) -> np.ndarray:
     return np.union1d(np.arange(0, count, step), [own, count - 1]).astype(float)
-
-
-def _nodes(count: int, stride: int) -> np.ndarray:
-    return np.union1d(np.arange(0, count, stride), count - 1)
 
 
 def _inside(start: int, length: int, room: int) -> int:

@@ -105,7 +105,7 @@ def test_the_command_line_trains_with_a_new_trigger(rows, tmp_path, data_root):
 
 def test_the_lab_draws_a_new_trigger_and_its_settings(rows, visit, home):
     page = visit("lab")
-    page.button_group(key="LabState.way").set_value("formula").run()
+    page.button_group(key="LabState.trigger_source").set_value("formula").run()
     page.button_group(key="formula.kind").set_value("rows").run()
     assert "Makes every second row brighter." in [caption.value for caption in page.caption]
     page.slider(key="formula.rows.step").set_value(0.8).run()
