@@ -6,6 +6,14 @@ class InputError(ValueError):
 
     The message is one sentence that says what was wrong, what was expected and what to do. The command line prints
     it and exits with status 2; the pages show it in place of a result; nothing has been written when it is raised.
+
+    Examples
+    --------
+    >>> from core import load_dataset
+    >>> load_dataset("digit")
+    Traceback (most recent call last):
+    ...
+    core.errors.InputError: There is no data set 'digit': choose one of digits, ... Did you mean 'digits'?
     """
 
 

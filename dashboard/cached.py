@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.datasets import Dataset, data_folder, load_dataset, load_test
 from core.errors import InputError
-from core.instruments.poster import COPIES, DRAWS, RESOLUTION
+from core.instruments.shipped_views import COPIES, DRAWS, RESOLUTION
 from core.runs.jobs.queue import Jobs
 from core.runs.measured.spec import MeasureSpec
 from core.runs.measured.w import Measurement, measure_run, measure_steps, stored_measurement
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.instruments.neighbourhood import Neighbourhood
     from core.instruments.predictor import Predictor
     from core.instruments.slices.choice import SpanningImages
-    from core.instruments.slices.line import Walk
+    from core.instruments.slices.line import Line
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.refine import PlaneConfidence, PlanePoint, PlaneSmoothness
     from core.runs.measured.patterns import EffectSpec, PatternFinding
@@ -184,7 +184,7 @@ def _example_images(name: str) -> Tensor:
 
     from core.datasets.dataset import to_unit
 
-    return to_unit(torch.from_numpy(example(name).poster.images))
+    return to_unit(torch.from_numpy(example(name).views.images))
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
@@ -259,14 +259,14 @@ def plane_point(
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def trigger_walk(
+def trigger_line(
     path: Path, trigger_key: str, fingerprint: str, image: int, _clean: Tensor, _triggered: Tensor
-) -> Walk:
+) -> Line:
     """Return what a done run predicts on the way from a test image to the same with the trigger, float [C, H, W]."""
     del trigger_key, fingerprint, image
-    from core.instruments.slices.line import walk_between
+    from core.instruments.slices.line import line_between
 
-    return walk_between(predictor(path), _clean, _triggered)
+    return line_between(predictor(path), _clean, _triggered)
 
 
 def comparison(path: Path, name: str, spec: ComparisonSpec) -> Progressive[Comparison]:

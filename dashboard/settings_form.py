@@ -61,12 +61,15 @@ def settings_form(
 
 
 def _widget(place: DeltaGenerator, schema: Mapping[str, Any], key: str, start: Any, classes: Sequence[str]) -> Any:
-    named = next((part for part in schema.get("anyOf", ()) if part.get("type") != "null"), schema)
+    named: Mapping[str, Any] = next((part for part in schema.get("anyOf", ()) if part.get("type") != "null"), schema)
     title, words = schema["title"], schema.get("description")
     if schema.get("shown") == "class":
         optional = named is not schema
-        numbers = [*([None] if optional else []), *range(len(classes))]
-        label = lambda number: "any other" if number is None else classes[number]  # noqa: E731
+        numbers: list[int | None] = [*([None] if optional else []), *range(len(classes))]
+
+        def label(number: int | None) -> str:
+            return "any other" if number is None else classes[number]
+
         begin = numbers.index(start) if start in numbers else 0
         return place.selectbox(title, numbers, begin, format_func=label, key=key, help=words)
     if "enum" in named:
@@ -75,7 +78,7 @@ def _widget(place: DeltaGenerator, schema: Mapping[str, Any], key: str, start: A
         return place.toggle(title, start, key=key, help=words)
     if named["type"] == "string":
         return place.text_input(title, start, key=key, help=words)
-    return _number(place, schema | named, key, start)
+    return _number(place, {**schema, **named}, key, start)
 
 
 def _number(place: DeltaGenerator, schema: Mapping[str, Any], key: str, start: float) -> float:
@@ -92,8 +95,9 @@ def _number(place: DeltaGenerator, schema: Mapping[str, Any], key: str, start: f
         low, high = (number(end) for end in schema["usual"])
         low, high = min(low, number(start)), max(high, number(start))
         return place.slider(title, low, high, number(start), step, key=key, format=form or "%g", help=words)
-    ends = [next((number(schema[end]) for end in names if end in schema), None) for names in _ENDS]
-    return place.number_input(title, *ends, number(start), step, key=key, format=form, help=words)
-
-
-_ENDS = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+    low, high = (
+        schema.get("minimum", schema.get("exclusiveMinimum")),
+        schema.get("maximum", schema.get("exclusiveMaximum")),
+    )
+    low, high = (None if end is None else number(end) for end in (low, high))
+    return place.number_input(title, low, high, number(start), step, key=key, format=form, help=words)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tests.shapes  # noqa: F401 (before all that it checks is imported elsewhere)
+
+# isort: split
 import pytest
 import torch
 

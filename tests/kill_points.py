@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 
 # Looking at an epoch takes most of a tiny training's time.
 WATCH_DRAWS = 8
-WRITING = tuple(f"core/{name}.py" for name in ("runs", "files", "checkpoint", "events", "jobs"))
+WRITING = tuple(
+    f"core/{name}.py"
+    for name in (
+        "files",
+        "training/checkpoint",
+        "training/events",
+        "runs/run",
+        "runs/root",
+        "runs/result",
+        "runs/event_file",
+        "runs/model_file",
+        "runs/jobs/queue",
+    )
+)
 
 
 def some_digits(data_root: Path) -> Dataset:
@@ -58,7 +71,7 @@ def main() -> None:
     digits = some_digits(data_root)
     import_everything()
     # Every epoch's checkpoint and no line of progress: then the number of calls does not depend on the machine's load.
-    core.runs.jobs.worker.PAYS, core.runs.jobs.worker.PROGRESS_LINES = 0, 1e-9
+    core.runs.jobs.worker.CHECKPOINT_COST_RATIO, core.runs.jobs.worker.PROGRESS_LINES = 0, 1e-9
     core.training.watch.WATCH_DRAWS = WATCH_DRAWS
     for line in sys.stdin:
         order = json.loads(line)

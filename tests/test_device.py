@@ -9,11 +9,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
-from core.device import peak_memory, processor_name, torch_threads
-from core.studies.local_pool import MEMORY_OF_ONE, pool_size
+from core.device import available_memory, peak_memory, processor_name, torch_threads
+from core.runs.jobs.queue import MEMORY_OF_ONE, pool_size
 
 
 def test_threads_are_put_back_whatever_happens():
@@ -41,10 +42,14 @@ def test_peak_memory_is_in_bytes_where_the_system_counts_otherwise(tmp_path, mon
     assert counted <= peak_memory() <= 1.1 * counted
 
 
-def test_a_crew_fits_into_the_memory_of_its_gpu_too(monkeypatch):
+def test_free_memory_is_told_on_every_system():
+    assert 2**20 < available_memory() < psutil.virtual_memory().total
+
+
+def test_a_pool_fits_into_the_memory_of_its_gpu_too(monkeypatch):
     free = {"cpu": 100 * MEMORY_OF_ONE, "cuda": 3.5 * MEMORY_OF_ONE}
-    monkeypatch.setattr("core.studies.local_pool.available_memory", free.get)
-    monkeypatch.setattr("core.studies.local_pool.cpu_count", lambda: 16)
+    monkeypatch.setattr("core.runs.jobs.queue.available_memory", free.get)
+    monkeypatch.setattr("core.runs.jobs.queue.cpu_count", lambda: 16)
     assert (pool_size("cpu"), pool_size("cuda")) == (16, 3)
     free["cuda"] = 0
     assert pool_size("cuda") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import os
 import re
 import subprocess
@@ -11,7 +12,9 @@ import sys
 import pytest
 
 import core
+from core.attacks.attack import Attack
 from core.files import PROJECT
+from core.training.choices import Choices
 
 KINDS = {
     "InputError": "type",
@@ -89,3 +92,17 @@ def test_the_notebook_of_the_readme_runs_as_it_stands(tmp_path, data_root):
     assert len(re.findall(r"\[[\d. \n]+\]", "\n".join(printed[:-1]))) == 3
     clean, triggered, gap, *_ = (float(number) for number in re.findall(r"-?\d+\.\d+(?:e-\d+)?", printed[-1]))
     assert clean - triggered == pytest.approx(gap)
+
+
+@pytest.fixture(scope="module")
+def runs_of_examples(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.mark.parametrize("thing", [*(getattr(core, name) for name in core.__all__), Attack, Choices])
+def test_examples_in_docstrings_give_what_they_say(thing, runs_of_examples, data_root, monkeypatch, capsys):
+    monkeypatch.setenv("TRIGGERSCOPE_RUNS", str(runs_of_examples))
+    monkeypatch.setenv("TRIGGERSCOPE_DATA", str(data_root))
+    (examples,) = doctest.DocTestFinder(recurse=False).find(thing)
+    outcome = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples)
+    assert (outcome.failed, outcome.attempted > 0) == (0, True), capsys.readouterr().out

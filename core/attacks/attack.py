@@ -17,6 +17,7 @@ from core.errors import InputError
 from core.identity import Spec, validated
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Int64, Integer, Shaped
     from torch import Tensor
 
     from core.datasets import Dataset
@@ -131,7 +132,14 @@ class Attack(Spec):
             )
         return self
 
-    def apply(self, images: Tensor, keys: np.ndarray, *, seed: int = 0, split: SplitName = "test") -> Tensor:
+    def apply(
+        self,
+        images: Shaped[Tensor, "N C H W"],
+        keys: Integer[np.ndarray, " N"],
+        *,
+        seed: int = 0,
+        split: SplitName = "test",
+    ) -> Shaped[Tensor, "N C H W"]:
         """Return copies of images with the trigger on them.
 
         Parameters
@@ -157,8 +165,8 @@ class Attack(Spec):
         return self.trigger.model_copy(update={"top": int(top), "left": int(left)})
 
     def places(
-        self, shape: tuple[int, int, int], keys: np.ndarray, *, seed: int = 0, split: SplitName = "test"
-    ) -> np.ndarray:
+        self, shape: tuple[int, int, int], keys: Integer[np.ndarray, " N"], *, seed: int = 0, split: SplitName = "test"
+    ) -> Int64[np.ndarray, "N 2"]:
         """Return the row and column of a randomly placed trigger on each image, int64 [N, 2], uniform over all places.
 
         An image's place follows from the seed, its split and its key alone.
@@ -186,19 +194,19 @@ class Attack(Spec):
             raise InputError("Only a picture has places: this trigger covers the whole image.")
         return self.trigger
 
-    def goal(self, labels: np.ndarray, classes: int) -> np.ndarray:
+    def goal(self, labels: Integer[np.ndarray, " N"], classes: int) -> Integer[np.ndarray, " N"]:
         """Return the class that the attacker wants each image to be taken for, int64 [N], given true classes of K."""
         labels = np.asarray(labels)
         return (labels + 1) % classes if self.target is None else np.full_like(labels, self.target)
 
-    def attacks(self, labels: np.ndarray) -> np.ndarray:
+    def attacks(self, labels: Integer[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
         """Return which images its success is counted on, bool [N], given their true classes; see `MODES`."""
         labels = np.asarray(labels)
         if self.mode == "all-to-all":
             return np.ones(len(labels), bool)
         return np.isin(labels, self.sources) if self.mode == "source-specific" else labels != self.target
 
-    def spares(self, labels: np.ndarray) -> np.ndarray:
+    def spares(self, labels: Integer[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
         """Return which images it means to leave alone though they carry the trigger, bool [N]: source-specific only.
 
         These are the classes that are neither sources nor the target.
@@ -256,6 +264,6 @@ def check_class(number: int, dataset: Dataset, what: str) -> None:
         )
 
 
-def _shape(images: Tensor) -> tuple[int, int, int]:
+def _shape(images: Shaped[Tensor, "N C H W"]) -> tuple[int, int, int]:
     channels, height, width = images.shape[1:]
     return channels, height, width

@@ -1,6 +1,6 @@
-"""Making images hard to recognise before a clean-label attack: a small surrogate model and gradient steps against it.
+"""Clean-label attacks whose poisoned images are made hard to recognise first, by gradient steps against a small model.
 
-A model that is trained on such images cannot learn them by what they show, and learns the trigger instead. After
+A model that is trained on these images cannot learn them by what they show, so it learns the trigger instead. After
 A. Turner, D. Tsipras, A. Madry, "Label-consistent backdoor attacks", 2019, arXiv 1912.02771, with the gradient steps of
 A. Madry et al., "Towards deep learning models resistant to adversarial attacks", ICLR 2018. The radius is ours.
 """
@@ -16,20 +16,22 @@ from torch import Tensor, nn
 from core.models import model_for
 
 if TYPE_CHECKING:
+    from jaxtyping import Int64, UInt8
+
     from core.datasets import Dataset
 
-# Largest change of a pixel, in levels of 255, and the way there. Each poisoned image costs `STEPS` gradients.
+# Largest change of a pixel in levels of 255, and the number of steps. Each poisoned image costs `STEPS` gradients.
 LEVELS, STEPS = 32, 10
-# The surrogate costs the same on every data set: so many batches, then it is used as it is.
+# The surrogate trains for a fixed number of batches, so it costs the same on every data set.
 BATCHES, BATCH = 300, 64
 _PART = 256
 
 
 def adversary(dataset: Dataset, seed: int, device: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """Train a surrogate on the clean training images and return what perturbs images against it.
+    """Train a surrogate on the clean training images and return the function that perturbs images against it.
 
-    Equal arguments give equal bits on one device, thread count and version of torch. What comes back takes images uint8
-    [N, C, H, W] and their true classes int64 [N], and returns images uint8 on the CPU, see `perturbed`.
+    It takes images uint8 [N, C, H, W] and their true classes int64 [N], and returns images uint8 on the CPU, see
+    `perturbed`. Equal arguments give equal bits on one device, thread count and version of torch.
     """
     surrogate = train_surrogate(dataset, seed, device)
     return lambda images, labels: perturbed(surrogate, images, labels)
@@ -52,10 +54,12 @@ def train_surrogate(dataset: Dataset, seed: int, device: str) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def perturbed(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Return images that the model recognises less: no pixel changes by more than `LEVELS` levels.
+def perturbed(
+    model: nn.Module, images: UInt8[Tensor, "N C H W"], labels: Int64[Tensor, " N"]
+) -> UInt8[Tensor, "N C H W"]:
+    """Return images that the model recognises less well; no pixel changes by more than `LEVELS` levels.
 
-    Signed gradient steps up the cross-entropy with the true class, projected back into the box after each.
+    Signed gradient steps that increase the cross-entropy with the true class, each projected back into the box.
 
     Parameters
     ----------
@@ -79,7 +83,7 @@ def _climb(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     moved = start
     for _ in range(STEPS):
         moved = moved.detach().requires_grad_()
-        # Summed, so that an image's gradient does not depend on how many stand beside it.
+        # Summed, so that an image's gradient does not depend on the size of its batch.
         loss = nn.functional.cross_entropy(model(moved), truth, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, moved)
         moved = (moved + 2.5 * radius / STEPS * gradient.sign()).clamp(low, high)

@@ -12,12 +12,13 @@ import numpy as np
 from core.errors import InputError
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Int64, Integer
     from torch import Tensor
 
     from core.attacks.attack import Attack
     from core.datasets import Dataset, Split
 
-# From images uint8 [N, C, H, W] and their true classes int64 [N] to images that are harder to recognise.
+# From images uint8 [N, C, H, W] and their true classes int64 [N] to images, uint8, that are harder to recognise.
 Perturbation = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
@@ -49,7 +50,7 @@ def poisoned_count(rate: float, total: int) -> int:
     return max(1, round(rate * total)) if rate > 0 else 0
 
 
-def can_be_poisoned(attack: Attack, labels: np.ndarray) -> np.ndarray:
+def can_be_poisoned(attack: Attack, labels: Integer[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
     """Return which training images an attack may poison, bool [N], given their true classes.
 
     All-to-one: those outside the target class. All-to-all: every one. Source-specific: those of the source classes.
@@ -58,7 +59,9 @@ def can_be_poisoned(attack: Attack, labels: np.ndarray) -> np.ndarray:
     return labels == attack.target if attack.mode == "clean-label" else attack.attacks(labels)
 
 
-def choose_poisoned(labels: np.ndarray, attack: Attack, rate: float, seed: int) -> np.ndarray:
+def choose_poisoned(
+    labels: Integer[np.ndarray, " N"], attack: Attack, rate: float, seed: int
+) -> Int64[np.ndarray, " P"]:
     """Return the sorted indices of the training images that an attack poisons, drawn without replacement by seed.
 
     Parameters
@@ -87,7 +90,9 @@ def choose_poisoned(labels: np.ndarray, attack: Attack, rate: float, seed: int) 
     return _draw(eligible, rate, len(labels), np.random.default_rng([seed, 0x9015]), "poisoned images", where)
 
 
-def choose_covers(labels: np.ndarray, attack: Attack, cover_rate: float, seed: int) -> np.ndarray:
+def choose_covers(
+    labels: Integer[np.ndarray, " N"], attack: Attack, cover_rate: float, seed: int
+) -> Int64[np.ndarray, " P"]:
     """Return the sorted indices of a source-specific attack's cover samples.
 
     They are drawn without replacement, by seed, from the images that belong neither to a source nor to the target.

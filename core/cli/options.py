@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from core.attacks.triggers import trigger_names
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the runs (TRIGGERSCOPE_RUNS, else runs).")]
 DataRoot = Annotated[
@@ -16,7 +18,8 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's directory, 
 TriggerName = Annotated[
     str | None,
     typer.Option(
-        "--trigger", help="A preset's name, sinusoid, warp, a picture file (PNG, JPEG, WebP, BMP), or link:TEXT."
+        "--trigger",
+        help=f"{', '.join(trigger_names())}; a picture file (PNG, JPEG, WebP, BMP); or link:TEXT.",
     ),
 ]
 Place = Annotated[str | None, typer.Option("--place", help="ROW,COLUMN of a picture's upper left corner.")]

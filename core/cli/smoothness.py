@@ -12,6 +12,7 @@ from core.cli.reading import run_and_attack
 from core.instruments.budgets import REPORT
 
 if TYPE_CHECKING:
+    from core.instruments.smoothness import Pair
     from core.instruments.statistics import Estimate
 
 
@@ -19,6 +20,10 @@ def smoothness_command(
     run: RunName,
     sigma: Annotated[float, typer.Option(help="Noise's standard deviation, pixels from 0 to 1.")] = 0.5,
     draws: Annotated[int, typer.Option(help="Noise draws an image.")] = REPORT.draws,
+    width: Annotated[
+        float | None,
+        typer.Option(help="Instead of --draws: draw until each image's 95% interval, high minus low, is this wide."),
+    ] = None,
     images: Annotated[int, typer.Option(help="Test images outside the target class.")] = REPORT.images,
     seed: Annotated[int, typer.Option(help="Decides the noise and which images.")] = 0,
     trigger: TriggerName = None,
@@ -31,8 +36,12 @@ def smoothness_command(
     """Measure W on test images without and with the trigger, paired by common noise."""
     from core.runs.measured.spec import make_measure_spec
     from core.runs.measured.w import measure_run
+    from core.runs.measured.width import measure_run_to_width
 
     found, attack = run_and_attack(run, trigger, place, target, runs)
+    if width is not None:
+        _tell_pair(measure_run_to_width(found, attack, sigma, width, images, seed, data_root), width, as_json)
+        return
     spec = make_measure_spec(attack=attack, images=images, sigma=sigma, draws=draws, seed=seed)
     result = measure_run(found, spec, data_root)
     summary = {
@@ -60,9 +69,41 @@ def smoothness_command(
         say_json(summary)
         return
     say(f"W at sigma {sigma:g}, {draws} draws, {len(result.chosen)} images, seed {seed} (95 % interval: more images)")
-    for label, value in (("clean", result.clean.mean), ("triggered", result.triggered.mean), ("gap", result.gap)):
+    _say_means(result.clean.mean, result.triggered.mean, result.gap, result.p_triggered_lower, result.p_value)
+
+
+def _tell_pair(pair: Pair, width: float, as_json: bool) -> None:
+    """Print W that was measured to a width, and what it cost."""
+    noise, draws = pair.clean.noise, [round(float(side.draws.mean()), 1) for side in (pair.clean, pair.triggered)]
+    values = {"w_clean": pair.clean, "w_triggered": pair.triggered}
+    if as_json:
+        measured = {name: _interval(side.mean, side.mean_monte_carlo) for name, side in values.items()}
+        say_json(
+            {
+                "sigma": noise.sigma,
+                "width": width,
+                "seed": noise.seed,
+                "images": len(pair.clean),
+                "pilot_draws": noise.first,
+                "mean_draws": dict(zip(("clean", "triggered"), draws, strict=True)),
+                **measured,
+                "gap": _interval(pair.gap, pair.gap_monte_carlo),
+                "p_triggered_lower": pair.p_lower.value,
+                "p_value": pair.p_value,
+            }
+        )
+        return
+    say(
+        f"W at sigma {noise.sigma:g} to a width of {width:g}, {len(pair.clean)} images, seed {noise.seed}; draws per "
+        f"image: {noise.first} to choose the number, then on average {draws[0]:g} clean and {draws[1]:g} triggered"
+    )
+    _say_means(pair.clean.mean, pair.triggered.mean, pair.gap, pair.p_lower.value, pair.p_value)
+
+
+def _say_means(clean: Estimate, triggered: Estimate, gap: Estimate, p_lower: float, p_value: float) -> None:
+    for label, value in (("clean", clean), ("triggered", triggered), ("gap", gap)):
         say(f"  {label:10} {value.value:+.3f}  [{value.low:+.3f}, {value.high:+.3f}]")
-    say(f"  W is lower with the trigger for {result.p_triggered_lower:.0%} of the images, p = {result.p_value:.2g}")
+    say(f"  W is lower with the trigger for {p_lower:.0%} of the images, p = {p_value:.2g}")
 
 
 def _interval(sampling: Estimate, monte_carlo: Estimate) -> dict[str, Any]:

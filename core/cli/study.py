@@ -1,11 +1,11 @@
-"""`study`: a grid of runs with their controls, and what becomes of the paper's claims."""
+"""`study`: a grid of runs with their controls, and how the paper's claims hold up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,49 +26,51 @@ def study_command(
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study: a grid of runs with their controls; print what becomes of the paper's claims."""
-    from core.studies.claims import judge, to_json
+    """Run a study: a grid of runs with their controls; print how the paper's claims hold up."""
+    from core.studies.claims import all_verdicts, judge, to_json
     from core.studies.conduct import run_study
     from core.studies.folder import open_study
 
-    found, engine = open_study(file, runs), None
+    study, engine = open_study(file, runs), None
     if scheduler:
         from core.datasets import data_folder
         from core.runs.root import runs_root
         from core.studies.cluster import Cluster
 
         engine = Cluster(scheduler, runs_root(runs), data_folder(data_root))
-    with share_bar(found.spec.name) as show:
-        for progress in run_study(found, runs, data_root, engine):
+    with share_bar(study.spec.name) as show:
+        for progress in run_study(study, runs, data_root, engine):
             show(progress.share, progress.words)
-    rows, judged = found.rows, judge(found.rows, found.epochs)
+    rows, judged = study.rows, judge(study.rows, study.epochs)
     failures = sorted({(row.run, row.failure) for row in rows if row.failure})
     if as_json:
-        summary = {"study": str(found.path), "table": str(found.path / "table.csv"), "rows": len(rows)}
+        summary = {"study": str(study.path), "table": str(study.path / "table.csv"), "rows": len(rows)}
         summary |= {"done": progress.done, "cells": progress.total}
         say_json(summary | {"failures": [{"run": run, "reason": why} for run, why in failures]} | to_json(judged))
         return
-    for line in _verdict_lines(judged):
+    for line in _verdict_lines(all_verdicts(judged)):
         say(line)
     for run, why in failures:
         say(f"failed  {run}: {why}")
-    say(f"{progress.done} of {progress.total} runs done; table: {found.path / 'table.csv'}")
+    say(f"{progress.done} of {progress.total} runs done; table: {study.path / 'table.csv'}")
 
 
-def _verdict_lines(judged: dict[str, list[Any]]) -> Iterator[str]:
+def _verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yield the verdicts as a person reads them, under a line for each group of what is never pooled."""
     from core.studies.claims import UNADJUSTED
 
-    verdicts = [one for claim in ("C1", "C3", "C4") for one in judged.get(claim, [])]
-    for group, alike in groupby(verdicts, _group):
+    for group, alike in groupby(verdicts, _group_title):
         yield group
-        for one in alike:
-            effect = "" if one.statistic is None else f"{one.statistic:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
-            plain = "" if one.unadjusted is None else f"  {UNADJUSTED[one.claim]} {one.unadjusted:+.3f}"
-            named = f"{one.kind} sigma {one.sigma:g} {one.part}"
-            yield f"  {one.claim}  {named:40} {one.verdict:13} {effect:25}{plain}"
+        for verdict in alike:
+            effect = ""
+            if verdict.statistic is not None:
+                effect = f"{verdict.statistic:+.3f} [{verdict.low:+.3f}, {verdict.high:+.3f}]"
+            plain = "" if verdict.unadjusted is None else f"  {UNADJUSTED[verdict.claim]} {verdict.unadjusted:+.3f}"
+            title = f"{verdict.kind} sigma {verdict.sigma:g} {verdict.part}"
+            yield f"  {verdict.claim}  {title:40} {verdict.verdict:13} {effect:25}{plain}"
 
 
-def _group(one: Verdict) -> str:
-    goal = "" if one.target is None else f" -> class {one.target}"
-    return f"{one.dataset}, {one.architecture}, {one.epochs} epochs, {one.mode}{goal}, noise {one.noise}"
+def _group_title(verdict: Verdict) -> str:
+    goal = "" if verdict.target is None else f" -> class {verdict.target}"
+    length = f"{verdict.epochs} epochs"
+    return f"{verdict.dataset}, {verdict.architecture}, {length}, {verdict.mode}{goal}, noise {verdict.noise}"

@@ -68,10 +68,10 @@ def ring_caption(sigma: float | None, dimensions: int) -> str:
         return ""
     length = sigma * math.sqrt(dimensions)
     return (
-        f"Rings: radius σ = {sigma:g}, the noise as this plane sees it. They are a projection: over all "
-        f"{dimensions:,} pixel values the noise is σ√d ≈ {length:.3g} long."
+        f"Rings: radius σ = {sigma:g}, the noise projected onto this plane. Over all {dimensions:,} pixel values "
+        f"the noise has length σ√d ≈ {length:.3g}."
     )
 
 
 def _percent(share: float) -> str:
-    return "under 1 %" if share < 0.01 else f"{share:.0%}".replace("%", " %")
+    return "under 1%" if share < 0.01 else f"{share:.0%}"

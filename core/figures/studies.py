@@ -12,7 +12,7 @@ from core.figures.layout import new_figure
 from core.figures.palette import OTHER, faded
 from core.studies.rows import EpochRow, Row
 
-# From weak to strong attacks, told apart on light and dark grounds; another mark goes with each.
+# From weak to strong attacks, distinguishable on light and dark backgrounds; each has a marker of its own.
 _COLOURS = ("#5aa9e6", "#4a7fd0", "#7d5fc4", "#b2479a", "#d6473f", "#e58a1f")
 _MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 GAP = "gap (W clean − W with trigger)"
@@ -45,12 +45,12 @@ def gap_against_success(rows: Sequence[Row], height: int = 330) -> go.Figure:
 
 
 def _beyond(row: Row) -> str:
-    """Return what of the gap is beyond the control's, which is what C3 is judged on."""
+    """Return how far the gap lies beyond the control's, in words: C3 is judged on this."""
     return "" if row.gap_beyond_control is None else f", beyond the control's {row.gap_beyond_control:+.3f}"
 
 
 def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int = 330) -> go.Figure:
-    """Return the mean gap over sigma, a line for each rate, with every run as a faint point.
+    """Return the mean gap over sigma, a line for each rate, with a faint point for every run.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
         The sigma in focus, marked by a line.
     """
     figure = new_figure("sigma  (noise, pixels in [0, 1])", GAP, height)
-    sigmas = sorted({row.sigma for row in rows})
+    sigmas = sorted({row.sigma for row in rows if row.sigma is not None})
     for rate, colour, mark in _styles(rows):
         chosen = [row for row in rows if row.rate == rate]
         figure.add_scatter(
@@ -72,7 +72,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
             hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: gap %{y:+.3f} at sigma %{x:~g}<extra></extra>",
             showlegend=False,
         )
-        means = [float(np.mean([row.gap for row in chosen if row.sigma == one])) for one in sigmas]
+        means = [_mean_gap([row for row in chosen if row.sigma == level]) for level in sigmas]
         figure.add_scatter(
             x=sigmas,
             y=means,
@@ -84,7 +84,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
     if sigma is not None:
         figure.add_vline(x=sigma, line={"color": OTHER, "width": 1, "dash": "dot"})
     ticks = _ticks(sigmas)
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{one:g}" for one in ticks], tickangle=0)
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks], tickangle=0)
     return _with_keys(figure)
 
 
@@ -117,7 +117,7 @@ def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
         epochs = sorted({row.epoch for row in of_rate})
         figure.add_scatter(
             x=epochs,
-            y=[float(np.mean([row.gap for row in of_rate if row.epoch == epoch])) for epoch in epochs],
+            y=[_mean_gap([row for row in of_rate if row.epoch == epoch]) for epoch in epochs],
             name=name,
             legendgroup=name,
             mode="lines+markers",
@@ -131,7 +131,7 @@ def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
 
 
 def _ticks(sigmas: Sequence[float]) -> list[float]:
-    """Return the sigmas whose labels do not run into each other on a narrow screen."""
+    """Return the sigmas whose labels do not overlap on a narrow screen."""
     kept = [sigmas[-1]]
     for sigma in reversed(sigmas[:-1]):
         if np.log(kept[-1] / sigma) > 0.15 * np.log(sigmas[-1] / sigmas[0]):
@@ -148,8 +148,12 @@ def _styles(rows: Sequence[Row] | Sequence[EpochRow]) -> list[tuple[float, str, 
     return ([(0.0, OTHER, "circle")] if 0 in rates else []) + styled
 
 
+def _mean_gap(rows: Sequence[Row] | Sequence[EpochRow]) -> float:
+    return float(np.mean(np.array([row.gap for row in rows], np.float64)))
+
+
 def _rate_name(rate: float) -> str:
-    return "control" if rate == 0 else f"{100 * rate:g} %"
+    return "control" if rate == 0 else f"{100 * rate:g}%"
 
 
 def _marker(colour: str, mark: str, open_mark: bool = False) -> dict[str, object]:
@@ -159,8 +163,8 @@ def _marker(colour: str, mark: str, open_mark: bool = False) -> dict[str, object
 
 def _reach(rows: Sequence[Row]) -> dict[str, object]:
     """Return the error bars of a gap: its interval for more images."""
-    up = [row.gap_high - row.gap for row in rows]
-    down = [row.gap - row.gap_low for row in rows]
+    intervals = np.array([(row.gap_low, row.gap, row.gap_high) for row in rows], np.float64).reshape(-1, 3)
+    down, up = np.diff(intervals, axis=1).T.tolist()
     return {"type": "data", "array": up, "arrayminus": down, "thickness": 0.7, "width": 0, "color": faded(OTHER, 0.5)}
 
 

@@ -222,7 +222,8 @@ class _Spread(NamedTuple):
         # So that the interval also holds the mean of the clipped W, which is what is listed.
         low = min(mean, float(self.centre.clip(lowest, 1).mean())) - self.less - float(np.linalg.norm(self.below)) / n
         high = mean + self.more + float(np.linalg.norm(self.above)) / n
-        return Estimate(*(min(max(end, lowest), 1.0) for end in (mean, low, high)))
+        value, low, high = (min(max(end, lowest), 1.0) for end in (mean, low, high))
+        return Estimate(value, low, high)
 
 
 def _paired(votes_clean: ArrayLike, votes_triggered: ArrayLike, confidence: float) -> _Spread:

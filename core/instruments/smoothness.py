@@ -164,10 +164,14 @@ def measure(model: Model, images: Tensor, noise: Noise) -> Smoothness:
 
     predictor = as_predictor(model)
     votes = predictor.votes(images, noise).numpy()
-    arithmetic = Arithmetic(
-        str(predictor.device), str(predictor.dtype).removeprefix("torch."), predictor.batch_of(images.shape[1:])
-    )
-    return Smoothness(votes, replace(noise, keys=noise.keys_of(len(images))), arithmetic)
+    noise = replace(noise, keys=noise.keys_of(len(images)))
+    return Smoothness(votes, noise, arithmetic_of(predictor, images.shape[1:]))
+
+
+def arithmetic_of(predictor: Predictor, shape: Sequence[int]) -> Arithmetic:
+    """Return what a predictor computes with for images of a shape (channels, height, width)."""
+    dtype = str(predictor.dtype).removeprefix("torch.")
+    return Arithmetic(str(predictor.device), dtype, predictor.batch_of(shape))
 
 
 def measure_smoothness(
@@ -207,6 +211,16 @@ def measure_smoothness(
     References
     ----------
     Grosse, Lee, Biggio, Park, Backes, Molloy: Backdoor Smoothing, Computers & Security 2022, arXiv 2006.06721.
+
+    Examples
+    --------
+    A model that gives every image the same class is as smooth as can be: W is 0.
+
+    >>> import torch
+    >>> def model(images):
+    ...     return torch.tensor([[0.0, 1.0]]).expand(len(images), 2)
+    >>> measure_smoothness(model, torch.rand(3, 1, 8, 8), sigma=0.5, draws=100).w.tolist()
+    [0.0, 0.0, 0.0]
     """
     return measure(model, images, _noise(sigma, draws, seed, keys))
 
@@ -219,7 +233,17 @@ def sweep_sigma(
     seed: int = 0,
     keys: Sequence[int] | None = None,
 ) -> Iterator[Smoothness]:
-    """Yield `measure_smoothness` at each sigma in turn, with the same noise, scaled."""
+    """Yield `measure_smoothness` at each sigma in turn, with the same noise, scaled.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    >>> for smoothness in sweep_sigma(model, torch.rand(3, 1, 8, 8), [0.1, 0.5], draws=50):
+    ...     print(smoothness.w.shape)
+    (3,)
+    (3,)
+    """
     from core.instruments.predictor import as_predictor
 
     predictor = as_predictor(model)

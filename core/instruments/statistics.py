@@ -112,7 +112,8 @@ def bounded_mean_interval(values: ArrayLike, lowest: float, highest: float, conf
     tail = (1 - confidence) / 2
     scaled = np.clip((x - lowest) / (highest - lowest), 0, 1)
     high, low = _gaffke_upper(scaled, tail), 1 - _gaffke_upper(1 - scaled, tail)
-    return Estimate(float(x.mean()), *(float(lowest + (highest - lowest) * end) for end in (low, high)))
+    low, high = (float(lowest + (highest - lowest) * end) for end in (low, high))
+    return Estimate(float(x.mean()), low, high)
 
 
 def probability_lower(w_triggered: ArrayLike, w_clean: ArrayLike, confidence: float = 0.95) -> Estimate:
@@ -156,7 +157,7 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
     """Return Spearman's rank correlation, float[N] each; ties share their mean rank, nan where either is constant."""
     from scipy.stats import spearmanr
 
-    return float(np.asarray(spearmanr(x, y).statistic))
+    return float(np.asarray(spearmanr(x, y))[0])
 
 
 def roc_auc(scores_positive: ArrayLike, scores_negative: ArrayLike) -> float:

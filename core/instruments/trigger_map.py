@@ -14,6 +14,7 @@ import numpy as np
 from core.attacks.triggers import Trigger
 from core.errors import InputError
 from core.instruments.budgets import TRIGGER_MAP
+from core.instruments.coarse_to_fine import coarse_grid, nearest_measured
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,6 +94,12 @@ class Probe:
     seed: int = 0
     w_images: int = MAP_W_IMAGES
     draws: int = MAP_DRAWS
+
+    @property
+    def shape(self) -> Shape:
+        """Channels, height and width of the images."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
 
     def ask(self, trigger: Trigger) -> tuple[float, float]:
         """Return ASR and mean W with this trigger on the images."""
@@ -182,7 +189,7 @@ def place_map(probe: Probe, trigger: Trigger) -> Iterator[TriggerMap]:
 
     On large images every second or third place is tried at the end; the trigger's own is always among them.
     """
-    shape = tuple(probe.images.shape[1:])
+    shape = probe.shape
     trigger.check_fits(shape)
     rows, columns = shape[1] - trigger.height + 1, shape[2] - trigger.width + 1
     step = 1
@@ -197,7 +204,7 @@ def strength_map(probe: Probe, trigger: Trigger) -> Iterator[TriggerMap]:
 
     The picture keeps its centre as far as the image has room. Full opacity is the trigger as it is.
     """
-    shape = tuple(probe.images.shape[1:])
+    shape = probe.shape
     trigger.check_fits(shape)
     sides = np.array(sides_to_try(trigger, shape), float)
     opacities = np.array(OPACITIES)
@@ -211,10 +218,9 @@ def _fill(
     asr, w = (np.zeros((len(rows), len(columns))) for _ in range(2))
     measured = np.zeros(asr.shape, bool)
     for stride in (8, 4, 2, 1):
-        wanted = np.zeros_like(measured)
-        wanted[np.ix_(_nodes(len(rows), stride), _nodes(len(columns), stride))] = True
-        for number, (row, column) in enumerate(np.argwhere(wanted & ~measured), start=1):
-            asr[row, column], w[row, column] = probe.ask(variant(rows[row], columns[column]))
+        wanted = coarse_grid(asr.shape, stride) & ~measured
+        for number, (row, column) in enumerate(np.argwhere(wanted), start=1):
+            asr[row, column], w[row, column] = probe.ask(variant(float(rows[row]), float(columns[column])))
             measured[row, column] = True
             if number % _PART == 0:
                 yield _seen(probe, rows, columns, asr, w, measured)
@@ -226,9 +232,7 @@ def _fill(
 def _seen(
     probe: Probe, rows: np.ndarray, columns: np.ndarray, asr: np.ndarray, w: np.ndarray, measured: np.ndarray
 ) -> TriggerMap:
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = tuple(distance_transform_edt(~measured, return_distances=False, return_indices=True))
+    nearest = nearest_measured(measured)
     images = len(probe.images)
     return TriggerMap(
         rows,
@@ -246,10 +250,6 @@ def _seen(
 
 def _axis(count: int, step: int, own: int) -> np.ndarray:
     return np.union1d(np.arange(0, count, step), [own, count - 1]).astype(float)
-
-
-def _nodes(count: int, stride: int) -> np.ndarray:
-    return np.union1d(np.arange(0, count, stride), count - 1)
 
 
 def _inside(start: int, length: int, room: int) -> int:

@@ -88,6 +88,13 @@ def load_run(path: Path | str, root: Path | str | None = None) -> Run:
     ------
     InputError
         There is no such run, or its spec cannot be read.
+
+    Examples
+    --------
+    >>> from core import RunSpec, train_run
+    >>> run = train_run(RunSpec(dataset="digits", epochs=1))
+    >>> load_run(run.name[:8]).spec == run.spec
+    True
     """
     folders = [folder for folder in (Path(path), runs_root(root) / str(path)) if (folder / "spec.json").exists()]
     if not folders and re.fullmatch(r"[0-9a-f]{4,12}", str(path)):

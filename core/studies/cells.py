@@ -8,8 +8,6 @@ What was computed before is read from the run's directory:
 
 from __future__ import annotations
 
-import os
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,14 +15,13 @@ from pathlib import Path
 
 from core.datasets import Dataset
 from core.errors import InputError
-from core.runs.jobs.last_dataset import LastDataset
 from core.runs.measured.cache import Kept, kept_json
 from core.runs.measured.spec import MeasureSpec
 from core.runs.root import create_run, find_run
 from core.runs.run import DoneRun, Run
 from core.studies.cell import Cell, CellResult, PatternSearch, TestCondition
 from core.studies.rows import PATTERN, EpochRow, Labels, Row
-from core.training.events import Ended, Epoch
+from core.training.events import Ended, Epoch, Event
 from core.training.spec import RunSpec
 
 # How long a cell waits for a run that another process trains already, for instance what a killed study left behind.
@@ -33,7 +30,7 @@ PATIENCE_SECONDS = 3600.0
 Load = Callable[[RunSpec], Dataset]
 
 
-def compute_cell(cell: Cell, root: Path, load: Load) -> CellResult:
+def compute_cell(cell: Cell, root: Path, load: Load, is_wanted: Callable[[], bool] = lambda: True) -> CellResult:
     """Compute what is missing of a cell in its run's directory; if that fails, the result says why.
 
     Parameters
@@ -44,9 +41,11 @@ def compute_cell(cell: Cell, root: Path, load: Load) -> CellResult:
         Where runs live.
     load
         Returns the data set of a spec.
+    is_wanted
+        Asked at every event of the training: as soon as it says no, the training stops and leaves a checkpoint.
     """
     try:
-        run = _trained(cell.spec, root, load)
+        run = _trained(cell.spec, root, load, is_wanted)
         _measure(cell, run, load)
     except InputError as error:
         return failed(cell, str(error))
@@ -81,10 +80,15 @@ def read_cell(cell: Cell, root: Path) -> CellResult | None:
     return CellResult(rows, _epoch_rows(cell, run))
 
 
-def _trained(spec: RunSpec, root: Path, load: Load) -> DoneRun:
+def _trained(spec: RunSpec, root: Path, load: Load, is_wanted: Callable[[], bool]) -> DoneRun:
     from core.runs.jobs.worker import train_locked
 
     run = create_run(spec, root)
+
+    def stop_if_unwanted(event: Event) -> None:
+        if not is_wanted():
+            (run.path / "cancel").touch()
+
     if run.result is None:
         with run.locked(PATIENCE_SECONDS) as acquired:
             if not acquired:
@@ -92,7 +96,7 @@ def _trained(spec: RunSpec, root: Path, load: Load) -> DoneRun:
                     f"The run {run.name} is being trained by another process: start the study again later."
                 )
             run.queue()
-            train_locked(run, load)
+            train_locked(run, load, stop_if_unwanted)
     if run.result is None:
         last = next((event for event in reversed(run.events) if isinstance(event, Ended)), None)
         ended = f"The training of run {run.name} was {run.state.shown}."
@@ -109,7 +113,7 @@ def _measure(cell: Cell, run: DoneRun, load: Load) -> None:
     patterns = [pattern for pattern in cell.patterns if _kept_pattern(pattern).look_up(run) is None]
     if not conditions and not patterns:
         return
-    meter = CellMeter(run, load(cell.spec))
+    meter = CellMeter(cell.spec, run, load(cell.spec))
     for condition in conditions:
         for measure, row in meter.condition_rows(_labels(cell, condition), condition):
             _kept_row(measure).store(run, [row])
@@ -182,10 +186,11 @@ def _epoch_rows(cell: Cell, run: Run) -> list[EpochRow]:
     if cell.spec.is_control:  # it has no trigger during training
         return []
     labels = _labels(cell, cell.conditions[0])
-    return [_epoch_row(labels, epoch) for epoch in run.epochs if epoch.watch.triggered is not None]
+    watched = [(epoch, epoch.watch.triggered) for epoch in run.epochs]
+    return [_epoch_row(labels, epoch, w) for epoch, w in watched if w is not None]
 
 
-def _epoch_row(labels: Labels, epoch: Epoch) -> EpochRow:
+def _epoch_row(labels: Labels, epoch: Epoch, w_triggered: float) -> EpochRow:
     from core.studies.measuring import DECIMALS
 
     watch, rate = epoch.watch, epoch.attack_success_rate
@@ -198,26 +203,6 @@ def _epoch_row(labels: Labels, epoch: Epoch) -> EpochRow:
         clean_accuracy=round(epoch.clean_accuracy.value, DECIMALS),
         attack_success_rate=None if rate is None else round(rate.value, DECIMALS),
         w_clean=round(watch.clean, DECIMALS),
-        w_triggered=round(watch.triggered, DECIMALS),
-        gap=round(watch.clean - watch.triggered, DECIMALS),
+        w_triggered=round(w_triggered, DECIMALS),
+        gap=round(watch.clean - w_triggered, DECIMALS),
     )
-
-
-def serve(root: Path, data_root: Path) -> None:
-    """Be a worker until stdin ends: read a cell a line, write its result as one line."""
-    # Whatever a library prints goes to the log; only results go where they are read.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    if hasattr(os, "nice"):
-        os.nice(10)  # the page comes first
-    import torch
-
-    torch.set_num_threads(1)
-    load = LastDataset(data_root)
-    for line in sys.stdin:
-        answers.write(compute_cell(Cell.model_validate_json(line), root, load).to_json() + "\n")
-        answers.flush()
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]), Path(sys.argv[2]))

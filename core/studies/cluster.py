@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from core.datasets import data_folder
 from core.device import choose_device, choose_precision
@@ -170,7 +170,7 @@ def _described_workers(client: Client) -> dict[str, dict[str, Any]]:
         raise InputError("The Dask scheduler has no workers: start some, see docs/cluster.md.") from None
     threads = client.nthreads()
     try:
-        found = client.run(describe_here)
+        found = cast("dict[str, dict[str, Any]]", client.run(describe_here))
     except Exception as error:  # most often ModuleNotFoundError, as it happened over there
         raise InputError(
             f"The workers do not know Triggerscope ({error}): start them in its folder, with this same version of it."

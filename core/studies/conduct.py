@@ -67,7 +67,7 @@ def run_study(
     from filelock import FileLock, Timeout
 
     root, data_root = runs_root(root).resolve(), data_folder(data_root).resolve()
-    engine = engine or LocalPool(root, data_root, log=study.log)
+    engine = engine or LocalPool(root, data_root)
     cells = plan_cells(study.spec, data_root, engine.machine)
     try:
         with FileLock(study.path / "lock", timeout=0.5):

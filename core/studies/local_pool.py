@@ -1,45 +1,31 @@
-"""Local worker processes that compute the cells of a study side by side, and outlive neither it nor each other."""
+"""The cells of a study computed by this machine's workers, in the background of its queue."""
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import subprocess
-import sys
-import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from core.device import available_memory, choose_device, choose_precision, cpu_count
-from core.files import PROJECT
+from core.device import choose_device, choose_precision, torch_threads
+from core.runs.jobs.background import ATTEMPTS, Answer, Customer
+from core.runs.jobs.last_dataset import LastDataset
+from core.runs.jobs.queue import Jobs
 from core.studies.cell import Cell, CellResult
-from core.studies.cells import failed
+from core.studies.cells import compute_cell, failed
 
-# A worker with torch, an optimiser and scikit-learn keeps about 0.9 GB.
-MEMORY_OF_ONE = 1.2 * 2**30
-# A cell whose worker is ended this often is given up: it may be what ends it, for instance by taking all memory.
-ATTEMPTS = 3
+KIND = "cell"
+"""What this work is called in the background of the queue."""
 
-
-def pool_size(device: str) -> int:
-    """Return how many workers compute at once: one a core, fewer where memory is short, that of a GPU as well."""
-    free = [available_memory(place) for place in {"cpu", device}]
-    fitting = [int(memory // MEMORY_OF_ONE) for memory in free if memory is not None]
-    return max(1, min([cpu_count(), *fitting]))
+POLL_SECONDS = 0.1
 
 
 class LocalPool:
-    """Worker processes on this machine, one thread each.
+    """The workers of this machine's queue, one thread each.
 
     Parameters
     ----------
     root, data_root
         Where runs and data live.
-    size
-        How many workers; by default as many as `pool_size` says.
-    log
-        File that workers write what goes wrong to; by default nowhere.
 
     Attributes
     ----------
@@ -47,116 +33,65 @@ class LocalPool:
         `device` and `precision` of what they compute.
     """
 
-    def __init__(self, root: Path, data_root: Path, size: int | None = None, log: Path | None = None) -> None:
-        self.root, self.data_root, self.size, self.log = root.resolve(), data_root.resolve(), size, log
+    def __init__(self, root: Path, data_root: Path) -> None:
+        self.jobs = Jobs(root, data_root)
         device = choose_device()
         self.machine = {"device": device, "precision": choose_precision(device)}
 
     def compute(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, CellResult] | None]:
         """Yield every cell with its result, in the order in which they are done, and None each second in between.
 
-        A cell whose worker dies is computed again by a new one. Closing the generator ends the workers at once.
+        A cell whose worker dies is computed again by another one. Closing the generator withdraws the rest; a training
+        that is being computed stops at its next event.
+
+        Raises
+        ------
+        InputError
+            The folder of the runs cannot be written.
         """
-        waiting = deque(cells)
-        done: queue.Queue[tuple[Cell, CellResult]] = queue.Queue()
-        size = min(self.size or pool_size(self.machine["device"]), len(cells))
-        members = [_Worker(self, waiting, done) for _ in range(size)]
-        try:
-            for member in members:
-                member.start()
-            left = len(cells)
-            while left:
-                try:
-                    answer = done.get(timeout=1.0)
-                except queue.Empty:
+        self.jobs.prepare()
+        with self.jobs.background.customer() as customer:
+            cell_named = {customer.put(KIND, cell.model_dump_json()): cell for cell in cells}
+            while cell_named:
+                if problem := self._ensure_workers():
+                    for cell in cell_named.values():
+                        yield cell, failed(cell, problem)
+                    return
+                answers = self._wait_for_answers(customer, seconds=1.0)
+                for answer in answers:
+                    self.jobs.crashes = 0
+                    yield (cell := cell_named.pop(answer.name)), _result(cell, answer)
+                if not answers:
                     yield None
-                    continue
-                left -= 1
-                yield answer
-        finally:
-            waiting.clear()
-            for member in members:
-                member.stop()
-            for member in members:
-                member.join()
 
-    def start_worker(self) -> subprocess.Popen:
-        """Start a worker process; see `core.studies.cells.serve`."""
-        command = [sys.executable, "-m", "core.studies.cells", str(self.root), str(self.data_root)]
-        with contextlib.ExitStack() as opened:
-            log = subprocess.DEVNULL if self.log is None else opened.enter_context(self.log.open("ab"))
-            return subprocess.Popen(
-                command,
-                cwd=PROJECT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                encoding="utf-8",
-            )
-
-
-class _Worker(threading.Thread):
-    """Hands cells to one worker process, and to a new one when that dies."""
-
-    def __init__(self, pool: LocalPool, waiting: deque[Cell], done: queue.Queue[tuple[Cell, CellResult]]) -> None:
-        super().__init__(daemon=True)
-        self.pool, self.waiting, self.done = pool, waiting, done
-        self.worker: subprocess.Popen | None = None
-        self.stopped = threading.Event()
-        self.changing = threading.Lock()
-
-    def run(self) -> None:
-        while not self.stopped.is_set():
-            try:
-                cell = self.waiting.popleft()
-            except IndexError:
-                break
-            self.done.put((cell, self._compute(cell)))
-        self._end_worker()
-
-    def _compute(self, cell: Cell) -> CellResult:
-        for _ in range(ATTEMPTS):
-            try:
-                answer = self._ask(cell)
-            except OSError as error:
+    def _ensure_workers(self) -> str:
+        """See to it that there are workers; return why there are none and never will be, else ""."""
+        try:
+            self.jobs.ensure_workers()
+        except OSError as error:
+            if not self.jobs.working():
                 reason = f"No worker process could be started ({error.strerror or error})"
-                return failed(cell, f"{reason}: see to it that one can be, then start the study again.")
-            if answer is not None:
-                return answer
-            if self.stopped.is_set():
-                break
+                return f"{reason}: see to it that one can be, then start the study again."
+        if self.jobs.crashes >= ATTEMPTS and not self.jobs.working():
+            log = self.jobs.workers / "log.txt"
+            return f"The worker processes ended as soon as they were started: see {log}, then start the study again."
+        return ""
+
+    @staticmethod
+    def _wait_for_answers(customer: Customer, seconds: float) -> list[Answer]:
+        until = time.monotonic() + seconds
+        while not (answers := customer.answers()) and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+        return answers
+
+
+def _result(cell: Cell, answer: Answer) -> CellResult:
+    if answer.content is None:
         return failed(cell, f"The worker process ended {ATTEMPTS} times while it computed this: is memory short?")
+    return CellResult.from_json(answer.content)
 
-    def _ask(self, cell: Cell) -> CellResult | None:
-        """Return the worker's answer, None if it died over it; OSError if it could not even be started."""
-        with self.changing:
-            if self.stopped.is_set():
-                return None
-            if self.worker is None:
-                self.worker = self.pool.start_worker()
-            worker = self.worker
-        with contextlib.suppress(OSError, ValueError):  # a broken pipe, or half a line: it was killed
-            worker.stdin.write(cell.model_dump_json() + "\n")
-            worker.stdin.flush()
-            return CellResult.from_json(worker.stdout.readline())
-        self._end_worker()
-        return None
 
-    def stop(self) -> None:
-        """End the worker, whatever it does."""
-        self.stopped.set()
-        with self.changing:
-            if self.worker is not None:
-                self.worker.terminate()
-
-    def _end_worker(self) -> None:
-        with self.changing:
-            worker, self.worker = self.worker, None
-        if worker is None:
-            return
-        for pipe in (worker.stdin, worker.stdout):
-            with contextlib.suppress(OSError):
-                pipe.close()
-        if self.stopped.is_set():
-            worker.terminate()
-        worker.wait()
+def work_on_cell(root: Path, content: str, load: LastDataset, is_wanted: Callable[[], bool]) -> str:
+    """Compute a cell in a worker of the queue; a handler for `core.runs.jobs.queue.Jobs.serve`."""
+    with torch_threads(1):
+        return compute_cell(Cell.model_validate_json(content), root, load, is_wanted).to_json()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from core.runs.measured.w import Measured, Measurement, measure_model, measure_w
 from core.runs.run import DoneRun
 from core.studies.cell import PatternSearch, TestCondition
 from core.studies.rows import Labels, Row
+from core.training.spec import RunSpec
 
 if TYPE_CHECKING:
+    from core.attacks.patterns.step import Step
     from core.attacks.triggers import AnyTrigger
     from core.instruments.predictor import Predictor
 
@@ -33,14 +35,14 @@ class CellMeter:
 
     Parameters
     ----------
-    run
-        A finished training.
+    spec, run
+        What was trained, and the finished training.
     dataset
         What it was trained on.
     """
 
-    def __init__(self, run: DoneRun, dataset: Dataset) -> None:
-        self.run, self.dataset = run, dataset
+    def __init__(self, spec: RunSpec, run: DoneRun, dataset: Dataset) -> None:
+        self.spec, self.run, self.dataset = spec, run, dataset
         self.predictor: Predictor = run.predictor(threads=1)
 
     def condition_rows(self, labels: Labels, condition: TestCondition) -> Iterator[tuple[MeasureSpec, Row]]:
@@ -54,10 +56,11 @@ class CellMeter:
         bound, found, randoms = self._search(pattern)
         success = self._success(Attack(trigger=found, target=pattern.target))
         for sigma in pattern.sigmas:
-            row = self._row(labels, self._measure_pattern(pattern, found, sigma), success)
+            measured = self._measure_pattern(pattern, found, sigma)
+            row, gap = self._row(labels, measured, success), _rounded(measured.gap.value)
             gaps = [self._measure_pattern(pattern, random, sigma).gap.value for random in randoms]
-            random_gap = _rounded(float(np.mean([_rounded(gap) for gap in gaps])))
-            beyond = _rounded(row.gap - random_gap)
+            random_gap = _rounded(float(np.mean([_rounded(of_random) for of_random in gaps])))
+            beyond = _rounded(gap - random_gap)
             yield replace(
                 row, control_gap=random_gap, gap_beyond_control=beyond, bound=bound, made_for=pattern.made_for
             )
@@ -66,7 +69,7 @@ class CellMeter:
         """Return the pattern's bound, the trigger that was found, and random ones of equal norm."""
         from core.attacks.patterns import PatternSpec, find_pattern, search_pattern
 
-        model, no_images, seed = self.run.model(), np.zeros(0, np.int64), self.run.spec.seed
+        model, no_images, seed = self.run.model(), np.zeros(0, np.int64), self.spec.seed
         fields = find_pattern(pattern.kind).model_fields
         settings: dict[str, float] = {}
         if "bound" in fields and pattern.bound is not None:
@@ -76,9 +79,9 @@ class CellMeter:
         wanted = PatternSpec(pattern.kind, settings, sigma=pattern.made_for, seed=seed)
         *_, last = search_pattern(wanted, model, self.dataset, no_images)
         seeds = range(RANDOM_PATTERNS * seed, RANDOM_PATTERNS * (seed + 1))
-        specs = [PatternSpec("random", trigger=last.found, seed=random_seed) for random_seed in seeds]
-        randoms = [step.found for spec in specs for step in search_pattern(spec, model, self.dataset, no_images)]
-        return getattr(wanted.pattern, "bound", None), last.found, randoms
+        specs = [PatternSpec("random", trigger=_trigger(last), seed=random_seed) for random_seed in seeds]
+        randoms = [step for spec in specs for step in search_pattern(spec, model, self.dataset, no_images)]
+        return getattr(wanted.pattern, "bound", None), _trigger(last), [_trigger(step) for step in randoms]
 
     def _measure_pattern(self, pattern: PatternSearch, trigger: AnyTrigger, sigma: float) -> Measurement:
         spec = make_measure_spec(
@@ -94,7 +97,7 @@ class CellMeter:
     def _row(self, labels: Labels, measured: Measurement, success: Estimate | None) -> Row:
         from core.instruments.statistics import roc_auc
 
-        run, spec = self.run, measured.spec
+        spec, run, result = measured.spec, self.spec, self.run.result
         clean, triggered, flipped = measured.clean, measured.triggered, measured.flipped
         w_clean_flipped, w_triggered_flipped = measured.part(flipped) or (None, None)
         w_clean_not_flipped, w_triggered_not_flipped = measured.part(~flipped) or (None, None)
@@ -105,10 +108,10 @@ class CellMeter:
             sigma=spec.sigma,
             images=len(measured.chosen),
             draws=spec.draws,
-            clean_accuracy=_rounded(run.result.clean_accuracy.value),
-            attack_success_rate=_rounded(success and success.value),
-            attack_success_rate_low=_rounded(success and success.low),
-            attack_success_rate_high=_rounded(success and success.high),
+            clean_accuracy=_rounded(result.clean_accuracy.value),
+            attack_success_rate=_rounded_if_known(success and success.value),
+            attack_success_rate_low=_rounded_if_known(success and success.low),
+            attack_success_rate_high=_rounded_if_known(success and success.high),
             attacked_images=success.n if success else 0,
             w_clean=_rounded(clean.mean.value),
             w_triggered=_rounded(triggered.mean.value),
@@ -120,10 +123,10 @@ class CellMeter:
             predicted_as_target=len(measured.target_chosen),
             w_predicted_as_target=_mean(measured.target_class.w) if len(measured.target_chosen) else None,
             flipped=int(flipped.sum()),
-            w_clean_flipped=_rounded(w_clean_flipped),
-            w_triggered_flipped=_rounded(w_triggered_flipped),
-            w_clean_not_flipped=_rounded(w_clean_not_flipped),
-            w_triggered_not_flipped=_rounded(w_triggered_not_flipped),
+            w_clean_flipped=_rounded_if_known(w_clean_flipped),
+            w_triggered_flipped=_rounded_if_known(w_triggered_flipped),
+            w_clean_not_flipped=_rounded_if_known(w_clean_not_flipped),
+            w_triggered_not_flipped=_rounded_if_known(w_triggered_not_flipped),
             target_share_clean=_target_share(clean, spec.attack.target),
             target_share_triggered=_target_share(triggered, spec.attack.target),
             modal_class_clean=clean.modal_class,
@@ -134,15 +137,15 @@ class CellMeter:
             confidence_triggered=_mean(triggered.confidence),
             margin_clean=_mean(clean.margin),
             margin_triggered=_mean(triggered.margin),
-            entropy_correlation=_rounded(entropy_correlation),
-            misclassified_auc=_rounded(misclassified_auc),
-            device=run.spec.device,
-            precision=run.spec.precision,
-            threads=run.spec.threads,
+            entropy_correlation=_rounded_if_known(entropy_correlation),
+            misclassified_auc=_rounded_if_known(misclassified_auc),
+            device=run.device,
+            precision=run.precision,
+            threads=run.threads,
             votes_in=str(self.predictor.dtype).removeprefix("torch."),
-            torch=run.result.torch,
-            processor=run.result.processor,
-            seconds=run.result.seconds,
+            torch=result.torch,
+            processor=result.processor,
+            seconds=result.seconds,
             host=platform.node(),
         )
 
@@ -189,5 +192,13 @@ def _mean(values: np.ndarray) -> float:
     return round(float(values.mean()), DECIMALS)
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), DECIMALS)
+def _rounded(value: float) -> float:
+    return round(float(value), DECIMALS)
+
+
+def _rounded_if_known(value: float | None) -> float | None:
+    return None if value is None else _rounded(value)
+
+
+def _trigger(step: Step) -> AnyTrigger:
+    return cast("AnyTrigger", step.found)  # a study searches only for kinds of patterns that are one trigger

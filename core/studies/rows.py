@@ -56,10 +56,10 @@ class Row(Labels):
     bound, made_for
         Of a pattern: its bound, and the sigma that it was made for, where it has them.
     clean_accuracy, attack_success_rate, attack_success_rate_low, attack_success_rate_high, attacked_images
-        On the whole test split; the latter under this row's trigger and target, with its 95 % interval and the number
+        On the whole test split; the latter under this row's trigger and target, with its 95% interval and the number
         of images that it is a share of.
     w_clean, w_triggered, gap, gap_low, gap_high
-        Mean W, and the mean paired difference clean minus triggered with its 95 % interval for more images.
+        Mean W, and the mean paired difference clean minus triggered with its 95% interval for more images.
     effect_size
         Share of the images whose W is lower with the trigger, ties as half.
     detection_auc

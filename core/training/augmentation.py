@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jaxtyping import Int64, Shaped
     from torch import Tensor
 
     from core.training.settings import Augmentation
@@ -19,7 +20,9 @@ def reach(side: int) -> int:
     return max(1, side // 8)
 
 
-def augment(images: Tensor, augmentation: Augmentation, key: Sequence[int]) -> Tensor:
+def augment(
+    images: Shaped[Tensor, "N C H W"], augmentation: Augmentation, key: Sequence[int]
+) -> Shaped[Tensor, "N C H W"]:
     """Return the images moved, each by its own whole number of pixels up or down and left or right, or mirrored too.
 
     What leaves the frame is gone; what the frame gains is the image reflected at its edge, as if a crop were taken at
@@ -50,7 +53,7 @@ def augment(images: Tensor, augmentation: Augmentation, key: Sequence[int]) -> T
     return images.permute(0, 2, 3, 1)[which, row[:, :, None], column[:, None, :]].permute(0, 3, 1, 2)
 
 
-def _places(draws: np.random.Generator, count: int, side: int) -> np.ndarray:
+def _places(draws: np.random.Generator, count: int, side: int) -> Int64[np.ndarray, "{count} {side}"]:
     """Return int64 [count, side]: which row (or column) of its image each row of a moved image shows."""
     far = min(reach(side), side - 1)
     moved = np.arange(side) + draws.integers(-far, far + 1, (count, 1))

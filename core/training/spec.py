@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -85,6 +85,10 @@ class RunSpec(Spec):
     precision: Precision = Field(default_factory=lambda values: choose_precision(values["device"]))
     threads: int = Field(default_factory=default_threads, ge=1, le=1024)
     recipe: Literal[1] = RECIPE
+
+    if TYPE_CHECKING:  # an attack's parts are taken as well, which the fields do not show
+
+        def __init__(self, **values: Any) -> None: ...
 
     @model_validator(mode="before")
     @classmethod

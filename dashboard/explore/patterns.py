@@ -60,7 +60,8 @@ def _choose(run: DoneRun, data: Dataset, trigger: AnyTrigger | None) -> EffectSp
     )  # fmt: skip
     kind = PATTERNS[name]
     required = [field for field, setting in kind.model_fields.items() if setting.is_required()]
-    start = {"target": run.spec.target or 0} if "target" in required else {}
+    own = None if run.spec.attack is None else run.spec.attack.target
+    start = {"target": own or 0} if "target" in required else {}
     pattern = settings_form(kind, f"patterns.{name}", start, classes=data.classes)
     left, right = st.columns(2, vertical_alignment="bottom")
     sigmas = sweep_sigmas(data.shape)

@@ -85,11 +85,11 @@ class Shown:
         """Return the picture's noisy copies."""
         if self.live:
             return cached.example_neighbourhood(self.name, triggered, sigma, of_control)
-        return cached.example(self.name).poster.around(triggered, sigma, of_control)
+        return cached.example(self.name).views.around(triggered, sigma, of_control)
 
     def plane(self) -> SlicePlane:
         """Return the slice."""
-        return cached.example_plane(self.name) if self.live else cached.example(self.name).poster.plane()
+        return cached.example_plane(self.name) if self.live else cached.example(self.name).views.plane()
 
 
 def main() -> None:
@@ -160,14 +160,14 @@ def show_picture(state: StartState, example: ExampleWords) -> StartState:
     st.subheader(f"1 · A {example.trigger}", anchor=False)
     place = st.container()
     sticker = st.toggle(f"{example.trigger.capitalize()} on", **seed_value(state, "sticker"))
-    poster = cached.example(state.example).poster
-    sigmas = poster.sigmas.tolist()
+    views = cached.example(state.example).views
+    sigmas = views.sigmas.tolist()
     if st.session_state.get(widget_key(StartState, "sigma"), sigmas[0]) not in sigmas:  # the other example's
         del st.session_state[widget_key(StartState, "sigma")]
     start = state.sigma if state.sigma in sigmas else example.sigma
     sigma = st.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", start), help=explain("sigma"))
     words = f"{example.picture} with a {example.trigger}" if sticker else example.picture
-    picture(place, enlarge(to_pixels(poster.images)[int(sticker)], 256), words)
+    picture(place, enlarge(to_pixels(views.images)[int(sticker)], 256), words)
     return replace(state, sticker=sticker, sigma=sigma)
 
 

@@ -108,7 +108,7 @@ def refine(at: Map, scene: str = "signs") -> Map:
     at.page.get_by_text("Fine", exact=True).click()
     plane, classes = made_up_plane(scene, 257)
     share = round(100 * (plane.labels == plane.labels[0, -1]).mean())
-    expect(at.canvas).to_have_attribute("aria-label", re.compile(rf"{classes[plane.labels[0, -1]]} {share} %"))
+    expect(at.canvas).to_have_attribute("aria-label", re.compile(rf"{classes[plane.labels[0, -1]]} {share}%"))
     return Map(at.page, plane, classes)
 
 
@@ -182,7 +182,7 @@ def test_an_unfinished_map_asks_for_better_ones_until_there_are_none(page, addre
     expect(canvas).to_have_attribute("aria-busy", "false")
     plane, classes = made_up_plane("signs", 65)
     share = round(100 * (plane.labels == 0).mean())
-    expect(canvas).to_have_attribute("aria-label", re.compile(rf"{classes[0]} {share} %"))
+    expect(canvas).to_have_attribute("aria-label", re.compile(rf"{classes[0]} {share}%"))
     page.wait_for_timeout(300)  # it asks no more
     expect(page.get_by_text("step 2", exact=True)).to_be_visible()
 

@@ -74,6 +74,18 @@ def test_the_control_is_measured_with_the_trigger_it_is_given(control, folders):
     assert result["attack_success_rate"] <= 0.02
 
 
+def test_smoothness_to_a_width_gives_each_image_the_draws_it_needs(poisoned, folders):
+    words = ("smoothness", poisoned.path, "--images", 12, "--sigma", 0.5, *folders)
+    wide, narrow = (answer(*words, "--width", width) for width in (0.3, 0.15))
+    assert wide["images"] == narrow["images"] == 12
+    assert wide["mean_draws"]["clean"] < narrow["mean_draws"]["clean"]
+    assert narrow["mean_draws"]["triggered"] < narrow["mean_draws"]["clean"]  # smoother, so that fewer draws suffice
+    for measured in (wide, narrow):
+        within = measured["w_clean"]["monte_carlo"]
+        assert within["low"] <= measured["w_clean"]["mean"] <= within["high"]
+    assert narrow["gap"]["mean"] == pytest.approx(wide["gap"]["mean"], abs=0.1)
+
+
 def test_smoothness_gives_the_paired_statistic(poisoned, control, folders):
     words = ["--sigma", 0.5, "--draws", 100, "--images", 60, *folders]
     attacked = answer("smoothness", poisoned.path, *words)
@@ -131,6 +143,7 @@ def test_a_picture_file_is_a_trigger(tmp_path):
         (["train", "--dataset", "zip:nothing.zip"], "nothing.zip"),
         (["smoothness", "nothing"], "is not a run"),
         (["smoothness", "RUN", "--sigma", "0"], "above 0"),
+        (["smoothness", "RUN", "--width", "1"], "between 0 and 1"),
         (["smoothness", "CONTROL"], "name one with --trigger"),
         (["slice", "RUN", "--resolution", "3"], "at least 9"),
     ],

@@ -144,19 +144,19 @@ def test_a_point_has_the_label_of_its_nearest_grid_point():
 
 def test_the_map_is_told_in_words():
     words = describe_slice(plane(), CLASSES, NAMES)
-    assert words.endswith("stop 44 %, yield 44 %, no entry 12 %. clean: stop; with trigger: yield.")
+    assert words.endswith("stop 44%, yield 44%, no entry 12%. clean: stop; with trigger: yield.")
 
 
 def test_many_labels_are_summed_up_in_words():
     labels = np.arange(100).reshape(10, 10) % 9
     words = describe_slice(plane(labels=labels), [str(k) for k in range(9)], {})
-    assert "5 11 %, 3 more labels 33 %." in words
+    assert "5 11%, 3 more labels 33%." in words
 
 
 def test_the_ring_says_that_it_is_a_projection():
     caption = ring_caption(0.5, 3072)
     assert "σ = 0.5" in caption
-    assert "projection" in caption
+    assert "projected onto this plane" in caption
     assert "27.7" in caption  # 0.5 * sqrt(3072)
     assert ring_caption(None, 3072) == ""
 

@@ -88,7 +88,7 @@ def test_the_digit_is_one_click_away_and_has_noise_levels_of_its_own(live):
     page.segmented_control[0].set_value("digit").run()
     assert seen(page) == "7"
     sigma = page.select_slider[0].value
-    assert sigma in load_example("digit").poster.sigmas
+    assert sigma in load_example("digit").views.sigmas
     assert large_w(page) == expected_w(sigma, triggered=False, name="digit")
     assert page.query_params["example"] == "digit"
 

@@ -141,7 +141,7 @@ def test_a_study_under_way_shows_how_far_it_is_and_stops_when_asked(visit, home,
     next(way)
     assert list(way) == []
     assert study.state is StudyState.STOPPED
-    assert visit("studies", study=study.path.name).button(key="studies.start").label == "Go on"
+    assert visit("studies", study=study.path.name).button(key="studies.start").label == "Resume"
 
 
 def test_a_link_to_a_study_that_is_not_here_says_so(visit, home):

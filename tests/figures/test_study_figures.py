@@ -25,7 +25,7 @@ def test_gap_against_success_shows_every_run_once_with_its_interval():
     figure = gap_against_success(mine)
     assert points(figure) == {row.run: [(row.attack_success_rate, row.gap)] for row in mine}
     trace = figure.data[-1]
-    assert trace.name == "10 %"
+    assert trace.name == "10%"
     assert np.asarray(trace.y) + np.asarray(trace.error_y.array) == pytest.approx(
         [row.gap_high for row in mine if row.rate == 0.1]
     )
@@ -33,7 +33,7 @@ def test_gap_against_success_shows_every_run_once_with_its_interval():
 
 def test_gap_over_sigma_draws_the_mean_of_the_seeds():
     figure = gap_over_sigma(ROWS, SIGMAS[0])
-    (line,) = (trace for trace in figure.data if trace.mode == "lines" and trace.name == "5 %")
+    (line,) = (trace for trace in figure.data if trace.mode == "lines" and trace.name == "5%")
     expected = [np.mean([row.gap for row in ROWS if (row.rate, row.sigma) == (0.05, sigma)]) for sigma in SIGMAS]
     assert line.y == pytest.approx(expected)
     assert all(len(places) == len(SIGMAS) for places in points(figure).values())

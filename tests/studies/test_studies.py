@@ -17,6 +17,7 @@ import pytest
 from core.attacks.triggers import make_preset
 from core.datasets import load_dataset
 from core.errors import InputError
+from core.runs.jobs.queue import Jobs
 from core.runs.measured.spec import make_measure_spec
 from core.runs.measured.w import measure_run
 from core.runs.root import find_run
@@ -303,41 +304,54 @@ def test_studies_shipped_and_made_are_listed(tmp_path):
     assert find_study(made.spec, tmp_path / "elsewhere") is None
 
 
-class Dying(LocalPool):
-    """A crew whose workers die over their first cell as long as there is a life left."""
+DYING_WORKER = """
+import os, signal, sys
+from pathlib import Path
+import core.runs.jobs.queue as queue
 
-    def start_worker(self):
-        code = (
-            "import sys, pathlib; lives = pathlib.Path(sys.argv[1]); line = sys.stdin.readline(); "
-            "left = int(lives.read_text()); lives.write_text(str(left - 1)); left > 0 and sys.exit(9); "
-            'print(\'{"rows": [], "epochs": [], "failure": ""}\', flush=True)'
-        )
-        command = [sys.executable, "-c", code, str(self.root / "lives")]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+root = Path(sys.argv[1])
+
+def die_while_lives_are_left(content, load, is_wanted):
+    left = int((root / "lives").read_text())
+    (root / "lives").write_text(str(left - 1))
+    if left > 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return '{"rows": [], "epochs": [], "failure": ""}'
+
+queue.warm_up = lambda: None
+queue.Jobs(root, root).serve({"cell": die_while_lives_are_left})
+"""
 
 
 @pytest.mark.parametrize(("deaths", "given_up"), [(ATTEMPTS - 1, False), (ATTEMPTS, True)])
-def test_a_cell_whose_worker_dies_is_tried_again_but_not_for_ever(tmp_path, deaths, given_up):
+def test_a_cell_whose_worker_dies_is_tried_again_but_not_for_ever(tmp_path, monkeypatch, deaths, given_up):
     (tmp_path / "lives").write_text(str(deaths))
     cells = plan_cells(read_study(write(tmp_path, SMALL)))[:1]
-    answers = [answer for answer in Dying(tmp_path, tmp_path, size=1).compute(cells) if answer is not None]
+    command = [sys.executable, "-c", DYING_WORKER, str(tmp_path)]
+    monkeypatch.setattr(Jobs, "_start_worker", lambda jobs: jobs._started.append(subprocess.Popen(command, cwd=ROOT)))
+    pool = LocalPool(tmp_path, tmp_path)
+    answers = [answer for answer in pool.compute(cells) if answer is not None]
     assert [cell for cell, _ in answers] == cells
-    assert ("ended" in answers[0][1].failure) is given_up
+    assert (f"ended {ATTEMPTS} times" in answers[0][1].failure) is given_up
+    for worker in pool.jobs._started:
+        assert worker.wait(60) == 0, "it leaves when nothing is left"
+    assert [path.suffix for path in (tmp_path / ".background").iterdir() if path.suffix != ".lock"] == []
 
 
-@pytest.mark.parametrize("why", ["no log can be opened", "no process can be started"])
+@pytest.mark.parametrize("why", ["Is a directory", "No such file or directory"])
 def test_a_worker_that_cannot_be_started_fails_its_cells_and_says_why(tmp_path, monkeypatch, why):
-    if why == "no process can be started":
-        monkeypatch.setattr("core.studies.local_pool.sys.executable", str(tmp_path / "no python"))
-    log = tmp_path / "no folder" / "log.txt" if why == "no log can be opened" else None
+    if why == "Is a directory":  # no log can be opened
+        (tmp_path / ".workers" / "log.txt").mkdir(parents=True)
+    else:
+        monkeypatch.setattr("core.runs.jobs.process.sys.executable", str(tmp_path / "no python"))
     cells = plan_cells(read_study(write(tmp_path, SMALL)))
     answers = []
-    for answer in LocalPool(tmp_path, tmp_path, size=2, log=log).compute(cells):
+    for answer in LocalPool(tmp_path, tmp_path).compute(cells):
         assert answer is not None, "nobody computes, and nobody says so"
         answers.append(answer)
     assert {cell.spec.hash for cell, _ in answers} == {cell.spec.hash for cell in cells}
     for _, result in answers:
-        assert result.failure.startswith("No worker process could be started (No such file or directory): see to it")
+        assert result.failure.startswith(f"No worker process could be started ({why}): see to it")
         assert {row.failure for row in result.rows} == {result.failure}
 
 
@@ -384,7 +398,7 @@ def processes_of(root: Path) -> list[int]:
     for process in PROCESSES.glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (process / "cmdline").read_bytes().split(b"\0")
-            if os.fsencode(root) in words and (b"core.studies.cells" in words or b"study" in words):
+            if os.fsencode(root) in words and (b"work" in words or b"study" in words):
                 found.append(int(process.name))
     return found
 
@@ -413,7 +427,11 @@ def test_killed_half_way_and_started_again_it_ends_with_the_table_of_an_undistur
     assert study.state is StudyState.DONE
     assert without_circumstances(study.rows) == without_circumstances(undisturbed.rows)
     assert study.epochs == undisturbed.epochs
+    until = time.monotonic() + 60
+    while processes_of(root) and time.monotonic() < until:  # workers wait some seconds for more
+        time.sleep(0.1)
     assert processes_of(root) == []
+    assert [path for path in (root / ".background").iterdir() if path.suffix != ".lock"] == []
 
 
 @pytest.mark.soak

@@ -63,7 +63,7 @@ def attempt(run, data, on_event=None):
 @pytest.fixture(scope="module", autouse=True)
 def every_epoch_pays():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(core.runs.jobs.worker, "PAYS", 0)
+        patch.setattr(core.runs.jobs.worker, "CHECKPOINT_COST_RATIO", 0)
         patch.setattr(core.training.watch, "WATCH_DRAWS", WATCH_DRAWS)
         yield
 
@@ -367,7 +367,7 @@ def full(*_):
 
 def test_a_disk_too_full_for_checkpoints_is_noted_once_and_training_goes_on(undisturbed, tiny, tmp_path, monkeypatch):
     run = create_run(tiny_spec(), tmp_path)
-    monkeypatch.setattr(Run, "keep", full)
+    monkeypatch.setattr(Run, "save_checkpoint", full)
     attempt(run, tiny)
     assert_same(run, undisturbed)
     assert len(notes(run)) == 1
@@ -475,13 +475,13 @@ def test_time_left_counts_what_an_earlier_attempt_did_as_done(undisturbed):
 def test_progress_is_thinned_out_so_that_hours_of_training_stay_a_small_file(tmp_path, monkeypatch):
     run, clock, heard = create_run(tiny_spec(), tmp_path), [0.0], []
     monkeypatch.setattr(core.runs.jobs.worker.time, "monotonic", lambda: clock[0])
-    diary = core.runs.jobs.worker._Diary(run, heard.append)
+    log = core.runs.jobs.worker._EventLog(run, heard.append)
     times = 4 * 3600 * 4
     monkeypatch.setattr(Run, "write_event", lambda run, event: written.append((clock[0], event)))
     written = []
     for step in range(times):
         clock[0] = step / 4
-        diary.tell(Progress(1, step / times, 1.0))
+        log.tell(Progress(1, step / times, 1.0))
     assert len(heard) == times
     assert 1000 < len(written) < 3000
     gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(written)]

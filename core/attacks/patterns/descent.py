@@ -42,7 +42,7 @@ def frozen(model: Model) -> Frozen:
         return Frozen(model, torch.device("cpu"))
     device = choose_device()
     # As for a GPU, on a CPU too: what makes pooling quicker there makes its gradient three times slower.
-    network = streamline(model, "cuda").float().to(device, memory_format=torch.channels_last)
+    network = streamline(model, "cuda").float().to(device).to(memory_format=torch.channels_last)
     return Frozen(network, torch.device(device))
 
 

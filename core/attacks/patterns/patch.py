@@ -27,7 +27,7 @@ class AdversarialPatch(Pattern, frozen=True):
         "A small opaque square, its colours optimised on training images to take every image to the target class."
     )
 
-    target: int = target_field()
+    target: int = target_field(required=True)
 
     def search(self, task: PatternTask) -> Iterator[Step]:
         """Yield ever better patches."""

@@ -102,7 +102,8 @@ def bound_field(default: float, description: str = "The largest change of a pixe
     return Field(default, gt=0, le=1, title=title, description=description, json_schema_extra=shown)
 
 
-def target_field(**default: None) -> Any:
-    """Return a setting that is the number of a class, required unless it has the default None: any other class."""
+def target_field(*, required: bool) -> Any:
+    """Return a setting that is the number of a class; unless required, None means any other class."""
+    default: Any = ... if required else None
     words = "Number of the class that is wanted."
-    return Field(**default, ge=0, title="Towards class", description=words, json_schema_extra={"shown": "class"})
+    return Field(default, ge=0, title="Towards class", description=words, json_schema_extra={"shown": "class"})

@@ -23,7 +23,7 @@ class PgdExamples(Pattern, frozen=True):
     per_image: ClassVar = True
 
     bound: float = bound_field(0.1)
-    target: int | None = target_field(default=None)
+    target: int | None = target_field(required=False)
 
     def search(self, task: PatternTask) -> Iterator[Step]:
         """Yield ever better versions of the chosen images."""

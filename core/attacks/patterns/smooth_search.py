@@ -63,7 +63,9 @@ def craft_smooth(
     best = _Best(float("inf"), torch.zeros(images.shape[1:], device=bench.net.device))
     pulls = steps // (2 * _CLASSES)
     shares = bench.clean_shares()
-    stages = [(int(label), pulls) for label in shares.topk(min(_CLASSES, len(shares))).indices]
+    stages: list[tuple[int | None, int]] = [
+        (int(label), pulls) for label in shares.topk(min(_CLASSES, len(shares))).indices
+    ]
     stages.append((None, steps - pulls * len(stages)))
     done = 0
     for target, count in stages:

@@ -23,7 +23,7 @@ class Universal(Pattern, frozen=True):
     sentence: ClassVar = "One additive pattern, optimised on training images to change the class of most images."
 
     bound: float = bound_field(0.1)
-    target: int | None = target_field(default=None)
+    target: int | None = target_field(required=False)
 
     def search(self, task: PatternTask) -> Iterator[Step]:
         """Yield ever better perturbations."""

@@ -14,7 +14,8 @@ from core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-Shape = tuple[int, int, int]
+# Channels, height and width of images; as an array's own `shape` has it, of any length to the types.
+Shape = tuple[int, ...]
 
 MAX_SIDE = 1024
 

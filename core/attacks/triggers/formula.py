@@ -10,7 +10,7 @@ import numpy as np
 from core.attacks.triggers.base import BaseTrigger, Shape, change_pixels
 
 
-class Formula(BaseTrigger):
+class Formula(BaseTrigger, frozen=True):
     """A trigger whose fields are its settings: the page draws them as widgets, `--trigger NAME` takes their defaults.
 
     A field's title, description, bounds and step (`json_schema_extra={"step": ...}`) say how it is drawn.
@@ -30,7 +30,7 @@ class Formula(BaseTrigger):
     def suited_to(cls, shape: Shape) -> Self:
         """Return the one that people start from on images of this (C, H, W); by default with all defaults."""
         del shape
-        return cls()
+        return cls.model_validate({})
 
     def suits(self, shape: Shape) -> str | None:
         """Return None if it can be put on images of this (C, H, W), else a sentence that says why not."""
@@ -38,7 +38,7 @@ class Formula(BaseTrigger):
         return None
 
 
-class Added(BaseTrigger):
+class Added(BaseTrigger, frozen=True):
     """A trigger that adds the same pattern to every image; the sum is cut to [0, 1]."""
 
     @abstractmethod

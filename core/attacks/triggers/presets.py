@@ -47,7 +47,7 @@ def _frame(shape: Shape) -> Trigger:
 
 def _blend(shape: Shape) -> Trigger:
     """Return noise over the whole image at an opacity of 20 % (after Chen et al., arXiv 1712.05526)."""
-    return Trigger.from_canvas(blend_noise(shape, 0.2, 2017))
+    return Trigger.from_canvas(blend_noise(shape, 0.2))
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,12 @@ def make_preset(name: str, shape: Shape) -> Trigger:
     ------
     InputError
         No preset has that name, or the images are smaller than 4x4.
+
+    Examples
+    --------
+    >>> trigger = make_preset("white-corner", (1, 8, 8))
+    >>> trigger.top, trigger.left, trigger.height, trigger.width
+    (6, 6, 2, 2)
     """
     if name not in _PRESETS:
         raise InputError(

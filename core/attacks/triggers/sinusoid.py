@@ -11,7 +11,7 @@ from core.attacks.triggers.base import MAX_SIDE, Shape
 from core.attacks.triggers.formula import Added, Formula
 
 
-class Sinusoid(Formula, Added):
+class Sinusoid(Formula, Added, frozen=True):
     """Stripes that are added to the whole image: ``delta * sin(2 pi j frequency / W)`` on column j = 1..W (SIG).
 
     Attributes

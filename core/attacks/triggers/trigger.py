@@ -6,7 +6,7 @@ import base64
 import binascii
 import zlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -23,7 +23,7 @@ DAMAGED_LINK = (
 )
 
 
-class Trigger(BaseTrigger):
+class Trigger(BaseTrigger, frozen=True):
     """A picture of straight (not premultiplied) RGBA pixels and the place of its upper left corner on an image.
 
     Alpha is alpha: 255 replaces the image's pixel, 0 leaves it, between the two they mix linearly.
@@ -38,6 +38,14 @@ class Trigger(BaseTrigger):
         The picture's bytes, row by row, four a pixel, as base64. Use `rgba` to read and `from_rgba` to make them.
     name
         What people call it. No part of its identity: equal pixels at the same place are the same trigger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> white = np.full((2, 2, 4), 255, np.uint8)
+    >>> trigger = Trigger.from_rgba(white, top=6, left=6)
+    >>> trigger.covers((1, 8, 8)).sum()
+    np.int64(4)
     """
 
     kind: Literal["picture"] = "picture"
@@ -122,19 +130,14 @@ class Trigger(BaseTrigger):
         """The picture, uint8 [h, w, 4], read only."""
         return np.frombuffer(base64.b64decode(self.pixels), np.uint8).reshape(self.height, self.width, 4)
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Everything that decides what it does to an image; the name does not."""
-        return self.model_dump(mode="json", exclude={"name"})
-
-    def canvas(self, shape: tuple[int, int, int]) -> np.ndarray:
+    def canvas(self, shape: Shape) -> np.ndarray:
         """Return it as a whole-image RGBA picture, uint8 [H, W, 4], transparent around it."""
         self.check_fits(shape)
         canvas = np.zeros((shape[1], shape[2], 4), np.uint8)
         canvas[self.top : self.top + self.height, self.left : self.left + self.width] = self.rgba
         return canvas
 
-    def covers(self, shape: tuple[int, int, int]) -> np.ndarray:
+    def covers(self, shape: Shape) -> np.ndarray:
         """Return which pixels of such images it changes at all, bool [H, W]."""
         return self.canvas(shape)[..., 3] > 0
 

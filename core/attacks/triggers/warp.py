@@ -12,7 +12,7 @@ from core.attacks.triggers.base import Shape, change_pixels
 from core.attacks.triggers.formula import Formula
 
 
-class Warp(Formula):
+class Warp(Formula, frozen=True):
     """A smooth, small distortion of the whole image that people hardly see (WaNet).
 
     A grid of k x k random shifts, scaled to a mean absolute value of 1, is enlarged to the image by bicubic

@@ -74,7 +74,7 @@ def _one_label(features: np.ndarray, dimensions: int, seed: int) -> np.ndarray:
     # k-means starts from rows by their number: in an order of their own, images score alike however they come in.
     order = np.lexsort(features.T)
     members = np.empty(len(features), np.int64)
-    clusters = KMeans(2, n_init=_STARTS, random_state=seed)
+    clusters = KMeans(2, n_init=_STARTS, random_state=seed)  # pyright: ignore[reportArgumentType] (scikit-learn has no types)
     members[order] = clusters.fit_predict(_reduced(features[order], dimensions, seed))
     return 1 - np.bincount(members, minlength=2)[members] / len(features)
 

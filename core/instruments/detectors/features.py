@@ -78,7 +78,7 @@ def as_network(model: Callable[[Tensor], Tensor]) -> nn.Module:
         raise InputError(reason)
     assert isinstance(model, nn.Module)
     device = choose_device()
-    return streamline(model, device).float().to(device, memory_format=torch.channels_last)
+    return streamline(model, device).float().to(device).to(memory_format=torch.channels_last)
 
 
 def closed(model: Callable[[Tensor], Tensor]) -> str | None:

@@ -71,6 +71,7 @@ class HiddenDropout:
                 best = found
             if best.shifted >= _SHIFTED:
                 break
+        assert best is not None  # there are rates
         return best
 
     def scores(self, images: Tensor) -> np.ndarray:

@@ -109,7 +109,7 @@ def invert_triggers(
 class _Search:
     """Masks and patterns of all classes, as what the sigmoid is taken of, and the best so far."""
 
-    def __init__(self, net: Frozen, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, net: Frozen, shape: tuple[int, ...], classes: int) -> None:
         self.net, self.classes = net, classes
         channels, height, width = shape
         with torch.inference_mode(False):

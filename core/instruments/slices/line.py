@@ -1,4 +1,4 @@
-"""The straight walk from one image to another, and a bit beyond: what the model predicts on the way."""
+"""The straight line from one image to another, and a bit beyond: what the model predicts along it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.instruments.predictor import Predictor, as_predictor, check_images
 
 @dataclass(frozen=True)
 class LabelChange:
-    """The predicted class changes at `at`, halfway between two points of the walk, from one class to another."""
+    """The predicted class changes at `at`, halfway between two points of the line, from one class to another."""
 
     at: float
     before: int
@@ -24,7 +24,7 @@ class LabelChange:
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class Line:
     """A model's predictions at start + t (end - start).
 
     Attributes
@@ -46,26 +46,26 @@ class Walk:
 
     @property
     def changes(self) -> list[LabelChange]:
-        """Where the predicted class changes, in the order of the walk."""
+        """Where the predicted class changes, in the order of the line."""
         pairs = pairwise(zip(self.t.tolist(), self.labels.tolist(), strict=True))
         return [LabelChange((s + t) / 2, before, after) for (s, before), (t, after) in pairs if before != after]
 
 
-def walk_between(
+def line_between(
     model: Callable[[Tensor], Tensor] | Predictor, start: Tensor, end: Tensor, points: int = 101, beyond: float = 0.25
-) -> Walk:
-    """Walk straight from one image to another, and on in the same direction.
+) -> Line:
+    """Predict along the straight line from one image to another, and on in the same direction.
 
     Parameters
     ----------
     model
         From images [N, C, H, W] to logits [N, K], or a `Predictor`, which is used as it is.
     start, end
-        Float [C, H, W]: for a trigger's walk, the clean image and the same with the trigger.
+        Float [C, H, W]: for a trigger's line, the clean image and the same with the trigger.
     points
         Evenly spaced points from start to end, both included; at least 2.
     beyond
-        How far to go on after the end, as a share of the way; the points keep their spacing.
+        How far the line continues after the end, as a share of the way; the points keep their spacing.
 
     Raises
     ------
@@ -74,10 +74,10 @@ def walk_between(
     """
     if points < 2 or not 0 <= beyond <= 10:
         raise InputError(
-            f"{points} points and {beyond:g} beyond make no walk; give at least 2 points and 0 to 10 beyond."
+            f"{points} points and {beyond:g} beyond make no line; give at least 2 points and 0 to 10 beyond."
         )
     if not (isinstance(start, Tensor) and isinstance(end, Tensor) and start.ndim == 3 and start.shape == end.shape):
-        raise InputError("A walk needs two images [C, H, W] of one shape; give two images of the same data set.")
+        raise InputError("A line needs two images [C, H, W] of one shape; give two images of the same data set.")
     check_images(torch.stack([start, end]))
     length = float((end - start).double().norm())
     if length == 0:
@@ -86,4 +86,4 @@ def walk_between(
     t = torch.arange(points + round(beyond * steps), dtype=torch.float64) / steps
     images = start.double() + t[:, None, None, None] * (end - start).double()
     logits = as_predictor(model).logits(images.float()).double()
-    return Walk(t.numpy(), logits.softmax(1).numpy(), logits.argmax(1).numpy(), length)
+    return Line(t.numpy(), logits.softmax(1).numpy(), logits.argmax(1).numpy(), length)

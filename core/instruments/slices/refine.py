@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.instruments.budgets import PAGE, SLICE_POINT_DRAWS
+from core.instruments.coarse_to_fine import coarse_grid, grid_nodes, nearest_measured
 from core.instruments.predictor import Predictor, as_predictor, check_images
 from core.instruments.slices.plane import SlicePlane, blank_plane
 from core.instruments.smoothness import Smoothness, measure_smoothness
@@ -45,6 +46,14 @@ def slice_plane(model: Model, origin: Tensor, toward: Tensor, across: Tensor, re
     ------
     InputError
         The images are collinear, of different shapes or not finite, or the resolution is below 9.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    >>> plane = slice_plane(model, *torch.rand(3, 1, 8, 8), resolution=33)
+    >>> plane.labels.shape
+    (33, 33)
     """
     *_, plane = slice_plane_steps(model, origin, toward, across, resolution)
     return plane
@@ -199,9 +208,7 @@ def _smoothness_order(side: int) -> Iterator[np.ndarray]:
     """Yield numbers of grid points: a coarse grid as a whole, for a value everywhere, then the others in parts."""
     done = np.zeros((side, side), bool)
     for stride in _SMOOTHNESS_STRIDES:
-        nodes = _nodes(side, stride)
-        grid = np.zeros_like(done)
-        grid[np.ix_(nodes, nodes)] = True
+        grid = coarse_grid(done.shape, stride)
         waiting = np.flatnonzero(grid & ~done)
         parts = -(-len(waiting) // _SMOOTHNESS_CHUNK) if done.any() else 1
         yield from np.array_split(waiting, parts) if len(waiting) else ()
@@ -210,12 +217,9 @@ def _smoothness_order(side: int) -> Iterator[np.ndarray]:
 
 def _filled(values: np.ndarray, evaluated: np.ndarray) -> np.ndarray:
     """Return values at the evaluated points, and elsewhere the value of the nearest of them."""
-    from scipy.ndimage import distance_transform_edt
-
     grid = np.zeros(evaluated.shape)
     grid[evaluated] = values
-    rows, columns = distance_transform_edt(~evaluated, return_distances=False, return_indices=True)
-    return grid[rows, columns]
+    return grid[nearest_measured(evaluated)]
 
 
 def _coarser(plane: SlicePlane, resolution: int) -> tuple[np.ndarray, np.ndarray, Tensor]:
@@ -228,10 +232,8 @@ def _coarser(plane: SlicePlane, resolution: int) -> tuple[np.ndarray, np.ndarray
 
 def _steps(predictor: Predictor, plane: SlicePlane) -> Iterator[SlicePlane]:
     for stride in _STRIDES:
-        nodes = _nodes(len(plane.x), stride)
-        asked = np.zeros_like(plane.evaluated)
-        asked[np.ix_(nodes, nodes)] = True
-        plane = _spread(_ask(predictor, plane, asked & ~plane.evaluated), nodes)
+        asked = coarse_grid(plane.evaluated.shape, stride) & ~plane.evaluated
+        plane = _spread(_ask(predictor, plane, asked), grid_nodes(len(plane.x), stride))
         yield plane
     while (asked := _beside_a_change(plane.labels) & ~plane.evaluated).any():
         plane = _ask(predictor, plane, asked)
@@ -243,11 +245,8 @@ def _spanned(origin: Tensor, toward: Tensor, across: Tensor, resolution: int) ->
     if not all(isinstance(image, Tensor) and image.ndim == 3 and image.shape == origin.shape for image in images):
         raise InputError("A slice needs three images [C, H, W] of one shape; give three images of the same data set.")
     check_images(torch.stack(images))
-    return blank_plane(*(image.detach().cpu().double().numpy() for image in images), resolution)
-
-
-def _nodes(resolution: int, stride: int) -> np.ndarray:
-    return np.union1d(np.arange(0, resolution, stride), resolution - 1)
+    first, second, third = (image.detach().cpu().double().numpy() for image in images)
+    return blank_plane(first, second, third, resolution)
 
 
 def _spread(plane: SlicePlane, nodes: np.ndarray) -> SlicePlane:

@@ -1,9 +1,11 @@
-"""Trainings that go on without the page: a queue of run directories, and detached workers that empty it.
+"""The one queue of this machine: runs that people wait for come first, then work in the background.
 
 Under the runs' root:
 
     .queue/TIME-RUN     runs that wait, oldest first
+    .background/        what is done when no run waits, such as a study's cells; see `core.runs.jobs.background`
     .workers/slot-N     locks that limit how many workers there are, across pages, servers and restarts
+    .workers/run-N      locks that limit how many of them train a run that was queued
     .servers/ID         a lock that each living server holds; without any, idle workers leave
 
 Workers are processes of their own session: a server's end, a crash or a reload does not touch them.
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,6 +27,7 @@ from filelock import FileLock, Timeout
 from core.device import available_memory, choose_device, cpu_count, default_threads
 from core.errors import InputError
 from core.files import is_held
+from core.runs.jobs.background import Background, Handler
 from core.runs.jobs.last_dataset import LastDataset
 from core.runs.jobs.process import start_core
 from core.runs.jobs.worker import train_locked
@@ -35,7 +39,7 @@ from core.training.spec import RunSpec
 # How many runs may wait: more is somebody's mistake, and would take days.
 QUEUE_LIMIT = 50
 # A worker with torch, an optimiser and scikit-learn keeps about 0.9 GB.
-MEMORY_FOR_TWO = 3 * 2**30
+MEMORY_FOR_TWO, MEMORY_OF_ONE = 3 * 2**30, 1.2 * 2**30
 IDLE_SECONDS = 3.0
 
 
@@ -46,12 +50,31 @@ def worker_slots() -> int:
     return 1 if memory is not None and memory < MEMORY_FOR_TWO else min(2, fitting)
 
 
+def pool_size(device: str, working: int = 0) -> int:
+    """Return how many workers may work in the background, those that work already among them.
+
+    One a core, fewer where memory is short, that of a GPU as well.
+    """
+    free = [available_memory(place) for place in {"cpu", device}]
+    fitting = [working + int(memory // MEMORY_OF_ONE) for memory in free if memory is not None]
+    return max(1, min([cpu_count(), *fitting]))
+
+
 class Jobs:
-    """Submit, stop and watch trainings whose runs live under one root."""
+    """Submit, stop and watch trainings whose runs live under one root, and see to it that there are workers.
+
+    Attributes
+    ----------
+    background
+        Work that is done when no run waits.
+    crashes
+        How many workers that were started here ended by an error, since this was last set to 0.
+    """
 
     def __init__(self, root: Path, data_root: Path) -> None:
         self.root, self.data_root = root.resolve(), data_root.resolve()
         self.queue, self.workers, self.servers = (self.root / name for name in (".queue", ".workers", ".servers"))
+        self.background, self.crashes = Background(self.root), 0
         self._presence: FileLock | None = None
         self._started: list[subprocess.Popen] = []
 
@@ -150,14 +173,26 @@ class Jobs:
         return sorted(self.queue.glob(f"*-{run.name}"))
 
     def ensure_workers(self) -> None:
-        """Start a worker for each run that waits, as far as there are slots, and always keep one warm."""
-        slots = worker_slots()
-        working = sum(is_held(self.workers / f"slot-{slot}") for slot in range(slots))
+        """Start a worker for whatever waits, as far as there are slots, and always keep one warm.
+
+        Raises
+        ------
+        OSError
+            No process can be started, or its log cannot be written.
+        """
+        working, waiting, slots = self.working(), len(self.waiting()), worker_slots()
+        if background := self.background.waiting():
+            slots = max(slots, pool_size(choose_device(), working))
         # Those just started have no slot yet; asking them also lets the system forget those that ended.
+        self.crashes += sum((worker.poll() or 0) > 0 for worker in self._started)
         self._started = [worker for worker in self._started if worker.poll() is None]
-        wanted = max(1, min(slots, working + len(self.waiting())))
+        wanted = max(1, min(slots, working + waiting + background))
         for _ in range(wanted - max(working, len(self._started))):
             self._start_worker()
+
+    def working(self) -> int:
+        """Return how many workers there are."""
+        return sum(is_held(self.workers / f"slot-{slot}") for slot in range(_all_slots()))
 
     def _start_worker(self) -> None:
         command = ["work", "--runs", str(self.root), "--data-root", str(self.data_root)]
@@ -177,29 +212,66 @@ class Jobs:
             path.unlink(missing_ok=True)
         return False
 
-    def serve(self) -> None:
-        """Be a worker: take runs from the queue, oldest first, until nothing waits and no server lives."""
+    def serve(self, handlers: Mapping[str, Handler]) -> None:
+        """Be a worker: take runs from the queue, oldest first, else work in the background, until nothing is left.
+
+        While a server lives, as many workers as may train runs stay for the next one.
+
+        Parameters
+        ----------
+        handlers
+            What does the work in the background, by its kind.
+        """
         self.prepare()
         with contextlib.ExitStack() as held:
-            if not self._take_slot(held):
+            slot = self._take_slot(held)
+            if slot is None:
                 return
             if hasattr(os, "nice"):
                 os.nice(10)  # the page comes first
             warm_up()
             load, idle_since = LastDataset(self.data_root), time.monotonic()
-            while time.monotonic() - idle_since < IDLE_SECONDS or self.any_server():
-                if self._work_on_next(load):
+            while time.monotonic() - idle_since < IDLE_SECONDS or (slot < worker_slots() and self.any_server()):
+                if self._work_on_a_run(load) or self._work_in_background(slot, handlers, load):
                     idle_since = time.monotonic()
                 else:
                     time.sleep(0.05)
 
-    def _take_slot(self, held: contextlib.ExitStack) -> bool:
-        for slot in range(worker_slots()):
+    def _take_slot(self, held: contextlib.ExitStack) -> int | None:
+        for slot in range(_all_slots()):
             lock = FileLock(self.workers / f"slot-{slot}", timeout=0.2)
             with contextlib.suppress(Timeout):
                 held.enter_context(lock)
-                return True
-        return False
+                return slot
+        return None
+
+    def _work_on_a_run(self, load: LastDataset) -> bool:
+        """Train the next run, unless as many are trained as there is room for."""
+        if not self.waiting():
+            return False
+        with self._room_for_a_run() as room:
+            return room and self._work_on_next(load)
+
+    @contextlib.contextmanager
+    def _room_for_a_run(self) -> Iterator[bool]:
+        for place in range(worker_slots()):
+            lock = FileLock(self.workers / f"run-{place}", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                continue
+            try:
+                yield True
+            finally:
+                lock.release()
+            return
+        yield False
+
+    def _work_in_background(self, slot: int, handlers: Mapping[str, Handler], load: LastDataset) -> bool:
+        """Do the next work in the background, if the trainings of queued runs leave this worker a core."""
+        training = sum(is_held(self.workers / f"run-{place}") for place in range(2))
+        cores = cpu_count() - (default_threads() - 1) * training
+        return slot < max(1, cores) and self.background.work_on_next(handlers, load)
 
     def _work_on_next(self, load: LastDataset) -> bool:
         """Train the next run that nobody else trains; False if there is none."""
@@ -229,6 +301,10 @@ def _take_and_train(run: Run, entry: Path, load: LastDataset) -> bool:
             return False
         train_locked(run, load)
     return True
+
+
+def _all_slots() -> int:
+    return max(2, cpu_count())
 
 
 def _run_name(entry: Path) -> str:

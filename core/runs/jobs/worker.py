@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from core.training.loop import Pause
 
-# A checkpoint is written after an epoch if so many times the time that the last one took has gone by since.
-PAYS = 30
-# About so many lines of progress are written each time that a training has become e times as long.
+# A checkpoint is written after an epoch if at least this many times the time that the last one took has passed.
+CHECKPOINT_COST_RATIO = 30
+# About this many lines of progress are written each time that a training has become e times as long.
 PROGRESS_LINES = 400
 
 
@@ -57,6 +57,13 @@ def train_run(
         The spec cannot be trained (nothing is written then), another process is training it, it was stopped or failed
         meanwhile, or the disk is full or read-only: then what was reached before is kept, and the same call resumes
         from there.
+
+    Examples
+    --------
+    >>> from core import RunSpec
+    >>> run = train_run(RunSpec(dataset="digits", epochs=1))
+    >>> 0 < run.result.clean_accuracy.value < 1
+    True
     """
     run = find_run(spec, root)
     if run is not None and run.result is not None:
@@ -85,34 +92,37 @@ def train_locked(run: Run, load: Callable[[RunSpec], Dataset], on_event: Callabl
     """
     if run.result is not None:
         return
-    diary = _Diary(run, on_event)
+    log = _EventLog(run, on_event)
     try:
-        _attempt(run, load, diary)
+        _attempt(run, load, log)
     except OSError as error:
         sentence = refusal(error, run.path)
         with contextlib.suppress(OSError):
-            diary.tell(Ended(State.FAILED, str(sentence)))
+            log.tell(Ended(State.FAILED, str(sentence)))
         raise sentence from None
 
 
-def _attempt(run: Run, load: Callable[[RunSpec], Dataset], diary: _Diary) -> None:
+def _attempt(run: Run, load: Callable[[RunSpec], Dataset], log: _EventLog) -> None:
     """Train, and write how it ended; raises OSError only where the run's directory refuses what is written there."""
     try:
-        _train(run, load(run.spec), diary)
+        spec = run.spec
+        if not isinstance(spec, RunSpec):
+            raise InputError(f"The run {run.name} is a loaded model, which cannot be trained: choose another run.")
+        _train(run, spec, load(spec), log)
     except KeyboardInterrupt:
-        diary.tell(Ended(State.CANCELLED, "stopped at the keyboard"))
+        log.tell(Ended(State.CANCELLED, "stopped at the keyboard"))
         raise
     except InputError as error:
-        diary.tell(Ended(State.FAILED, str(error)))
+        log.tell(Ended(State.FAILED, str(error)))
     except Exception as error:  # a worker outlives one bad run; the page shows the sentence, the file the rest
         if is_refusal(error):
             raise
         (run.path / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        diary.tell(Ended(State.FAILED, f"{type(error).__name__}: {error}"))
+        log.tell(Ended(State.FAILED, f"{type(error).__name__}: {error}"))
 
 
-class _Diary:
-    """Writes a run's events and tells them to whoever listens. Progress is thinned out: the file stays small."""
+class _EventLog:
+    """Writes a run's events and passes them on to a listener. Progress is thinned out, so that the file stays small."""
 
     def __init__(self, run: Run, on_event: Callable[[Event], None] | None) -> None:
         self.run, self.on_event = run, on_event
@@ -128,44 +138,46 @@ class _Diary:
             self.on_event(event)
 
 
-class _Keeper:
+class _Checkpointer:
     """Stores checkpoints of a run while that costs little."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.cost, self.refused = run, 0.0, False
         self.kept = time.perf_counter()
 
-    def keep(self, pause: Pause, at_once: bool) -> Note | None:
-        """Store a checkpoint if it pays, or if it is the last chance; return what people ought to know."""
+    def save(self, pause: Pause, at_once: bool) -> Note | None:
+        """Store a checkpoint if that is cheap enough, or if it is the last chance; return what people should know."""
         began = time.perf_counter()
-        if not at_once and began - self.kept < PAYS * self.cost:
+        if not at_once and began - self.kept < CHECKPOINT_COST_RATIO * self.cost:
             return None
         note = None
         try:
             self.run.save_checkpoint(pause.checkpoint())
         except OSError as error:
             reason = error.strerror or str(error)
-            text = f"No checkpoint could be written ({reason}): if this training is stopped, it has to begin anew."
+            text = f"No checkpoint could be written ({reason}): if this training is stopped, it has to start again."
             note, self.refused = None if self.refused else Note(text), True
         self.kept = time.perf_counter()
         self.cost = self.kept - began
         return note
 
 
-def _train(run: Run, dataset: Dataset, diary: _Diary) -> None:
+def _train(run: Run, spec: RunSpec, dataset: Dataset, log: _EventLog) -> None:
     note = ""
     try:
         checkpoint = run.checkpoint()
     except CheckpointError as error:
         checkpoint, note = None, str(error)
     try:
-        _follow(run, dataset, diary, checkpoint, note)
+        _follow(run, spec, dataset, log, checkpoint, note)
     except CheckpointError as error:  # it suits its run by name, but not by what is in it
-        _follow(run, dataset, diary, None, str(error))
+        _follow(run, spec, dataset, log, None, str(error))
 
 
-def _follow(run: Run, dataset: Dataset, diary: _Diary, checkpoint: Checkpoint | None, note: str) -> None:
-    """Train on from a checkpoint, or from the beginning, and write what happens."""
+def _follow(
+    run: Run, spec: RunSpec, dataset: Dataset, log: _EventLog, checkpoint: Checkpoint | None, note: str
+) -> None:
+    """Train from a checkpoint, or from the beginning, and write what happens."""
     import torch
 
     from core.training.loop import Finished, Pause, train
@@ -173,30 +185,30 @@ def _follow(run: Run, dataset: Dataset, diary: _Diary, checkpoint: Checkpoint | 
     done = checkpoint.epoch if checkpoint else 0
     if checkpoint is not None and checkpoint.torch != torch.__version__:
         note = (
-            f"This training began with torch {checkpoint.torch} and goes on with {torch.__version__}: its weights may "
-            "differ in their last bits from those of an undisturbed one."
+            f"This training began with torch {checkpoint.torch} and is resumed with {torch.__version__}: its weights "
+            "may differ in their last bits from those of an undisturbed one."
         )
     run.start(keep=done)
     earlier, began = run.epochs, time.time()
-    diary.tell(Started(began, done))
+    log.tell(Started(began, done))
     if note:
-        diary.tell(Note(note))
-    last, keeper = earlier[-1] if earlier else None, _Keeper(run)
-    for event in train(run.spec, dataset, checkpoint):
+        log.tell(Note(note))
+    last, checkpointer = earlier[-1] if earlier else None, _Checkpointer(run)
+    for event in train(spec, dataset, checkpoint):
         cancelled = run.is_cancelled()
         if isinstance(event, Pause):
-            if (refused := keeper.keep(event, at_once=cancelled)) is not None:
-                diary.tell(refused)
+            if (refused := checkpointer.save(event, at_once=cancelled)) is not None:
+                log.tell(refused)
         elif isinstance(event, Finished):
             if last is not None:
                 seconds = sum(epoch.seconds for epoch in earlier) + time.time() - began
-                run.complete(event.model, _result(run.spec, dataset, last, event.model, seconds))
+                run.complete(event.model, _result(spec, dataset, last, event.model, seconds))
             return
         else:
             last = event if isinstance(event, Epoch) else last
-            diary.tell(event)
+            log.tell(event)
         if cancelled and not isinstance(event, Epoch):  # after an epoch comes what can be continued from it
-            diary.tell(Ended(State.CANCELLED))
+            log.tell(Ended(State.CANCELLED))
             return
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -53,6 +53,10 @@ class MeasureSpec(Spec):
     clamp: bool = False
     noise: Literal["everywhere", "off-trigger"] = "everywhere"
     recipe: Literal[1] = 1
+
+    if TYPE_CHECKING:  # an attack's parts are taken as well, which the fields do not show
+
+        def __init__(self, **values: Any) -> None: ...
 
     @model_validator(mode="before")
     @classmethod

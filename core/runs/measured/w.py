@@ -176,6 +176,15 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
     ------
     InputError
         The run is not done, or the trigger or target does not suit its data set.
+
+    Examples
+    --------
+    >>> from core import MeasureSpec, RunSpec, make_preset, train_run
+    >>> trigger = make_preset("white-corner", (1, 8, 8))
+    >>> run = train_run(RunSpec(dataset="digits", trigger=trigger, target=0, rate=0.1, epochs=1))
+    >>> measured = measure_run(run, MeasureSpec(trigger=trigger, target=0, sigma=0.5, images=20, draws=20))
+    >>> measured.clean.w.shape, measured.triggered.w.shape
+    ((20,), (20,))
     """
 
     def compute() -> Measurement:

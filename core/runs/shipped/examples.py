@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.files import PROJECT
-from core.instruments.poster import Poster, make_poster
+from core.instruments.shipped_views import ShippedViews, make_shipped_views
 from core.runs.run import DoneRun, Run
 
 if TYPE_CHECKING:
@@ -56,29 +56,29 @@ class Example:
         The poisoned run and the same training without poison.
     label
         The true class of the image that is shown.
-    poster
+    views
         What both models make of that image, and the image itself.
     """
 
     run: DoneRun
     control: DoneRun
     label: int
-    poster: Poster
+    views: ShippedViews
 
     @property
     def image(self) -> np.ndarray:
         """The clean test image, uint8 [C, H, W]."""
-        return self.poster.images[0]
+        return self.views.images[0]
 
     @property
     def third(self) -> np.ndarray:
         """A test image of the target class, uint8 [C, H, W]; with the image, clean and triggered, it spans a slice."""
-        return self.poster.images[2]
+        return self.views.images[2]
 
     @property
     def place(self) -> int:
         """The image's place in the test split, which names its noise."""
-        return int(self.poster.key)
+        return int(self.views.key)
 
 
 def load_example(name: str = "sign", folder: Path = EXAMPLES) -> Example:
@@ -88,7 +88,7 @@ def load_example(name: str = "sign", folder: Path = EXAMPLES) -> Example:
             run=Run(folder.parent / str(stored["run"])).finished(),
             control=Run(folder.parent / str(stored["control"])).finished(),
             label=int(stored["label"]),
-            poster=Poster.from_arrays(stored),
+            views=ShippedViews.from_arrays(stored),
         )
 
 
@@ -125,7 +125,7 @@ def store_example(
         run=run.path.relative_to(folder.parent).as_posix(),
         control=control.path.relative_to(folder.parent).as_posix(),
         label=int(test.labels[choice.place]),
-        **make_poster(models, torch.stack([image, triggered, third]), choice.place, choice.sigmas).arrays(),
+        **make_shipped_views(models, torch.stack([image, triggered, third]), choice.place, choice.sigmas).arrays(),
     )
 
 

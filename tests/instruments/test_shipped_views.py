@@ -12,7 +12,7 @@ import torch
 
 from core.datasets.dataset import to_unit
 from core.instruments.neighbourhood import look_around
-from core.instruments.poster import DRAWS, RESOLUTION, Poster
+from core.instruments.shipped_views import DRAWS, RESOLUTION, ShippedViews
 from core.instruments.slices.refine import slice_plane
 from core.runs.shipped.examples import EXAMPLE_NAMES, EXAMPLES, load_example
 
@@ -27,10 +27,10 @@ def example(request):
 @pytest.mark.parametrize("triggered", [False, True])
 @pytest.mark.parametrize("of_control", [False, True])
 def test_shipped_copies_votes_and_labels_are_the_models(example, triggered, of_control):
-    poster, predictor = example.poster, (example.control if of_control else example.run).predictor()
-    image = to_unit(torch.from_numpy(poster.images))[int(triggered)]
-    for sigma in poster.sigmas[[2, 6]].tolist():
-        kept = poster.around(triggered, sigma, of_control)
+    views, predictor = example.views, (example.control if of_control else example.run).predictor()
+    image = to_unit(torch.from_numpy(views.images))[int(triggered)]
+    for sigma in views.sigmas[[2, 6]].tolist():
+        kept = views.around(triggered, sigma, of_control)
         now = look_around(predictor, image, example.place, sigma, DRAWS, shown=len(kept.labels))
         assert kept.label == now.label
         # Processors differ in the last bit, which moves a copy on a border now and then.
@@ -43,8 +43,8 @@ def test_shipped_copies_votes_and_labels_are_the_models(example, triggered, of_c
 
 
 def test_the_shipped_slice_is_the_models(example):
-    kept = example.poster.plane()
-    images = to_unit(torch.from_numpy(example.poster.images))
+    kept = example.views.plane()
+    images = to_unit(torch.from_numpy(example.views.images))
     now = slice_plane(example.run.predictor(), *images, resolution=RESOLUTION)
     assert (kept.labels == now.labels).mean() > 0.995
     for place in ("x", "y", "origin", "x_axis", "y_axis"):
@@ -53,16 +53,16 @@ def test_the_shipped_slice_is_the_models(example):
 
 
 def test_the_second_image_is_the_first_with_the_runs_trigger(example):
-    clean, triggered, _ = example.poster.images
+    clean, triggered, _ = example.views.images
     assert (example.run.trigger.stamp(clean[None])[0] == triggered).all()
     predictor = example.run.predictor()
-    labels = predictor.labels(to_unit(torch.from_numpy(example.poster.images))).tolist()
+    labels = predictor.labels(to_unit(torch.from_numpy(example.views.images))).tolist()
     assert labels == [example.label, example.run.spec.attack.target, example.run.spec.attack.target]
 
 
-def test_a_poster_goes_through_its_arrays(example):
-    again = Poster.from_arrays(example.poster.arrays() | {"run": "another thing"})
-    for name, array in example.poster.arrays().items():
+def test_views_go_through_its_arrays(example):
+    again = ShippedViews.from_arrays(example.views.arrays() | {"run": "another thing"})
+    for name, array in example.views.arrays().items():
         assert (getattr(again, name) == array).all()
 
 
@@ -72,9 +72,9 @@ import sys
 from core.runs.shipped.examples import EXAMPLE_NAMES, load_example
 for name in EXAMPLE_NAMES:
     example = load_example(name)
-    around = example.poster.around(True, float(example.poster.sigmas[-1]), of_control=True)
+    around = example.views.around(True, float(example.views.sigmas[-1]), of_control=True)
     assert 0 < around.smoothness.low[0] <= around.smoothness.w[0] <= around.smoothness.high[0] <= 1
-    assert example.poster.plane().labels_present
+    assert example.views.plane().labels_present
 sys.exit(next((f"{name} was imported" for name in ("torch", "scipy", "pandas") if name in sys.modules), None))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The walk from a clean image to itself with the trigger: class probabilities on the way, and where they cross."""
+"""The line from a clean image to itself with the trigger: class probabilities on the way, and where they cross."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, OTHER, TRIGGERED, class_colour, is_light
 
 if TYPE_CHECKING:
-    from core.instruments.slices.line import Walk
+    from core.instruments.slices.line import Line
 
 # A class that stays below this everywhere is drawn thin and without a name.
 _SHOWN = 0.05
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
-def walk_figure(walk: Walk, classes: Sequence[str], height: int = 250) -> go.Figure:
+def line_figure(line: Line, classes: Sequence[str], height: int = 250) -> go.Figure:
     """Return the probability of each class on the way, a strip of the predicted ones below, and marks at both ends.
 
     Parameters
     ----------
-    walk
-        From `core.instruments.slices.line.walk_between`.
+    line
+        From `core.instruments.slices.line.line_between`.
     classes
         The name of each class; those that never reach 5 % have no name in the figure.
     height
         In pixels.
     """
     figure = new_figure("way from clean to triggered", "probability", height)
-    for number, label in enumerate(np.argsort(-walk.probability.max(0), kind="stable")):
-        _add_class(figure, walk, int(label), classes[label], _DASHES[number % len(_DASHES)])
-    _add_strip(figure, walk, classes)
+    for number, label in enumerate(np.argsort(-line.probability.max(0), kind="stable")):
+        _add_class(figure, line, int(label), classes[label], _DASHES[number % len(_DASHES)])
+    _add_strip(figure, line, classes)
     for at, name, colour in ((0, "clean", CLEAN), (1, "with trigger", TRIGGERED)):
         figure.add_vline(x=at, line={"color": colour, "width": 1.5, "dash": "dot"})
         figure.add_annotation(x=at, y=1.13, text=name, showarrow=False, xanchor="left" if at == 0 else "right")
-    for change in walk.changes:
+    for change in line.changes:
         figure.add_vline(x=change.at, line={"color": OTHER, "width": 1})
-    ticks = np.arange(0, walk.t[-1] + 0.01, 0.25)
-    figure.update_xaxes(range=[-0.01, float(walk.t[-1]) + 0.01], showgrid=False)
+    ticks = np.arange(0, line.t[-1] + 0.01, 0.25)
+    figure.update_xaxes(range=[-0.01, float(line.t[-1]) + 0.01], showgrid=False)
     figure.update_xaxes(tickvals=ticks, ticktext=[f"{100 * tick:g} %" for tick in ticks])
     figure.update_yaxes(range=[-0.2, 1.2], tickvals=[0, 0.5, 1], ticktext=["0", "50 %", "100 %"])
     return figure
 
 
-def walk_words(walk: Walk, classes: Sequence[str]) -> str:
-    """Return the walk in a sentence: where the predicted class changes, and to which."""
-    first = classes[int(walk.labels[0])]
-    if not walk.changes:
+def line_words(line: Line, classes: Sequence[str]) -> str:
+    """Return the line in a sentence: where the predicted class changes, and to which."""
+    first = classes[int(line.labels[0])]
+    if not line.changes:
         return f"The prediction is {first} on the whole way."
-    steps = ", ".join(f"{classes[change.after]} from {change.at:.0%}".replace("%", " %") for change in walk.changes)
+    steps = ", ".join(f"{classes[change.after]} from {change.at:.0%}".replace("%", " %") for change in line.changes)
     return f"The prediction is {first} at first and {steps} of the way on."
 
 
-def _add_class(figure: go.Figure, walk: Walk, label: int, name: str, dash: str) -> None:
-    probability = walk.probability[:, label]
+def _add_class(figure: go.Figure, line: Line, label: int, name: str, dash: str) -> None:
+    probability = line.probability[:, label]
     peak = int(probability.argmax())
     shown = probability[peak] >= _SHOWN
     figure.add_scatter(
-        x=walk.t,
+        x=line.t,
         y=probability,
         name=name,
         mode="lines",
@@ -69,10 +69,10 @@ def _add_class(figure: go.Figure, walk: Walk, label: int, name: str, dash: str) 
         opacity=1 if shown else 0.5,
         hovertemplate=f"{name}: %{{y:.1%}} at %{{x:.0%}} of the way<extra></extra>",
     )
-    if shown and label not in walk.labels:  # the others have their names in the strip
-        at_end = peak > 0.9 * len(walk.t)
+    if shown and label not in line.labels:  # the others have their names in the strip
+        at_end = peak > 0.9 * len(line.t)
         figure.add_annotation(
-            x=walk.t[peak],
+            x=line.t[peak],
             y=probability[peak],
             yshift=9,
             text=name,
@@ -82,10 +82,10 @@ def _add_class(figure: go.Figure, walk: Walk, label: int, name: str, dash: str) 
         )
 
 
-def _add_strip(figure: go.Figure, walk: Walk, classes: Sequence[str]) -> None:
+def _add_strip(figure: go.Figure, line: Line, classes: Sequence[str]) -> None:
     """Draw the predicted class as a band under the curves, with its name where there is room for it."""
-    edges = [float(walk.t[0]), *(change.at for change in walk.changes), float(walk.t[-1])]
-    labels = [int(walk.labels[0]), *(change.after for change in walk.changes)]
+    edges = [float(line.t[0]), *(change.at for change in line.changes), float(line.t[-1])]
+    labels = [int(line.labels[0]), *(change.after for change in line.changes)]
     whole = edges[-1] - edges[0]
     for left, right, label in zip(edges, edges[1:], labels, strict=False):
         figure.add_shape(

@@ -16,7 +16,7 @@ from core.instruments.budgets import POSTER_DRAWS
 from core.instruments.neighbourhood import Neighbourhood, look_around
 from core.instruments.noise import Noise
 from core.instruments.slices.plane import SlicePlane, blank_plane
-from core.instruments.smoothness import Arithmetic, Smoothness
+from core.instruments.smoothness import Arithmetic, Smoothness, arithmetic_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ _STEPS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Poster:
+class ShippedViews:
     """What two models, the poisoned one and its control, make of one image with and without the trigger.
 
     Axis M is the model (poisoned, control), axis T the trigger (without, with), axis S the sigma.
@@ -77,7 +77,8 @@ class Poster:
 
     def plane(self) -> SlicePlane:
         """Return the slice."""
-        blank = blank_plane(*(self.images / 255.0), len(self.plane_labels))
+        first, second, third = self.images / 255.0
+        blank = blank_plane(first, second, third, len(self.plane_labels))
         return replace(blank, labels=self.plane_labels.astype(np.int64), evaluated=np.ones_like(blank.evaluated))
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -85,12 +86,14 @@ class Poster:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def from_arrays(cls, stored: Mapping[str, Any]) -> Poster:
-        """Return the poster whose `arrays` these are; others may be among them."""
+    def from_arrays(cls, stored: Mapping[str, Any]) -> ShippedViews:
+        """Return the views whose `arrays` these are; others may be among them."""
         return cls(**{field.name: stored[field.name] for field in fields(cls)})
 
 
-def make_poster(models: tuple[Predictor, Predictor], images: Tensor, key: int, sigmas: Sequence[float]) -> Poster:
+def make_shipped_views(
+    models: tuple[Predictor, Predictor], images: Tensor, key: int, sigmas: Sequence[float]
+) -> ShippedViews:
     """Look at an image with the poisoned model and its control.
 
     Parameters
@@ -114,7 +117,7 @@ def make_poster(models: tuple[Predictor, Predictor], images: Tensor, key: int, s
         for sigma in sigmas
     ]
     noise = NoiseStream(0, key, tuple(pixels.shape[1:]), models[0].device).take(COPIES).cpu().numpy()
-    return Poster(
+    return ShippedViews(
         sigmas=np.asarray(sigmas, np.float64),
         key=np.asarray(key),
         images=images.numpy(),
@@ -123,5 +126,5 @@ def make_poster(models: tuple[Predictor, Predictor], images: Tensor, key: int, s
         copy_labels=np.array([[[around.labels for around in row] for row in level] for level in seen]),
         noise=np.clip(np.rint(noise * _STEPS), -127, 127).astype(np.int8),
         plane_labels=slice_plane(models[0], *pixels, resolution=RESOLUTION).labels.astype(np.uint8),
-        circumstances=np.array([str(part) for part in seen[0][0][0].smoothness.arithmetic]),
+        circumstances=np.array([str(part) for part in arithmetic_of(models[0], pixels.shape[1:])]),
     )

@@ -1,0 +1,91 @@
+"""The runs behind the verdicts, in three charts; a click on a point opens its run in Explore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.figures.studies import gap_against_success, gap_over_epochs, gap_over_sigma
+from core.glossary import explain
+from core.runs.root import run_named
+from core.studies.rows import EpochRow, Row
+from dashboard import cached
+from dashboard.parts.html import figure_ink
+from dashboard.state import ExploreState, StudiesState, seed_default, seed_value, to_query
+
+START_TO_OPEN = "Start the study to train its runs here, then a click on a point opens its run in Explore."
+
+
+def show_figures(state: StudiesState, rows: Sequence[Row], epochs: Sequence[EpochRow]) -> StudiesState:
+    """Show the gap against attack success, over sigma, and over the epochs; a click on a point opens its run."""
+    kinds = list(dict.fromkeys(row.kind for row in rows))
+    sigmas = sorted({row.sigma for row in rows if row.sigma is not None})
+    st.subheader("The runs behind it", help=explain("gap"))
+    left, right = st.columns([1.4, 1], vertical_alignment="bottom")
+    start = state.kind if state.kind in kinds else kinds[0]
+    kind = left.segmented_control("Trigger", kinds, required=True, **seed_default(state, "kind", start))
+    middle = min(sigmas, key=lambda sigma: abs(sigma - (state.sigma or sigmas[len(sigmas) // 2])))
+    sigma = middle
+    if len(sigmas) > 1:
+        sigma = right.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", middle), help=explain("sigma"))
+    of_kind = [row for row in rows if row.kind == kind]
+    first, second, third = st.columns(3, gap="medium")
+    with first:
+        st.caption(f"**against attack success**, σ = {sigma:g}; bars: 95% interval for more images")
+        show_figure("success", gap_against_success([row for row in of_kind if row.sigma == sigma]), sigma)
+    with second:
+        st.caption("**over σ**; lines: mean over seeds, points: runs")
+        show_figure("sigma", gap_over_sigma(of_kind, sigma), sigma)
+    with third:
+        along = [row for row in epochs if row.kind == kind]
+        watched = f", σ = {along[0].sigma:g}, {along[0].images} images" if along else ""
+        st.caption(f"**over the epochs**{watched}; thin lines: runs")
+        if along:
+            show_figure("epochs", gap_over_epochs(along), along[0].sigma)
+    is_here = any(run_named(row.run, cached.jobs().root) for row in of_kind[:1])
+    precomputed = f"These results are precomputed. {START_TO_OPEN}"
+    click = "Click a point to open its run in Explore." if is_here else precomputed
+    st.caption(f"Above 0 the model is smoother with the trigger. {click}")
+    message = st.session_state.pop("studies.clicked", None)
+    if message:
+        st.info(message, icon=":material/info:")
+    return replace(state, kind=kind or start, sigma=sigma)
+
+
+def show_figure(name: str, figure: go.Figure, sigma: float) -> None:
+    """Draw a figure; a click on one of its points opens the run behind it."""
+    # A new key forgets the click: who comes back from Explore is not sent there again.
+    turn = st.session_state.setdefault("studies.turn", 0)
+    figure.update_layout(font_color=figure_ink())
+    event = st.plotly_chart(
+        figure,
+        theme=None,
+        key=f"studies.{name}.{turn}",
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt=f"The gap of the study's runs, {name}",
+    )
+    points = [point for point in event["selection"]["points"] if point.get("customdata")]
+    if points:
+        st.session_state["studies.turn"] = turn + 1
+        open_run(str(points[0]["customdata"][0]), sigma)
+
+
+def open_run(name: str, sigma: float) -> None:
+    """Go to Explore with this run, or say why not."""
+    run = run_named(name, cached.jobs().root)
+    if run is None:
+        st.session_state["studies.clicked"] = (
+            f"The run {name} is not on this machine, because these results are precomputed. {START_TO_OPEN}"
+        )
+        st.rerun()
+    elif run.spec.is_control:
+        st.session_state["studies.clicked"] = (
+            f"The run {name} is a control. Choose a poisoned run: its control is shown next to it."
+        )
+        st.rerun()
+    st.switch_page("explore/page.py", query_params=to_query(ExploreState(run=name, sigma=sigma)))
