@@ -145,18 +145,15 @@ def torch_threads(count: int) -> AbstractContextManager[None]:
     return _THREAD_COUNT.set_to(count)
 
 
-def available_memory(device: str = "cpu") -> int | None:
-    """Return how many bytes of memory are free for new work; None where the system does not tell cheaply."""
+def available_memory(device: str = "cpu") -> int:
+    """Return how many bytes of memory are free for new work."""
     if device == "cuda":
         import torch
 
         return torch.cuda.mem_get_info()[0]
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in text.splitlines())
-    return int(fields["MemAvailable"].split()[0]) * 1024
+    import psutil
+
+    return psutil.virtual_memory().available
 
 
 def peak_memory() -> int:
@@ -170,6 +167,8 @@ def peak_memory() -> int:
     try:
         import resource
     except ImportError:  # Windows
-        return 0
+        import psutil
+
+        return getattr(psutil.Process().memory_info(), "peak_wset", 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

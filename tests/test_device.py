@@ -9,10 +9,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
-from core.device import peak_memory, processor_name, torch_threads
+from core.device import available_memory, peak_memory, processor_name, torch_threads
 from core.runs.jobs.queue import MEMORY_OF_ONE, pool_size
 
 
@@ -39,6 +40,10 @@ def test_peak_memory_is_in_bytes_where_the_system_counts_otherwise(tmp_path, mon
     monkeypatch.setattr(sys, "platform", system)
     counted = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     assert counted <= peak_memory() <= 1.1 * counted
+
+
+def test_free_memory_is_told_on_every_system():
+    assert 2**20 < available_memory() < psutil.virtual_memory().total
 
 
 def test_a_pool_fits_into_the_memory_of_its_gpu_too(monkeypatch):

@@ -208,6 +208,7 @@ SOURCES = (
             needs_download=True,
             origin="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
             licence="none stated by its author",
+            may_be_mirrored=True,
         ),
         _cifar10,
     ),

@@ -1,6 +1,6 @@
 """Which data sets there are, and how to get one by its name.
 
-To add one: write a file with a `Source` in it and name it in `_SOURCES`.
+To add one: write a file with a `Source` in it and name it in `SOURCES`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from core.datasets.dataset import Dataset
 from core.datasets.source import Description, Progress, Source
 from core.errors import InputError
 
-_SOURCES: dict[str, Source] = {
+SOURCES: dict[str, Source] = {
     source.description.name: source
     for source in (digits.SOURCE, signs.SOURCE, *torchvision_sets.SOURCES, *colour_sets.SOURCES)
 }
+"""Every data set by its name, in the order in which people see them."""
+
 _ZIP, _FOLDER = "zip:", "folder:"
 
 
 def dataset_names() -> tuple[str, ...]:
     """Names of all data sets but those in ZIP files and folders, which are named `zip:PATH` and `folder:PATH`."""
-    return tuple(_SOURCES)
+    return tuple(SOURCES)
 
 
 def describe(name: str) -> Description:
@@ -124,15 +126,15 @@ def _path(name: str) -> Path:
 
 
 def _source(name: str) -> Source:
-    if name in _SOURCES:
-        return _SOURCES[name]
-    similar = difflib.get_close_matches(name.lower(), _SOURCES, n=1)
+    if name in SOURCES:
+        return SOURCES[name]
+    similar = difflib.get_close_matches(name.lower(), SOURCES, n=1)
     if name.lower().endswith(".zip"):
         similar = [_ZIP + name]
     elif Path(name).is_dir():
         similar = [_FOLDER + name]
     hint = f" Did you mean '{similar[0]}'?" if similar else ""
     raise InputError(
-        f"There is no data set '{name}': choose one of {', '.join(_SOURCES)}, or zip:PATH or folder:PATH for a "
+        f"There is no data set '{name}': choose one of {', '.join(SOURCES)}, or zip:PATH or folder:PATH for a "
         f"ZIP file or a folder of class folders.{hint}"
     )

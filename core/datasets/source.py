@@ -36,6 +36,8 @@ class Description:
         Who made it, and where.
     licence
         On which terms it may be used.
+    may_be_mirrored
+        Whether a mirrored image shows the same class, and mirroring pays: letters and signs would show another.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Description:
     needs_download: bool
     origin: str
     licence: str
+    may_be_mirrored: bool = False
 
 
 @dataclass(frozen=True)

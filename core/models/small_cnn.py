@@ -44,3 +44,10 @@ class SmallCNN(nn.Module):
         features = self.features(self.normalize(images))
         # As rows of channels: the gradient of a mean over the last two dimensions would slow the layer below.
         return self.classify(features.permute(0, 2, 3, 1).flatten(1, 2).mean(1))
+
+
+class TinyCNN(SmallCNN):
+    """The small CNN with half of its channels: 24 000 weights."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__(shape, classes, widths=(16, 32, 64))

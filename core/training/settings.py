@@ -11,15 +11,7 @@ from core.models import describe as describe_architecture
 Optimiser = Literal["adamw", "sgd"]
 Augmentation = Literal["none", "shift", "shift-flip"]
 
-# Peaks of the one-cycle schedule for SGD with Nesterov's momentum of 0.9, weight decay 5e-4 and batches of 64. CA on
-# digits: the small CNN 0.982 at 5e-2 and 1e-1 (AdamW 0.979), the MLP 0.923, 0.946 and 0.958 at 2e-2, 5e-2 and 1e-1
-# (AdamW 0.961), after five epochs of two seeds each. The ViT needs AdamW: 0.68 at 1e-1, its best, after three epochs of
-# one seed, against 0.92. The ResNets' was not tried.
-_SGD_RATES = {"mlp": 1e-1, "vit": 1e-1}
-_SGD_RATE = 5e-2
 _WEIGHT_DECAYS: dict[str, float] = {"adamw": 1e-2, "sgd": 5e-4}
-# Networks large enough to learn their images by heart, on images that may be mirrored; see `recommended`.
-_AUGMENTED_NETWORKS, _AUGMENTED_DATA = {"resnet-18", "preact-resnet-18"}, {"cifar10"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +26,8 @@ class Settings:
 
 def default_learning_rate(architecture: str, optimiser: Optimiser) -> float:
     """Return the peak of the one-cycle schedule that suits an architecture; InputError if it is unknown."""
-    rate = describe_architecture(architecture).learning_rate
-    return rate if optimiser == "adamw" else _SGD_RATES.get(architecture, _SGD_RATE)
+    known = describe_architecture(architecture)
+    return known.learning_rate if optimiser == "adamw" else known.sgd_learning_rate
 
 
 def default_weight_decay(optimiser: Optimiser) -> float:
@@ -74,7 +66,7 @@ def recommended(dataset: str, architecture: str, careful: bool) -> Settings:
     known = describe_dataset(dataset)
     size = known.train_size or 0
     epochs = 10 if size <= 10_000 else 5 if size <= 30_000 else 3
-    may_augment = architecture in _AUGMENTED_NETWORKS and known.name in _AUGMENTED_DATA
+    may_augment = describe_architecture(architecture).augmented and known.may_be_mirrored
     return Settings(
         epochs=3 * epochs if careful else epochs,
         batch_size=64 if size <= 10_000 else 128,

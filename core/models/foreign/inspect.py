@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.models.foreign.file import FileKind, WeightsFile, file_kind, open_weights
-from core.models.foreign.match import Match, build_network, match_network, network_title, set_normalisation
+from core.models.foreign.match import (
+    Match,
+    build_network,
+    match_network,
+    network_title,
+    reads_any_size,
+    set_normalisation,
+)
 from core.models.foreign.onnx import Interface, OnnxClassifier, read_interface
 
 if TYPE_CHECKING:
@@ -116,7 +123,7 @@ def inspect_model(path: Path, shape: Shape, name: str | None = None) -> Inspecte
         architecture=match.architecture,
         title=network_title(match.architecture),
         shape=shape,
-        any_size=match.architecture not in ("mlp", "vit"),
+        any_size=reads_any_size(match.architecture),
         classes=_classes(match.network),
         weights=sum(weight.numel() for weight in match.network.parameters()),
         normalised=_first_layer(match),

@@ -51,6 +51,11 @@ def network_title(architecture: str) -> str:
     return "ResNet-18 (7×7 stem)" if architecture == IMAGENET_STEM else describe(architecture).title
 
 
+def reads_any_size(architecture: str) -> bool:
+    """Say whether a network of an architecture reads images of any size."""
+    return architecture == IMAGENET_STEM or describe(architecture).any_size
+
+
 def build_network(architecture: str, shape: Shape, classes: int) -> nn.Module:
     """Return an untrained network as `build_model` does, those known for loading only among them."""
     if architecture == IMAGENET_STEM:
