@@ -44,9 +44,11 @@ def detect_command(
     found, attack = run_and_attack(run, trigger, place, target, runs)
     noise = suggested_sigma(found.result.shape) if sigma is None else sigma
     spec = ComparisonSpec(attack, noise, draws, images, false_positives, seed, configured(settings))
+    reached = None
     with share_bar("detecting:") as show:
         for reached in detect_run(found, spec, data_root):
             show(reached.share, reached.doing)
+    assert reached is not None  # a comparison ends with a result or an error
     if as_json:
         say_json(detection_summary(str(found.path), spec, reached))
         return

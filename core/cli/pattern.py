@@ -46,9 +46,11 @@ def pattern_command(
     given = {name: value for fields in settings.values() for name, value in fields.items()}
     noise = suggested_sigma(result.shape) if sigma is None else sigma
     spec = EffectSpec(PatternSpec(kind, given, noise, attack, seed), noise, draws, images)
+    reached = None
     with share_bar(f"searching {kind}") as show:
         for reached in measure_pattern(found, spec, data_root):
             show(reached.share, "")
+    assert reached is not None  # a search ends with a result or an error
     if as_json:
         say_json(pattern_summary(str(found.path), spec, reached))
         return

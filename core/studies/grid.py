@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core.attacks.attack import ModeName
 from core.attacks.triggers import AnyTrigger, Sinusoid, Trigger, Warp, make_preset
+from core.attacks.triggers.canvases import blend_noise
 from core.errors import InputError
 from core.identity import content_hash
 
@@ -64,22 +65,14 @@ _OPACITY = {"patch": 1.0, "blend": 0.2, "sinusoid": 0.2, "warp": 0.5}
 def _default_size(kind: str, shape: tuple[int, int, int]) -> int | None:
     if kind == "patch":
         return make_preset("white-corner", shape).height
-    return {"blend": None, "sinusoid": _periods(shape), "warp": 4}[kind]
-
-
-def _periods(shape: tuple[int, int, int]) -> int:
-    """Return the number of periods: six, as published, or a quarter of the image's width if that is less."""
-    return min(6, max(1, shape[2] // 4))
+    return {"blend": None, "sinusoid": round(Sinusoid.suited_to(shape).frequency), "warp": 4}[kind]
 
 
 def _make_trigger(kind: str, size: int | None, opacity: float, shape: tuple[int, int, int]) -> AnyTrigger:
     if opacity > 1 and kind != "warp":
         raise InputError(f"The opacity of a {kind} must be above 0 and at most 1, and this is {opacity:g}.")
     if kind == "blend" or size is None:
-        preset = make_preset("blend", shape)
-        rgba = preset.rgba.copy()
-        rgba[..., 3] = round(255 * opacity)
-        return Trigger.from_rgba(rgba, preset.top, preset.left, kind)
+        return Trigger.from_canvas(blend_noise(shape, opacity), kind)
     if kind == "sinusoid":
         return Sinusoid(delta=opacity, frequency=size)
     if kind == "warp":

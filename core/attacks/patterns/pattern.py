@@ -104,5 +104,6 @@ def bound_field(default: float, description: str = "The largest change of a pixe
 
 def target_field(*, required: bool) -> Any:
     """Return a setting that is the number of a class; unless required, None means any other class."""
-    words, shown = "Number of the class that is wanted.", {"shown": "class"}
-    return Field(... if required else None, ge=0, title="Towards class", description=words, json_schema_extra=shown)
+    default: Any = ... if required else None
+    words = "Number of the class that is wanted."
+    return Field(default, ge=0, title="Towards class", description=words, json_schema_extra={"shown": "class"})

@@ -99,11 +99,14 @@ class Additive(Added, frozen=True):
             ) from None
         return np.frombuffer(raw, "<i2").reshape(self.channels, self.height, self.width)
 
-    @cached_property
+    @property
     def identity(self) -> dict[str, Any]:
         """Everything that decides what it does to an image: the steps, not how they are packed."""
-        content = hashlib.sha256(self._values.tobytes()).hexdigest()
-        return self.model_dump(mode="json", exclude={"name", "steps"}) | {"content": content}
+        return self.model_dump(mode="json", exclude={"name", "steps"}) | {"content": self._content}
+
+    @cached_property
+    def _content(self) -> str:
+        return hashlib.sha256(self._values.tobytes()).hexdigest()
 
     def suits(self, shape: Shape) -> str | None:
         """Return None if images of this (C, H, W) have the pattern's shape, else a sentence."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import BaseModel, Field
 
-from core.attacks.triggers.canvases import blend_image, blend_noise
+from core.attacks.triggers.canvases import BLEND_SEED, blend_image, blend_noise
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class BlendedNoise(Blend, frozen=True):
 
     opacity: float = _opacity()
     seed: int = Field(
-        2017, ge=0, le=9999, title="Noise", description="Change the number for a different noise pattern."
+        BLEND_SEED, ge=0, le=9999, title="Noise", description="Change the number for a different noise pattern."
     )
 
     def canvas(self, dataset: Dataset) -> np.ndarray:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.attacks.triggers.base import Shape
 from core.errors import InputError
 
-Shape = tuple[int, int, int]
 Colour = tuple[int, int, int]
 
 LONGEST_TEXT = 24
+# Decides the noise of the preset trigger, and of studies.
+BLEND_SEED = 2017
 
 
 def place_picture(
@@ -105,7 +107,7 @@ def write_text(
     return _on_canvas(pixels, shape, middle)
 
 
-def blend_noise(shape: Shape, opacity: float, seed: int) -> np.ndarray:
+def blend_noise(shape: Shape, opacity: float, seed: int = BLEND_SEED) -> np.ndarray:
     """Return uniform noise over the whole canvas (after Chen et al., arXiv 1712.05526): uint8 [H, W, 4].
 
     Parameters

@@ -47,7 +47,7 @@ def _frame(shape: Shape) -> Trigger:
 
 def _blend(shape: Shape) -> Trigger:
     """Return noise over the whole image at an opacity of 20 % (after Chen et al., arXiv 1712.05526)."""
-    return Trigger.from_canvas(blend_noise(shape, 0.2, 2017))
+    return Trigger.from_canvas(blend_noise(shape, 0.2))
 
 
 @dataclass(frozen=True)

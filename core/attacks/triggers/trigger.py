@@ -6,7 +6,7 @@ import base64
 import binascii
 import zlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -130,19 +130,14 @@ class Trigger(BaseTrigger, frozen=True):
         """The picture, uint8 [h, w, 4], read only."""
         return np.frombuffer(base64.b64decode(self.pixels), np.uint8).reshape(self.height, self.width, 4)
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Everything that decides what it does to an image; the name does not."""
-        return self.model_dump(mode="json", exclude={"name"})
-
-    def canvas(self, shape: tuple[int, int, int]) -> np.ndarray:
+    def canvas(self, shape: Shape) -> np.ndarray:
         """Return it as a whole-image RGBA picture, uint8 [H, W, 4], transparent around it."""
         self.check_fits(shape)
         canvas = np.zeros((shape[1], shape[2], 4), np.uint8)
         canvas[self.top : self.top + self.height, self.left : self.left + self.width] = self.rgba
         return canvas
 
-    def covers(self, shape: tuple[int, int, int]) -> np.ndarray:
+    def covers(self, shape: Shape) -> np.ndarray:
         """Return which pixels of such images it changes at all, bool [H, W]."""
         return self.canvas(shape)[..., 3] > 0
 
