@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 import streamlit as st
 
 from core.errors import InputError
+from dashboard.markdown import show_error
 
 Result = TypeVar("Result")
 
@@ -154,7 +155,7 @@ def show_progressive(
             results.advance(SECONDS)
         shown_before = True
         if results.problem:
-            st.error(results.problem)
+            show_error(results.problem)
             st.button("Try again", key=f"restart.{place}", on_click=results.restart, type="tertiary")
         if results.newest is None:
             return

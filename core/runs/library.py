@@ -43,7 +43,7 @@ SORTS: dict[Sort, str] = {
     "attacks": "Attacks",
     "controls": "Controls",
     "loaded": "Loaded",
-    "unfinished": "Not done",
+    "unfinished": "Unfinished",
 }
 
 

@@ -10,21 +10,22 @@ from core.datasets import Dataset
 from core.runs.measured.findings import alternatives
 from core.runs.measured.w import Measurement
 from dashboard.explore.scene import Scene, measurement_steps
+from dashboard.markdown import plain
 from dashboard.parts.titles import run_title
 
 
 def show_alternatives(scene: Scene, data: Callable[[], Dataset], found: dict[str, Measurement]) -> None:
     """Show the table of alternatives of each run, its modal classes and its baselines without noise."""
     st.caption(
-        f"Mean W at σ = {scene.sigma:g} in parts. A fall of W speaks for the backdoor only as far as neither the "
-        "target class's own images nor the control show it too."
+        f"Mean W at σ = {scene.sigma:g} in parts. A drop in W points to the backdoor only if neither the "
+        "target class's own images nor the control show it."
     )
     off: dict[str, Measurement] = {}
     if not scene.trigger.covers(scene.run.result.shape).all():
         *_, off = measurement_steps(scene, scene.sigma, data, noise="off-trigger")
     for place, (name, measured) in zip(st.columns(2, gap="medium"), found.items(), strict=False):
         with place:
-            st.markdown(f"**{name}**: {run_title(scene.runs[name])}")
+            st.markdown(f"**{name}**: {plain(run_title(scene.runs[name]))}")
             _show_parts(scene, measured, off.get(name))
 
 
@@ -37,15 +38,16 @@ def _show_parts(scene: Scene, measured: Measurement, off: Measurement | None) ->
             "n": [row.images for row in rows],
             "W clean": [_number(row.w_clean) for row in rows],
             "W with trigger": [_number(row.w_triggered) for row in rows],
-            "what it tells": [row.meaning for row in rows],
+            "what it means": [row.meaning for row in rows],
         },
         border="horizontal",
         hide_index=True,
     )
     clean, triggered = measured.clean, measured.triggered
+    names = scene.names
     st.caption(
-        f"Most frequent class of noisy copies: *{scene.classes[clean.modal_class]}* ({clean.modal_share:.0%}) clean, "
-        f"*{scene.classes[triggered.modal_class]}* ({triggered.modal_share:.0%}) with the trigger. "
+        f"Most frequent class of noisy copies: *{names[clean.modal_class]}* ({clean.modal_share:.0%}) clean, "
+        f"*{names[triggered.modal_class]}* ({triggered.modal_share:.0%}) with the trigger. "
         f"Without noise: mean largest softmax {clean.confidence.mean():.3f} clean, "
         f"{triggered.confidence.mean():.3f} with the trigger; mean margin {clean.margin.mean():.3f} and "
         f"{triggered.margin.mean():.3f}."

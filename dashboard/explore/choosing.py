@@ -17,6 +17,7 @@ from core.runs.measured.w import page_attack_spec, sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.scene import Scene
+from dashboard.markdown import plain
 from dashboard.parts.titles import run_titles
 from dashboard.state import ExploreState, save_state, seed_index, seed_value, widget_key
 
@@ -36,7 +37,8 @@ def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | No
     missing, instead = st.session_state.get(_MISSING, ("", ""))
     if instead == start:
         st.warning(
-            f"The run {missing[:40]} in this link is not on this machine, or not done: another one is shown instead."
+            f"The run {plain(missing[:40])} in this link is not on this machine, or not finished. Another one is shown "
+            "instead."
         )
     titles = run_titles(runs.values())
     columns = st.columns([2, 2, 1.4], vertical_alignment="bottom")
@@ -94,7 +96,7 @@ def _attack(state: ExploreState, run: DoneRun, runs: Mapping[str, DoneRun]) -> t
             "trigger to try on it."
         )
     else:
-        st.info("This model names no trigger: choose one to try on it, and the class that it should lead to.")
+        st.info("This file does not say what its trigger is. Choose one to try, and the class you suspect.")
     left, right = st.columns(2)
     shape, classes = run.result.shape, run.result.classes
     at_hand = triggers_at_hand(shape, runs)
@@ -117,7 +119,7 @@ def _attack(state: ExploreState, run: DoneRun, runs: Mapping[str, DoneRun]) -> t
             trigger = from_link(state.trigger)
             trigger.check_fits(shape)
         except InputError as error:
-            st.warning(str(error))
+            st.warning(plain(str(error)))
             return state, None
         return replace(state, target=target), Attack(trigger=trigger, target=target)
     state = replace(state, trigger=chosen, target=target if chosen else -1)

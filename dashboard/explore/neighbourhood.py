@@ -17,6 +17,7 @@ from core.runs.measured.w import Measured, Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.scene import Scene
+from dashboard.markdown import plain
 from dashboard.parts.html import class_chip, picture
 
 COPIES = 24
@@ -26,7 +27,7 @@ def show_neighbourhood(scene: Scene, data: Dataset, found: dict[str, Measurement
     """Show one test image without and with the trigger, under each run."""
     number = int(np.nonzero(next(iter(found.values())).chosen == image)[0][0])
     true = scene.classes[next(iter(found.values())).true[number]]
-    st.markdown(f"**{title}: {true}, no. {image}**", help=explain("W"))
+    st.markdown(f"**{title}: {plain(true)}, no. {image}**", help=explain("W"))
     with st.container(key=f"around.{title}"):  # two beside each other on a phone, too
         places = st.columns(2 * len(found), gap="small")
     for each, (name, measured) in enumerate(found.items()):
@@ -63,7 +64,7 @@ def _show_version(
     st.html(_bars(scene, votes))
     st.caption(formula_in_words(votes))
     st.caption(
-        certificate_in_words(cached.certificate(run.path, key, image, scene.sigma, one), scene.classes),
+        certificate_in_words(cached.certificate(run.path, key, image, scene.sigma, one), scene.names),
         help=explain("certificate"),
     )
 

@@ -21,6 +21,7 @@ from dashboard.explore.scene import THIS_RUN, Scene
 from dashboard.explore.smoothness import show_smoothness, show_sweep
 from dashboard.explore.trigger_map import show_where
 from dashboard.explore.triggers import show_triggers
+from dashboard.markdown import show_error
 from dashboard.parts.head import copy_link, page_head
 from dashboard.parts.titles import runs_to_look_at
 from dashboard.state import ExploreState, get_state, open_state, set_state
@@ -41,7 +42,7 @@ def main() -> None:
         try:
             show_scene(scene, runs)
         except InputError as error:
-            st.error(str(error))
+            show_error(error)
     with link:
         copy_link(get_state(ExploreState))
 
@@ -69,8 +70,12 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
     section("where", "Where the trigger works", partial(show_where, scene, data(), found, image))
     section("triggers", "The same run under several triggers", partial(show_triggers, scene, data(), found, runs))
     section("detectors", "W beside other detectors", partial(show_detectors, scene.run, data(), scene.attack))
-    section("patterns", "Other patterns that smooth", partial(show_patterns, scene.run, data(), scene.trigger))
-    section("else", "What else could it be?", partial(show_alternatives, scene, data, found))
+    section(
+        "patterns",
+        "Other patterns that make the model smooth",
+        partial(show_patterns, scene.run, data(), scene.trigger),
+    )
+    section("else", "Alternative explanations", partial(show_alternatives, scene, data, found))
     # Takes longest on a new run, and what is above can be looked at meanwhile.
     with sweep:
         show_sweep(scene, data())

@@ -64,9 +64,14 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
     numbers = [number for number in _ordered(first, mine) if _passes(number, mine, of, fooled)]
     tiles = [_tile(number, scene, data, mine) for number in numbers[:SHOWN]]
     words.caption(
-        f"{min(len(numbers), SHOWN)} of {len(numbers)} such images, framed in the class that each gets with the "
+        f"{min(len(numbers), SHOWN)} of {len(numbers)} images, framed in the class predicted with the "
         "trigger; below it W clean → with trigger."
-        + ("" if first == "number" else " Ordered by W itself: with fresh noise the first would be less extreme.")
+        + (
+            ""
+            if first == "number"
+            else " Sorted by the measured W, so the first values are biased to the extreme; fresh noise would bring "
+            "them back."
+        )
     )
     sample_grid(tiles, selected=state.image, pinned=state.pin, key="samples", on_choose=_choose, on_pin=_pin)
 

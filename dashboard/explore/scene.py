@@ -15,6 +15,7 @@ from core.instruments.budgets import PAGE
 from core.runs.measured.w import Measurement, page_attack_spec
 from core.runs.run import DoneRun
 from dashboard import cached
+from dashboard.markdown import plain
 from dashboard.parts.head import load_with_progress
 from dashboard.parts.html import figure_ink
 from dashboard.state import ExploreState, get_state, set_state, widget_key
@@ -60,6 +61,11 @@ class Scene:
     def classes(self) -> Sequence[str]:
         """Names of the classes."""
         return self.run.result.classes
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the classes as Markdown shows them."""
+        return [plain(name) for name in self.classes]
 
     @property
     def runs(self) -> dict[str, DoneRun]:

@@ -30,6 +30,7 @@ from core.runs.measured.w import Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.slice_view import Point, slice_view
+from dashboard.markdown import plain, show_error
 from dashboard.parts.html import class_chip, figure_ink, w_bar
 from dashboard.parts.titles import run_title
 from dashboard.progressive import is_moving, progress_line
@@ -160,11 +161,11 @@ def _panel(scene: _Scene) -> None:
             _choose_plane(scene, choice)
         images = spanning_images(choice, scene.data, scene.image, scene.trigger)
     except InputError as error:
-        st.error(str(error))
+        show_error(error)
         return
     results = _planes(scene, choice, images)
     if problem := next((result.problem for result in results.values() if result.problem), ""):
-        st.error(problem)
+        show_error(problem)
         return
     planes = {name: result.newest for name, result in results.items() if result.newest is not None}
     unfinished = {
@@ -179,7 +180,7 @@ def _panel(scene: _Scene) -> None:
     selected = _selected(planes, choice)
     for place, (name, plane) in zip(st.columns(2, gap="medium"), planes.items(), strict=False):
         with place:
-            st.caption(f"**{name}**: {run_title(scene.runs[name])}")
+            st.caption(f"**{name}**: {plain(run_title(scene.runs[name]))}")
             if name in lines:
                 lines[name]()
             slice_view(
@@ -212,7 +213,7 @@ def _choice(scene: _Scene) -> PlaneChoice:
         try:
             return PlaneChoice.from_link(text)
         except InputError as error:
-            st.warning(f"{error} The plane towards the target class is shown instead.")
+            st.warning(f"{plain(str(error))} The plane towards the target class is shown instead.")
     return PlaneChoice("class", label=scene.target)
 
 
@@ -398,7 +399,7 @@ def _show_point(
         if at == selected and point in images.point_names
     ]
     what = names[0] if names else f"{images.axis_names[0]} {selected[0]:.2f}, {images.axis_names[1]} {selected[1]:.2f}"
-    st.markdown(f"**Selected point**: {what}")
+    st.markdown(f"**Selected point**: {plain(what)}")
     places = st.columns([1, 2.2, 2.2], gap="medium")
     pixels = next(iter(looks.values())).image
     low, high = float(pixels.min()), float(pixels.max())
@@ -406,7 +407,9 @@ def _show_point(
         shown = enlarge(to_pixels(pixels[None])[0], 200)
         st.image(shown, width=200, alt=f"The image at the selected point: {what}", output_format="PNG")
         if low < -0.005 or high > 1.005:
-            st.caption(f"Pixels from {low:.2f} to {high:.2f}, cut for the picture; the model sees them uncut.")
+            st.caption(
+                f"Pixels from {low:.2f} to {high:.2f}, clipped for display only; the model sees the unclipped values."
+            )
     for place, (name, look) in zip(places[1:], looks.items(), strict=False):
         with place:
             known = scene.known(name, choice, planes[name]).get(selected)
@@ -439,12 +442,12 @@ def _show_walks(scene: _Scene) -> None:
     """Show what each run predicts on the way from the clean image to the one with the trigger."""
     clean = to_unit(scene.data.test.images[[scene.image]])
     ends = clean[0], scene.trigger.apply(clean)[0]
-    st.markdown("**From clean to triggered**: class probabilities on the straight way, and a bit beyond")
+    st.markdown("**From clean to triggered**: class probabilities along the straight line, and slightly beyond")
     for place, (name, one) in zip(st.columns(2, gap="medium"), scene.runs.items(), strict=False):
         try:
             line = cached.trigger_line(one.path, scene.trigger.to_link(), scene.data.fingerprint, scene.image, *ends)
         except InputError as error:
-            st.caption(str(error))
+            st.caption(plain(str(error)))
             return
         words = line_words(line, scene.data.classes)
         figure = line_figure(line, scene.data.classes)
@@ -453,4 +456,4 @@ def _show_walks(scene: _Scene) -> None:
             st.plotly_chart(
                 figure, theme=None, key=f"line.{name}", config={"displayModeBar": False}, alt=f"{name}: {words}"
             )
-            st.caption(f"{name}: {words}")
+            st.caption(plain(f"{name}: {words}"))

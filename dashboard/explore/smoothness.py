@@ -100,7 +100,7 @@ def _view() -> str:
 
 def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
     mine, theirs = found[THIS_RUN], found.get(OTHER_RUN)
-    text = finding(mine, theirs, scene.classes, scene.run.spec.seed, scene.run.name, scene.other_in_words)
+    text = finding(mine, theirs, scene.names, scene.run.spec.seed, scene.run.name, scene.other_in_words)
     if not scene.run.spec.is_control and scene.run.control() is None:
         text += " This run has **no control** here, so its effect on a clean model is unknown."
     return text + ("" if is_complete(found) else " *Still sampling …*")
@@ -218,16 +218,22 @@ def _summary(sweep: Sweep) -> None:
 def _read_sweep(scene: Scene, latest: Mapping[str, list[Measurement]]) -> None:
     """Say where the curves part and cross, and offer the sigma at which there is most to see."""
     mine, theirs = latest[THIS_RUN], latest.get(OTHER_RUN)
-    st.markdown(sweep_in_words(mine, scene.classes))
+    st.markdown(sweep_in_words(mine, scene.names))
     clearest = clearest_sigma(mine, theirs)
     beside = "" if theirs is None else " beyond the other run's"
     if clearest is None:
         st.caption(f"At no σ of this sweep does the gap stand out{beside}.")
     elif clearest == scene.sigma:
-        st.caption(f"Of {len(mine)} σ this is where the gap stands out most{beside}: chosen for that, it flatters.")
+        st.caption(
+            f"Of {len(mine)} σ this one has the largest gap{beside}: selected because it is the largest, so it "
+            "overstates the effect."
+        )
     else:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"The gap stands out most{beside} at σ = {clearest:g}: the best of {len(mine)}, so it flatters.")
+            st.caption(
+                f"The gap is largest{beside} at σ = {clearest:g}: selected because it is the largest of {len(mine)}, "
+                "so it overstates the effect."
+            )
             st.button(f"Show σ = {clearest:g}", key="clearest", on_click=_go_to, args=(clearest,), type="tertiary")
 
 

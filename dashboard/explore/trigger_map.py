@@ -34,6 +34,7 @@ from core.runs.measured.w import Measurement
 from dashboard import cached
 from dashboard.components.placement import placement
 from dashboard.explore.scene import THIS_RUN, Scene, plot, remember
+from dashboard.markdown import plain
 from dashboard.parts.html import class_chip, w_bar
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, get_state, save_state, seed_value, set_state, widget_key
@@ -45,7 +46,9 @@ def show_where(scene: Scene, data: Dataset, found: dict[str, Measurement], image
     """Show the movable trigger and the maps; a sentence for triggers that are everywhere."""
     trigger = scene.trigger
     if not isinstance(trigger, Trigger):
-        st.info(f"The trigger *{trigger.name}* is a formula over the whole image: it has no place, size or opacity.")
+        st.info(
+            f"The trigger *{plain(trigger.name)}* is a formula over the whole image. It has no place, size or opacity."
+        )
         return
     _try_out(scene, data, trigger, image, found[THIS_RUN].spec.draws)
     chosen = found[THIS_RUN].chosen[:MAP_IMAGES]

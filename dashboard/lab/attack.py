@@ -49,7 +49,8 @@ def choose_attack(columns: list[DeltaGenerator], below: DeltaGenerator, state: L
     anywhere = columns[3].toggle(
         "Random place",
         **seed_value(state, "anywhere"),
-        help="On every image the trigger lies somewhere else. It has to be a picture smaller than the image.",
+        help="The trigger is placed at a different random position in each image. It has to be a picture smaller than "
+        "the image.",
     )
     state = replace(state, mode=mode, target=target, rate=rate, anywhere=anywhere)
     if mode != LabState.mode:
@@ -80,7 +81,7 @@ def choose_further(state: LabState, data: Dataset) -> LabState:
             **seed_value(state, "perturbed"),
             help="Before the trigger is put on them, the images are changed a little, so that a model trained without "
             "poison mistakes them: then the trigger is the easier thing to learn (Turner, Tsipras and Madry, 2019). "
-            "Needs a training of its own first, so it takes longer.",
+            "Trains a separate model first, so it takes longer.",
         )
         state = replace(state, perturbed=perturbed)
     st.caption(f"{mode.sentence} Success: {mode.success[0].lower()}{mode.success[1:]} *{mode.source}*")

@@ -9,6 +9,7 @@ from core.attacks.triggers import AnyTrigger, Trigger, from_link, make_preset, p
 from core.datasets import Dataset
 from core.errors import InputError
 from dashboard.components.pixel_editor import Drawing
+from dashboard.markdown import plain
 from dashboard.state import LabState
 
 _DRAWING, _FORMULA, _LINK = "drawing", "formula", "trigger.link"
@@ -44,7 +45,7 @@ def first_trigger(text: str, data: Dataset) -> AnyTrigger:
         return trigger
     except InputError as error:
         if text:
-            st.toast(str(error), icon="⚠️")
+            st.toast(plain(str(error)), icon="⚠️")
         return make_preset(LabState.trigger, data.shape)
 
 

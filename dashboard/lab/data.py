@@ -15,6 +15,7 @@ from core.errors import InputError
 from core.figures.pictures import framed_grid
 from dashboard import cached
 from dashboard.lab.options import follow_recipe
+from dashboard.markdown import show_error
 from dashboard.parts.head import load_with_progress
 from dashboard.parts.html import class_chip, picture
 from dashboard.state import LabState, seed_index, widget_key
@@ -61,7 +62,7 @@ def load(state: LabState) -> Dataset | None:
     try:
         return load_with_progress(state.dataset)
     except InputError as error:
-        st.error(str(error))
+        show_error(error)
         return None
 
 
@@ -85,7 +86,7 @@ def bring_one() -> None:
             lambda share, text: progress.progress(min(max(share, 0.0), 1.0), text=text),
         )
     except InputError as error:
-        st.error(str(error))
+        show_error(error)
         return
     finally:
         progress.empty()

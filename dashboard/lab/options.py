@@ -26,15 +26,15 @@ FOLLOWING = ("architecture", "epochs", "batch", "augmentation", "learning_rate",
 def choose_preset(state: LabState) -> LabState:
     """Show the switch between fast and careful."""
     preset = st.segmented_control(
-        "Pace",
+        "Preset",
         list(PRESETS),
         format_func=lambda preset: PRESETS[preset],
         **seed_default(state, "preset", state.preset if state.preset in PRESETS else LabState.preset),
         required=True,
         on_change=forget_own_settings,
         label_visibility="collapsed",
-        help="Fast shows within seconds what there is to see; careful trains three times as long, and with a GPU a "
-        "larger network.",
+        help="*Fast* shows results within seconds. *Careful* trains three times as long and, on a GPU, uses a larger "
+        "network.",
     )
     return replace(state, preset=preset or LabState.preset)
 
@@ -65,7 +65,7 @@ def choose_network(state: LabState, recipe: Settings) -> LabState:
         **seed_value(state, "epochs", within(state.epochs or recipe.epochs, 1, MOST_EPOCHS)),
     )
     batch = st.selectbox(
-        "Images a step",
+        "Batch size",
         BATCHES,
         **seed_index(state, "batch", BATCHES, recipe.batch_size),
     )
@@ -79,7 +79,7 @@ def choose_network(state: LabState, recipe: Settings) -> LabState:
             list(AUGMENTATIONS),
             recipe.augmentation,
         ),
-        help="Every time an image is shown to the model it is moved a little, and mirrored half of the time.",
+        help="Shift each training image at random, and mirror half of them.",
     )
     seed = st.number_input(
         "Seed",
@@ -121,7 +121,7 @@ def choose_optimiser(state: LabState) -> LabState:
         step=usual / 10,
         format="%.5g",
         **seed_value(state, "learning_rate", within(state.learning_rate or usual, 1e-5, 10.0)),
-        help="The peak: it rises to it in the first tenth of the training and falls to nothing by the end.",
+        help="The peak, reached after the first tenth of training; then it decays to zero.",
     )
     weight_decay = st.number_input(
         "Weight decay",

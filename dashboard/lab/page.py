@@ -27,6 +27,7 @@ from dashboard.lab.options import choose_options, choose_preset, suited, usual_a
 from dashboard.lab.samples import attack_of, sample_places, show_samples, show_visibility
 from dashboard.lab.saved import show_saved
 from dashboard.lab.watching import watch
+from dashboard.markdown import plain, show_error
 from dashboard.parts.head import copy_link, page_head
 from dashboard.state import LabState, open_state, save_state, update_state, widget_key
 
@@ -131,7 +132,7 @@ def train_and_watch(state: LabState, data: Dataset, trigger: AnyTrigger | None) 
         try:
             state = replace(state, run=start(state, data, trigger).name)
         except InputError as error:
-            st.error(str(error))
+            show_error(error)
     if trigger is None and state.rate > 0:
         st.info("The canvas is empty: draw at least one pixel, or choose a preset.")
     show_training(state)
@@ -141,11 +142,11 @@ def train_and_watch(state: LabState, data: Dataset, trigger: AnyTrigger | None) 
 def show_training(state: LabState) -> None:
     """Show the run that the link names, or say what Train does."""
     if not state.run:
-        st.caption("Train poisons the data set, trains a model on it, and trains its control beside it.")
+        st.caption("*Train* poisons the data set, trains a model on it and, alongside, a clean control.")
         return
     run = run_named(state.run, cached.jobs().root)
     if run is None:
-        st.warning(f"The run {state.run[:40]} in this link is not on this machine. Press Train to make it.")
+        st.warning(f"The run {plain(state.run[:40])} in this link is not on this machine. Press Train to make it.")
         return
     try:
         if not isinstance(run.spec, RunSpec):
@@ -153,7 +154,7 @@ def show_training(state: LabState) -> None:
             return
         watch(run)
     except InputError as error:
-        st.error(str(error))
+        show_error(error)
 
 
 def start(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> Run:

@@ -17,6 +17,7 @@ from core.figures.pictures import picture_row
 from core.glossary import explain
 from core.instruments.evaluation import choose_images
 from dashboard.lab.attack import read_sources
+from dashboard.markdown import plain
 from dashboard.state import LabState
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def show_samples(data: Dataset, trigger: AnyTrigger | None, state: LabState) -> 
         try:
             images = with_trigger(images, places, state, trigger)
         except InputError as error:
-            st.warning(str(error))
+            st.warning(plain(str(error)))
     if len(places):
         st.image(
             picture_row(images, 96), width="stretch", alt=f"{len(places)} training images with the trigger on them"
@@ -74,7 +75,7 @@ def in_words(data: Dataset, state: LabState) -> str:
     total = len(data.train)
     if state.rate == 0:
         return f"At rate 0 none of the {total} training images is poisoned: this trains the control."
-    count, target = poisoned_count(state.rate / 100, total), data.classes[state.target]
+    count, target = poisoned_count(state.rate / 100, total), plain(data.classes[state.target])
     match state.mode:
         case "all-to-all":
             return f"{count} of {total} training images get the trigger and the label of the next class."
@@ -85,7 +86,10 @@ def in_words(data: Dataset, state: LabState) -> str:
                 "label."
             )
         case "source-specific":
-            sources = ", ".join(f"**{data.classes[label]}**" for label in read_sources(state.sources)) or "no class yet"
+            sources = (
+                ", ".join(f"**{plain(data.classes[label])}**" for label in read_sources(state.sources))
+                or "no class yet"
+            )
             cover = poisoned_count(state.cover / 100, total)
             return (
                 f"{count} of {total} training images, of {sources}, get the trigger and the label **{target}**; "

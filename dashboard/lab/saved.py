@@ -13,6 +13,7 @@ from core.figures.pictures import enlarge, to_pixels
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing
 from dashboard.lab.canvas import set_formula
+from dashboard.markdown import plain, show_error
 from dashboard.parts.html import picture
 
 COLUMNS = 4
@@ -30,10 +31,10 @@ def show_saved(data: Dataset, drawing: Drawing, trigger: AnyTrigger | None, samp
     name.text_input("Keep this trigger as", key="saved.name", max_chars=LONGEST_NAME, placeholder="Its name")
     button.button("Save", key="saved.save", on_click=save, args=(trigger,), disabled=trigger is None, width="stretch")
     if problem := st.session_state.pop(_PROBLEM, None):
-        st.error(problem)
+        show_error(problem)
     if deleted := st.session_state.get(_DELETED):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"{deleted} is deleted.", width="content")
+            st.caption(f"{plain(deleted)} was deleted.", width="content")
             st.button("Undo", key="saved.undo", type="tertiary", on_click=undo, args=(deleted,))
     saved = library().saved()
     if not saved:
@@ -56,10 +57,10 @@ def show_one(one: SavedTrigger, data: Dataset, drawing: Drawing, sample: np.ndar
     if fits:
         picture(st.container(), enlarge(to_pixels(stamped)[0], 96), f"A sample image with {one.name} on it")
     else:
-        st.caption("Does not fit these images", help=why)
+        st.caption("Does not fit these images", help=plain(why))
     use_it, delete_it = st.columns([3, 1], gap=None)
     use_it.button(
-        one.name,
+        plain(one.name),
         key=f"saved.use.{one.name}",
         on_click=use,
         args=(one, data, drawing),
@@ -72,7 +73,7 @@ def show_one(one: SavedTrigger, data: Dataset, drawing: Drawing, sample: np.ndar
         on_click=delete,
         args=(one.name,),
         type="tertiary",
-        help=f"Delete {one.name}",
+        help=f"Delete {plain(one.name)}",
     )
 
 

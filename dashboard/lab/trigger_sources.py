@@ -17,6 +17,7 @@ from core.errors import InputError
 from core.figures.pictures import enlarge, to_pixels
 from dashboard.components.pixel_editor import Drawing
 from dashboard.lab.canvas import current_formula, current_trigger, name_in_link, set_formula
+from dashboard.markdown import show_error
 from dashboard.parts.html import picture
 from dashboard.settings_form import settings_form
 from dashboard.state import LabState, seed_default
@@ -90,7 +91,7 @@ def show_picture(data: Dataset, drawing: Drawing) -> None:
         st.session_state["picture.taken"] = file.file_id
         take_picture(file.getvalue(), file.name)
     if problem := st.session_state.get("picture.problem"):
-        st.error(problem)
+        show_error(problem)
     rgba = st.session_state.get("picture.rgba")
     if rgba is None:
         return
@@ -133,7 +134,7 @@ def lay_on_canvas(drawing: Drawing, what: tuple[object, ...], make: Callable[[],
     try:
         canvas = make()
     except InputError as error:
-        st.error(str(error))
+        show_error(error)
         return
     st.session_state["laid"] = what, drawing.rgba.shape
     drawing.replace(canvas)
@@ -198,7 +199,7 @@ def show_formula(data: Dataset, drawing: Drawing) -> None:
             set_formula(None)
             lay_on_canvas(drawing, (name, data.fingerprint, blend), lambda: blend.canvas(data))
     except InputError as error:
-        st.error(str(error))
+        show_error(error)
 
 
 def show_formula_on_sample(trigger: AnyTrigger, sample: np.ndarray, side: int) -> None:

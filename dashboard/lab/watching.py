@@ -14,6 +14,7 @@ from core.runs.run import Run, State
 from core.training.events import Ended, Epoch, Event, remaining_seconds
 from core.training.events import Progress as Step
 from dashboard import cached
+from dashboard.markdown import plain, show_error
 from dashboard.parts.curves import show_curves, show_loss
 from dashboard.parts.film import show_film
 from dashboard.progressive import poll
@@ -59,7 +60,7 @@ def show_progress(run: Run, state: State, events: Sequence[Event]) -> None:
         return
     ended = next((event for event in reversed(events) if isinstance(event, Ended)), None)
     if state is State.FAILED and ended is not None:
-        st.error(ended.reason)
+        show_error(ended.reason)
     elif state in (State.CANCELLED, State.INTERRUPTED):
         done = sum(isinstance(event, Epoch) for event in events)
         words, button = st.columns([4, 1], vertical_alignment="center")
@@ -96,7 +97,7 @@ def resume(run: Run) -> None:
     try:
         cached.jobs().submit_with_control(run.spec)
     except InputError as error:
-        st.toast(str(error), icon="⚠️")
+        st.toast(plain(str(error)), icon="⚠️")
 
 
 def stop(run: Run) -> None:

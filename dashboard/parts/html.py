@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -42,15 +41,3 @@ def w_bar(name: str, w: float, low: float, high: float, colour: str) -> str:
         f'background:{colour};opacity:.35"></b><b style="left:calc({100 * w:.1f}% - 2px);width:4px;'
         f'background:{colour}"></b></div>'
     )
-
-
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>$~#])")
-
-
-def plain(text: str) -> str:
-    """Return a name, or a sentence with names in it, so that Markdown shows it letter by letter.
-
-    For whatever people or files have named: a run called ``![](http://...)`` would otherwise make the browser of
-    everybody who sees it in a list fetch that address.
-    """
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

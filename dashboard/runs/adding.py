@@ -21,6 +21,7 @@ from core.runs.loaded_spec import LoadedSpec, NormalisationName
 from core.runs.root import runs_root
 from core.runs.run import Run
 from dashboard import cached
+from dashboard.markdown import plain, show_error
 from dashboard.parts.head import load_with_progress
 from dashboard.state import RunsState, set_state
 
@@ -48,14 +49,14 @@ def show_adding() -> None:
         )
         return
     if st.session_state.get("runs.taken") == file.file_id:
-        st.caption(f"{_escaped(file.name)} was imported.")
+        st.caption(f"{plain(file.name)} was imported.")
         return
     try:
         if not is_known_as_model(file):
             look_at(file)
         ask_about(file)
     except InputError as error:
-        st.error(str(error))
+        show_error(error)
 
 
 @contextmanager
@@ -127,7 +128,7 @@ def ask_about(file: UploadedFile) -> None:
     if chosen != NO_TRIGGER:
         classes = describe(dataset).classes or ()
         names = dict(enumerate(classes))
-        target = right.selectbox("It leads to", list(names), format_func=lambda label: names[label], key="load.target")
+        target = right.selectbox("Target class", list(names), format_func=lambda label: names[label], key="load.target")
     if st.button("Load and measure", type="primary", key="load.go"):
         data = load_with_progress(dataset)
         with on_disk(file) as path:
@@ -180,10 +181,10 @@ def in_words(loaded: LoadedModel) -> str:
     channels, height, width = found.shape
     size = f"images of any size (here {width}×{height})" if found.any_size else f"images of {width}×{height} pixels"
     lines = [
-        f"**{_escaped(found.file)}** is a **{found.title}** ({found.format}, {found.weights:,} weights) for {size}, "
+        f"**{plain(found.file)}** is a **{found.title}** ({found.format}, {found.weights:,} weights) for {size}, "
         f"{'grey' if channels == 1 else 'colour'}, and tells {found.classes} classes apart."
     ]
-    lines += [_escaped(note) for note in found.notes]
+    lines += [plain(note) for note in found.notes]
     if result is not None:
         accuracy = result.clean_accuracy
         lines.append(
@@ -206,7 +207,3 @@ def _normalisation_in_words(loaded: LoadedModel) -> str:
         f"Normalisation, guessed: **{NORMALISATIONS[best.name]}**, right on {best.accuracy.value:.0%} of "
         f"{best.accuracy.n} training images. The others: {rest}. If you know better, choose it below and load again."
     )
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#!<>|~$" else sign for sign in text)

@@ -14,6 +14,7 @@ from core.runs.library import LONGEST_NAME, LONGEST_NOTE, Card, delete_run, writ
 from core.runs.load import NORMALISATIONS
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import Run, State
+from dashboard.markdown import plain, show_error
 from dashboard.parts.titles import run_title
 from dashboard.runs.rows import in_bytes
 from dashboard.state import ExploreState, LabState, RunsState, get_state, set_state, to_query
@@ -22,9 +23,9 @@ from dashboard.state import ExploreState, LabState, RunsState, get_state, set_st
 def show_details(card: Card, may_change: bool) -> None:
     """Show one run in full."""
     if card.problem:
-        st.error(card.problem)
+        show_error(card.problem)
     if card.label.note:
-        st.markdown(f"> {_plain(card.label.note)}")
+        st.markdown("  \n".join(f"> {plain(line)}" for line in card.label.note.splitlines()))
     left, right = st.columns([1, 1], gap="medium")
     with left:
         show_facts(card)
@@ -48,14 +49,8 @@ def show_details(card: Card, may_change: bool) -> None:
                 on_click=delete,
                 args=(card.run,),
                 disabled=card.state in (State.RUNNING, State.QUEUED),
-                help="It goes to the bin, from where it can be brought back.",
+                help="It goes to the bin, from where it can be restored.",
             )
-
-
-def _plain(note: str) -> str:
-    """Return a note as Markdown that shows it as it was typed."""
-    escaped = "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!<>|~$:" else sign for sign in note)
-    return escaped.replace("\n", "  \n> ")
 
 
 def show_facts(card: Card) -> None:
@@ -81,7 +76,7 @@ def show_facts(card: Card) -> None:
             ("Training", f"{spec.optimiser}, {spec.epochs} epochs, batches of {spec.batch_size}, seed {spec.seed}"),
             ("Computed on", f"{spec.device}, {spec.precision}, {spec.threads} thread{'s' if spec.threads > 1 else ''}"),
         ]
-    st.markdown("  \n".join(f"**{name}** {_plain(value)}" for name, value in facts))
+    st.markdown("  \n".join(f"**{name}** {plain(value)}" for name, value in facts))
 
 
 def _facts_of_loaded(spec: LoadedSpec) -> list[tuple[str, str]]:
@@ -114,13 +109,13 @@ def show_label_form(card: Card) -> None:
         name = st.text_input(
             "Name", card.label.name, max_chars=LONGEST_NAME, placeholder=card.title, key=f"name.{card.run.name}"
         )
-        tags = st.text_input("Tags, apart by commas", ", ".join(card.label.tags), key=f"tags.{card.run.name}")
+        tags = st.text_input("Tags, separated by commas", ", ".join(card.label.tags), key=f"tags.{card.run.name}")
         note = st.text_area("Note", card.label.note, max_chars=LONGEST_NOTE, height=80, key=f"note.{card.run.name}")
         if st.form_submit_button("Save"):
             try:
                 write_label(card.run, name, tags.split(","), note)
             except InputError as error:
-                st.error(str(error))
+                show_error(error)
                 return
             st.rerun()
 
@@ -150,7 +145,7 @@ def delete(run: Run) -> None:
     except InputError as error:
         st.session_state["runs.message"] = str(error)
         return
-    st.toast(f"{name} is in the bin below the list, and can be brought back.")
+    st.toast(f"{plain(name)} is in the bin below the list and can be restored.")
     state = get_state(RunsState)
     left = ",".join(name for name in state.pick.split(",") if name and name != run.name)
     set_state(replace(state, run="", pick=left))

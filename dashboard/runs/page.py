@@ -26,6 +26,7 @@ from core.runs.library import (
 )
 from core.runs.root import list_runs, runs_root
 from core.runs.run import Run, State
+from dashboard.markdown import plain
 from dashboard.parts.head import copy_link, page_head
 from dashboard.parts.titles import EXAMPLES, GALLERY
 from dashboard.runs.adding import KEPT, show_adding
@@ -60,7 +61,7 @@ def done_card(path: Path, stamped: str) -> Card:
 def main() -> None:
     """Show the page."""
     state = open_state(RunsState)
-    link = page_head("Runs", "Every model that was trained or loaded here: find it, name it, compare it, hand it on.")
+    link = page_head("Runs", "Every model that was trained or loaded here: find it, name it, compare it, share it.")
     st.html(STYLE)
     show_messages()
     cards = every_card()
@@ -96,7 +97,7 @@ def show_messages() -> None:
     """Show what the last click has to say, and what the last loaded model turned out to be."""
     message = st.session_state.pop("runs.message", "")
     if message:
-        st.info(message)
+        st.info(plain(message))
     kept = st.session_state.get(KEPT)
     if kept is not None:
         _, words = kept
@@ -165,7 +166,7 @@ def show_summary(cards: list[Card], found: list[Card]) -> None:
         st.info("Nothing was trained or loaded here yet. Train something in the Lab, or load a model above.")
         st.page_link("lab/page.py", label="Go to the Lab →")
     elif not found:
-        st.info("No run is like that: search for less, or show all.")
+        st.info("No run matches. Broaden the search.")
 
 
 def show_picked(state: RunsState, cards: dict[str, Card]) -> RunsState:
@@ -176,7 +177,7 @@ def show_picked(state: RunsState, cards: dict[str, Card]) -> RunsState:
         return state
     picked = [cards[name] for name in names]
     with st.container(border=True, key="picked"):
-        st.markdown(" beside ".join(f"**{one.title}**" for one in picked).replace("$", "\\$"))
+        st.markdown(" beside ".join(f"**{plain(one.title)}**" for one in picked))
         if len(picked) < MOST_PICKED:
             st.caption("Choose one more to look at both side by side.")
         elif len({one.result.shape for one in picked if one.result is not None}) != 1:
@@ -188,7 +189,7 @@ def show_picked(state: RunsState, cards: dict[str, Card]) -> RunsState:
                     label="Open side by side →",
                     query_params=to_query(ExploreState(run=names[0], with_=names[1])),
                 )
-        st.button("Choose none", key="pick.none", on_click=pick_none)
+        st.button("Clear selection", key="pick.none", on_click=pick_none)
     return state
 
 
@@ -223,7 +224,7 @@ def show_row(one: Card, time: float, is_open: bool, picked: list[str]) -> None:
             is_full = len(picked) >= MOST_PICKED and name not in picked
             st.session_state[f"pick.{name}"] = name in picked
             st.checkbox(
-                f"Choose {one.title}",
+                f"Choose {plain(one.title)}",
                 key=f"pick.{name}",
                 label_visibility="collapsed",
                 disabled=one.state is not State.DONE or is_full,
@@ -266,7 +267,7 @@ def show_bin() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="bin"):
         size = in_bytes(sum(disk_use(one.path) for one in deleted))
         st.caption(f"In the bin: {len(deleted)} deleted run{'s' if len(deleted) > 1 else ''}, {size}")
-        st.button(f"Bring back {deleted[0].name}", key="bin.undo", on_click=undo)
+        st.button(f"Restore {deleted[0].name}", key="bin.undo", on_click=undo)
         st.button("Empty the bin", key="bin.empty", on_click=throw_away, type="tertiary")
 
 

@@ -292,9 +292,9 @@ def test_filters_leave_the_images_that_they_name(visit, home_with_runs, poisoned
     measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
     page = visit("explore", sigma="0.5", of="3")
     expected = int((measured.true == 3).sum())
-    assert f"{expected} of {expected} such images" in captions(page)
+    assert f"{expected} of {expected} images" in captions(page)
     page = visit("explore", sigma="0.5", fooled="no")
-    assert f"of {int((~measured.flipped).sum())} such images" in captions(page)
+    assert f"of {int((~measured.flipped).sum())} images" in captions(page)
 
 
 @pytest.mark.parametrize("view", ["pairs", "histograms"])
@@ -324,7 +324,7 @@ def test_a_loaded_model_without_a_trigger_can_be_tried_with_one(visit, own_runs,
     digits = load_dataset("digits", data_root)
     loaded = load_model(poisoned.path / "model.safetensors", digits, root=own_runs).run
     page = visit("explore", run=loaded.name)
-    assert "names no trigger" in sentences(page)
+    assert "does not say what its trigger is" in sentences(page)
     assert len(page.get("plotly_chart")) == 0
     settled(page.selectbox(key="ExploreState.trigger").set_value("White corner").run())
     assert "W falls with the trigger" in finding(page)

@@ -376,7 +376,7 @@ def test_an_unknown_data_set_gives_a_sentence_and_can_be_changed(visit, home, na
         ({"mode": "all-for-one"}, {"Attack": "all-to-one"}),
         ({"architecture": "gpt", "preset": "sloth"}, {"Architecture": "small-cnn"}),
         ({"optimiser": "lion", "precision": "int1", "augmentation": "mixup"}, {"Optimiser": "adamw"}),
-        ({"batch": "7"}, {"Images a step": 64}),
+        ({"batch": "7"}, {"Batch size": 64}),
         ({"learning_rate": "1e9"}, {"Learning rate": 10.0}),
         ({"weight_decay": "7"}, {"Weight decay": 1.0}),
     ],

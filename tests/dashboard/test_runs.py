@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 
@@ -80,7 +81,7 @@ def test_a_search_is_in_the_link_and_a_link_searches(visit, own_runs, poisoned, 
     assert rows(visit("runs", order="success"))[0] == poisoned.name
     page = visit("runs", find="no such thing")
     assert rows(page) == []
-    assert "No run is like that" in words(page)
+    assert "No run matches" in words(page)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_naming_tagging_and_noting(visit, own_runs, poisoned):
     label = read_label(Run(own_runs / poisoned.name))
     assert (label.name, label.tags, label.note) == ("My <b>model</b>", ("mail", "odd"), "Ask *Eve*.")
     assert "My &lt;b&gt;model&lt;/b&gt;" in html(page)
-    assert any("Ask \\*Eve\\*\\." in element.value for element in page.markdown)
+    assert any("Ask \\*Eve\\*." in element.value for element in page.markdown)
     assert page.query_params["run"] == poisoned.name
 
 
@@ -228,8 +229,22 @@ def test_a_control_or_loaded_model_can_be_explored_with_a_chosen_trigger(visit, 
 
     loaded = load_model(poisoned.path / "model.safetensors", load_dataset("digits", data_root), root=own_runs)
     page = visit("explore", run=loaded.run.name)
-    assert "names no trigger" in " ".join(one.value for one in page.info)
+    assert "does not say what its trigger is" in " ".join(one.value for one in page.info)
 
 
 def test_digits_spec_is_what_these_tests_think(poisoned):
     assert digits_spec().hash == poisoned.name
+
+
+PICTURE = "![x](http://127.0.0.1:9/x.png) *a* `b` <img src=x> [c](http://127.0.0.1:9/)"
+
+
+@pytest.mark.parametrize("page_name", ["runs", "explore"])
+def test_a_name_is_shown_letter_by_letter(visit, own_runs, poisoned, page_name):
+    """Markdown in the name of a run would make the browser of whoever sees it ask somebody else's server."""
+    write_label(Run(own_runs / poisoned.name), PICTURE, [], "")
+    page = visit(page_name, run=poisoned.name)
+    shown = [element.value for element in [*page.markdown, *page.caption, *page.info, *page.warning]]
+    shown += [element.label for element in [*page.checkbox, *page.button]]
+    assert any(r"\!\[x\]" in text for text in shown)
+    assert not [text for text in shown if re.search(r"(?<!\\)(\[x|\[c\]|<img|\*a)", text)]
