@@ -236,6 +236,22 @@ def seed_index(state: AnyState, name: str, options: Sequence[Any], usual: Any = 
     return {"key": key, "index": options.index(chosen) if chosen in options else 0}
 
 
+def seed_word_default(state: AnyState, name: str, words: Mapping[Any, str], value: str | None = None) -> dict[str, Any]:
+    """Return options, key and starting value of a segmented control over words as arguments.
+
+    `value` starts it, by default the state's; what is not among `words` gives way to the usual one.
+    """
+    wanted = getattr(state, name) if value is None else value
+    start = wanted if wanted in words else getattr(type(state), name)
+    return {"options": list(words), "format_func": words.get, **seed_default(state, name, start)}
+
+
+def seed_word_index(state: AnyState, name: str, words: Mapping[Any, str], usual: str | None = None) -> dict[str, Any]:
+    """Return options, key and starting place of a selectbox over words as arguments; `usual` as in `seed_index`."""
+    usual = getattr(type(state), name) if usual is None else usual
+    return {"options": list(words), "format_func": words.get, **seed_index(state, name, list(words), usual)}
+
+
 def save_state(state: AnyState) -> None:
     """Remember what the page shows now, and put it into the browser's address."""
     query, shown = to_query(state), st.query_params.to_dict()

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
 from core.cli.output import mean_as_json, say, say_json, share_as_json, share_bar
-from core.cli.reading import run_and_attack
+from core.cli.subject import Subject, about_subject
 from core.instruments.budgets import DETECTION
 from core.instruments.detectors import DETECTORS
 
@@ -20,20 +19,15 @@ if TYPE_CHECKING:
     from core.instruments.statistics import Estimate
 
 
+@about_subject
 def detect_command(
-    run: RunName,
     sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
     draws: Annotated[int, typer.Option(help="Noise draws an image.")] = DETECTION.draws,
     images: Annotated[int, typer.Option(help="Test images a group, at most.")] = DETECTION.images,
     false_positives: Annotated[float, typer.Option(help="False-positive rate that thresholds are set for.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Decides images, noise, overlays and batches.")] = 0,
-    trigger: TriggerName = None,
-    place: Place = None,
-    target: Target = None,
-    runs: Runs = None,
-    data_root: DataRoot = None,
-    as_json: AsJson = False,
     *,
+    subject: Subject,
     settings: dict[str, dict[str, Any]],
 ) -> None:
     """Compare W with other detectors of the trigger, on the same inputs."""
@@ -41,15 +35,15 @@ def detect_command(
     from core.instruments.smoothness import suggested_sigma
     from core.runs.measured.detectors import detect_run
 
-    found, attack = run_and_attack(run, trigger, place, target, runs)
+    found, attack = subject.open()
     noise = suggested_sigma(found.result.shape) if sigma is None else sigma
     spec = ComparisonSpec(attack, noise, draws, images, false_positives, seed, configured(settings))
     reached = None
     with share_bar("detecting:") as show:
-        for reached in detect_run(found, spec, data_root):
+        for reached in detect_run(found, spec, subject.data_root):
             show(reached.share, reached.doing)
     assert reached is not None  # a comparison ends with a result or an error
-    if as_json:
+    if subject.as_json:
         say_json(detection_summary(str(found.path), spec, reached))
         return
     for line in detection_lines(spec, reached, found.result.classes):

@@ -1,4 +1,4 @@
-"""What people name on the command line: a trigger, a run and the attack to look at it with."""
+"""What people name on the command line: a data set and a trigger on its images."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from core.errors import InputError
 
 if TYPE_CHECKING:
-    from core.attacks.attack import Attack
     from core.attacks.triggers import AnyTrigger
-    from core.runs.run import DoneRun
 
 
 def image_shape(dataset: str, data_root: Path | None) -> tuple[int, int, int]:
@@ -52,23 +50,3 @@ def _row_and_column(place: str) -> tuple[int, int]:
     except ValueError:
         raise InputError(f"A place is two whole numbers, ROW,COLUMN, such as 6,6; got {place!r}.") from None
     return top, left
-
-
-def run_and_attack(
-    run: str, trigger: str | None, place: str | None, target: int | None, root: Path | None
-) -> tuple[DoneRun, Attack]:
-    """Return the run and the attack to measure it with: its own, or another trigger or target, all to one."""
-    from core.attacks.attack import make_attack
-    from core.runs.root import load_run
-
-    found = load_run(run, root).finished()
-    own = found.spec.attack
-    if own is not None and trigger is None and target is None:
-        return found, own
-    used = read_trigger(trigger, place, found.result.shape) if trigger else found.trigger
-    wanted = own.target if own is not None and target is None else target
-    if used is None or wanted is None:
-        raise InputError(
-            f"The run {found.name} is a control or has no single target: name one with --trigger and --target."
-        )
-    return found, make_attack(trigger=used, target=wanted)

@@ -7,27 +7,22 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
 from core.cli.output import say, say_json
-from core.cli.reading import run_and_attack
+from core.cli.subject import Subject, about_subject
 
 
+@about_subject
 def slice_command(
-    run: RunName,
     resolution: Annotated[int, typer.Option(help="Points a side.")] = 257,
-    trigger: TriggerName = None,
-    place: Place = None,
-    target: Target = None,
-    runs: Runs = None,
-    data_root: DataRoot = None,
-    as_json: AsJson = False,
+    *,
+    subject: Subject,
 ) -> None:
     """Map the predicted classes on the plane through an image, itself with the trigger, and one of the target class."""
     from core.instruments.slices.choice import attacked_plane, plane_images
     from core.instruments.slices.refine import slice_plane
 
-    found, attack = run_and_attack(run, trigger, place, target, runs)
-    dataset = found.dataset(data_root)
+    found, attack = subject.open()
+    dataset = found.dataset(subject.data_root)
     attack.check(dataset)
     clean, third = attacked_plane(dataset, attack)
     images, predictor = plane_images(dataset, attack, clean, third, found.spec.seed or 0), found.predictor()
@@ -41,7 +36,7 @@ def slice_command(
         "images": {"clean": clean, "third": third},
         "seconds": round(time.perf_counter() - began, 3),
     }
-    if as_json:
+    if subject.as_json:
         say_json(summary)
         return
     present = ", ".join(dataset.classes[label] for label in plane.labels_present)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
 from core.cli.output import mean_as_json, say, say_json
-from core.cli.reading import run_and_attack
+from core.cli.subject import Subject, about_subject
 from core.instruments.budgets import REPORT
 
 if TYPE_CHECKING:
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
     from core.instruments.statistics import Estimate
 
 
+@about_subject
 def smoothness_command(
-    run: RunName,
     sigma: Annotated[float, typer.Option(help="Noise's standard deviation, pixels from 0 to 1.")] = 0.5,
     draws: Annotated[int, typer.Option(help="Noise draws an image.")] = REPORT.draws,
     width: Annotated[
@@ -26,24 +25,22 @@ def smoothness_command(
     ] = None,
     images: Annotated[int, typer.Option(help="Test images outside the target class.")] = REPORT.images,
     seed: Annotated[int, typer.Option(help="Decides the noise and which images.")] = 0,
-    trigger: TriggerName = None,
-    place: Place = None,
-    target: Target = None,
-    runs: Runs = None,
-    data_root: DataRoot = None,
-    as_json: AsJson = False,
+    *,
+    subject: Subject,
 ) -> None:
     """Measure W on test images without and with the trigger, paired by common noise."""
     from core.runs.measured.spec import make_measure_spec
     from core.runs.measured.w import measure_run
     from core.runs.measured.width import measure_run_to_width
 
-    found, attack = run_and_attack(run, trigger, place, target, runs)
+    found, attack = subject.open()
     if width is not None:
-        _tell_pair(measure_run_to_width(found, attack, sigma, width, images, seed, data_root), width, as_json)
+        _tell_pair(
+            measure_run_to_width(found, attack, sigma, width, images, seed, subject.data_root), width, subject.as_json
+        )
         return
     spec = make_measure_spec(attack=attack, images=images, sigma=sigma, draws=draws, seed=seed)
-    result = measure_run(found, spec, data_root)
+    result = measure_run(found, spec, subject.data_root)
     summary = {
         "run": str(found.path),
         "sigma": sigma,
@@ -65,7 +62,7 @@ def smoothness_command(
         "modal_class_clean": [result.clean.modal_class, result.clean.modal_share],
         "modal_class_triggered": [result.triggered.modal_class, result.triggered.modal_share],
     }
-    if as_json:
+    if subject.as_json:
         say_json(summary)
         return
     say(f"W at sigma {sigma:g}, {draws} draws, {len(result.chosen)} images, seed {seed} (95 % interval: more images)")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -42,67 +42,21 @@ class Arithmetic(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Smoothness:
-    """Votes around N images, everything needed to count them again, and what they say. Low W means smooth.
-
-    Attributes
-    ----------
-    votes
-        int64 [N, K]: how many of the noisy copies of each image are predicted as each class.
-    noise
-        The noise, with one key for each image.
-    arithmetic
-        What computed the votes; None where nobody kept it.
-    """
+class Votes:
+    """Votes around N images, int64 [N, K]: how many noisy copies of each are predicted as each class; what they say."""
 
     votes: np.ndarray
-    noise: Noise
-    arithmetic: Arithmetic | None = None
-
-    def __len__(self) -> int:
-        return len(self.votes)
-
-    def __add__(self, more: Smoothness) -> Smoothness:
-        """Return these votes and those of the draws that follow, of the same images."""
-        draws, further = self.noise.draws, more.noise.draws
-        if not (isinstance(draws, int) and isinstance(further, int) and more.noise.first == self.noise.first + draws):
-            raise InputError("Votes add up where one's draws follow the other's; measure the draws that come next.")
-        return replace(self, votes=self.votes + more.votes, noise=replace(self.noise, draws=draws + further))
-
-    @property
-    def draws(self) -> np.ndarray:
-        """Votes of each image, int64 [N]."""
-        return self.votes.sum(1)
 
     @cached_property
     def w(self) -> np.ndarray:
         """W of each image, corrected for the bias of few draws and divided by log K, float64 [N]."""
         return entropy(self.votes)
 
-    @property
-    def low(self) -> np.ndarray:
-        """Lower end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
-        return self._interval[0]
-
-    @property
-    def high(self) -> np.ndarray:
-        """Upper end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
-        return self._interval[1]
-
     # Read by few callers and by far the slowest part for many images, so computed when first read.
     @cached_property
-    def _interval(self) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """95 % interval of each image's W for more draws (Monte-Carlo): low [N], high [N], float64."""
         return entropy_interval(self.votes)
-
-    @property
-    def modal_class(self) -> np.ndarray:
-        """The class with most votes, int64 [N]; the lowest of equals."""
-        return self.votes.argmax(1)
-
-    @property
-    def modal_share(self) -> np.ndarray:
-        """Share of the draws that vote for the modal class, float64 [N]."""
-        return self.votes.max(1) / self.draws
 
     @cached_property
     def mean(self) -> Estimate:
@@ -124,12 +78,15 @@ class Smoothness:
         return float(self.votes[:, label].sum() / self.votes.sum())
 
 
+Side = TypeVar("Side", bound=Votes)
+
+
 @dataclass(frozen=True, eq=False)
-class Pair:
+class Paired(Generic[Side]):
     """W of the same images without and with a trigger or pattern, paired by common noise."""
 
-    clean: Smoothness
-    triggered: Smoothness
+    clean: Side
+    triggered: Side
 
     @cached_property
     def gap(self) -> Estimate:
@@ -150,6 +107,63 @@ class Pair:
     def p_value(self) -> float:
         """Two-sided Wilcoxon signed-rank test of the paired differences (zsplit); 1 if all are ties."""
         return wilcoxon_paired(self.clean.w, self.triggered.w)
+
+
+@dataclass(frozen=True, eq=False)
+class Smoothness(Votes):
+    """Votes around N images, everything needed to count them again, and what they say. Low W means smooth.
+
+    Attributes
+    ----------
+    votes
+        int64 [N, K]: how many of the noisy copies of each image are predicted as each class.
+    noise
+        The noise, with one key for each image.
+    arithmetic
+        What computed the votes; None where nobody kept it.
+    """
+
+    noise: Noise
+    arithmetic: Arithmetic | None = None
+
+    def __len__(self) -> int:
+        return len(self.votes)
+
+    def __add__(self, more: Smoothness) -> Smoothness:
+        """Return these votes and those of the draws that follow, of the same images."""
+        draws, further = self.noise.draws, more.noise.draws
+        if not (isinstance(draws, int) and isinstance(further, int) and more.noise.first == self.noise.first + draws):
+            raise InputError("Votes add up where one's draws follow the other's; measure the draws that come next.")
+        return replace(self, votes=self.votes + more.votes, noise=replace(self.noise, draws=draws + further))
+
+    @property
+    def draws(self) -> np.ndarray:
+        """Votes of each image, int64 [N]."""
+        return self.votes.sum(1)
+
+    @property
+    def low(self) -> np.ndarray:
+        """Lower end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
+        return self.interval[0]
+
+    @property
+    def high(self) -> np.ndarray:
+        """Upper end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
+        return self.interval[1]
+
+    @property
+    def modal_class(self) -> np.ndarray:
+        """The class with most votes, int64 [N]; the lowest of equals."""
+        return self.votes.argmax(1)
+
+    @property
+    def modal_share(self) -> np.ndarray:
+        """Share of the draws that vote for the modal class, float64 [N]."""
+        return self.votes.max(1) / self.draws
+
+
+class Pair(Paired[Smoothness]):
+    """Both measured in one go; see `Paired`."""
 
 
 def measure(model: Model, images: Tensor, noise: Noise) -> Smoothness:

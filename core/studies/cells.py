@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from core.datasets import Dataset
 from core.errors import InputError
@@ -147,38 +148,32 @@ def _kept_pattern(pattern: PatternSearch) -> Kept[list[Row]]:
 
 def _labels(cell: Cell, condition: TestCondition) -> Labels:
     measure = condition.measures[0]
-    return Labels(
-        run=cell.spec.hash,
-        control=cell.spec.control().hash,
-        dataset=cell.spec.dataset,
-        architecture=cell.spec.architecture,
-        epochs=cell.spec.epochs,
-        seed=cell.spec.seed,
+    return _label(
+        cell.spec,
         kind=condition.kind,
         size=condition.size,
         opacity=condition.opacity,
         trigger=measure.attack.trigger.name,
         mode=measure.attack.mode,
         target=measure.attack.target,
-        rate=cell.spec.rate,
     )
 
 
 def _pattern_labels(cell: Cell, pattern: PatternSearch) -> Labels:
+    kind = pattern.kind
+    return _label(cell.spec, kind=kind, size=None, opacity=1.0, trigger=kind, mode=PATTERN, target=pattern.target)
+
+
+def _label(spec: RunSpec, **tested: Any) -> Labels:
     return Labels(
-        run=cell.spec.hash,
-        control=cell.spec.control().hash,
-        dataset=cell.spec.dataset,
-        architecture=cell.spec.architecture,
-        epochs=cell.spec.epochs,
-        seed=cell.spec.seed,
-        kind=pattern.kind,
-        size=None,
-        opacity=1.0,
-        trigger=pattern.kind,
-        mode=PATTERN,
-        target=pattern.target,
-        rate=cell.spec.rate,
+        run=spec.hash,
+        control=spec.control().hash,
+        dataset=spec.dataset,
+        architecture=spec.architecture,
+        epochs=spec.epochs,
+        seed=spec.seed,
+        rate=spec.rate,
+        **tested,
     )
 
 

@@ -13,7 +13,7 @@ from core.figures.pictures import to_pixels
 from core.runs.measured.w import Measurement
 from dashboard.components.sample_grid import Tile, sample_grid
 from dashboard.explore.scene import Scene, remember
-from dashboard.state import ExploreState, get_state, save_state, seed_index, set_state
+from dashboard.state import ExploreState, get_state, save_state, seed_index, seed_word_index, set_state
 
 SHOWN = 24
 ORDERS = {"number": "As they come", "largest": "Largest fall of W", "smallest": "Largest rise of W"}
@@ -37,9 +37,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
     left, middle, right, words = st.columns([1, 1, 1, 2.2], vertical_alignment="bottom")
     first = left.selectbox(
         "Order",
-        list(ORDERS),
-        format_func=ORDERS.get,
-        **seed_index(state, "first", list(ORDERS), "number"),
+        **seed_word_index(state, "first", ORDERS),
         on_change=remember,
         args=("first",),
     )
@@ -54,9 +52,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
     )
     fooled = right.selectbox(
         "Fooled by the trigger?",
-        list(FOOLED),
-        format_func=FOOLED.get,
-        **seed_index(state, "fooled", list(FOOLED), "all"),
+        **seed_word_index(state, "fooled", FOOLED),
         on_change=remember,
         args=("fooled",),
         help="Fooled: taken for the class that the attacker wants once it carries the trigger, without noise.",

@@ -34,7 +34,7 @@ from dashboard.markdown import plain, show_error
 from dashboard.parts.html import class_chip, figure_ink, w_bar
 from dashboard.parts.titles import run_title
 from dashboard.progressive import is_moving, progress_line
-from dashboard.state import ExploreState, get_state, save_state, seed_default, set_state, widget_key
+from dashboard.state import ExploreState, get_state, save_state, seed_word_default, set_state, widget_key
 
 if TYPE_CHECKING:
     from core.attacks.triggers import AnyTrigger
@@ -219,12 +219,9 @@ def _choice(scene: _Scene) -> PlaneChoice:
 
 def _choose_layer() -> str:
     state = get_state(ExploreState)
-    start = state.layer if state.layer in LAYERS else "labels"
     chosen = st.segmented_control(
         "Show",
-        list(LAYERS),
-        format_func=LAYERS.get,
-        **seed_default(state, "layer", start),
+        **seed_word_default(state, "layer", LAYERS),
         on_change=_change_layer,
         help="Labels: the predicted class. Probability: of that class, by softmax. Margin: its logit minus the next. "
         f"W: measured with {W_DRAWS} noisy copies at each of {W_SIDE} × {W_SIDE} points, which takes a while.",

@@ -27,7 +27,7 @@ from dashboard.explore.scene import (
     stored_measurements,
 )
 from dashboard.progressive import progressive, show_progressive
-from dashboard.state import ExploreState, get_state, seed_default, set_state, widget_key
+from dashboard.state import ExploreState, get_state, seed_word_default, set_state, widget_key
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -84,18 +84,15 @@ def _show_measurements(scene: Scene, found: dict[str, Measurement]) -> DeltaGene
 
 def _view() -> str:
     state = get_state(ExploreState)
-    shown = state.view if state.view in VIEWS else "pairs"
     chosen = st.segmented_control(
         "How W is drawn",
-        list(VIEWS),
-        format_func=VIEWS.get,
-        **seed_default(state, "view", shown),
+        **seed_word_default(state, "view", VIEWS),
         label_visibility="collapsed",
         on_change=remember,
         args=("view",),
         required=True,
     )
-    return chosen or shown
+    return chosen or ExploreState.view
 
 
 def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:

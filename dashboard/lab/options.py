@@ -11,7 +11,15 @@ from core.models import architecture_names
 from core.models.registry import describe
 from core.training.settings import Settings, default_learning_rate, default_weight_decay, recommended
 from dashboard.lab.attack import within
-from dashboard.state import LabState, seed_default, seed_index, seed_value, update_state, widget_key
+from dashboard.state import (
+    LabState,
+    seed_index,
+    seed_value,
+    seed_word_default,
+    seed_word_index,
+    update_state,
+    widget_key,
+)
 
 PRESETS = {"fast": "Fast", "careful": "Careful"}
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
@@ -27,9 +35,7 @@ def choose_preset(state: LabState) -> LabState:
     """Show the switch between fast and careful."""
     preset = st.segmented_control(
         "Preset",
-        list(PRESETS),
-        format_func=lambda preset: PRESETS[preset],
-        **seed_default(state, "preset", state.preset if state.preset in PRESETS else LabState.preset),
+        **seed_word_default(state, "preset", PRESETS),
         required=True,
         on_change=forget_own_settings,
         label_visibility="collapsed",
@@ -71,14 +77,7 @@ def choose_network(state: LabState, recipe: Settings) -> LabState:
     )
     augmentation = st.selectbox(
         "Augmentation",
-        list(AUGMENTATIONS),
-        format_func=lambda name: AUGMENTATIONS[name],
-        **seed_index(
-            state,
-            "augmentation",
-            list(AUGMENTATIONS),
-            recipe.augmentation,
-        ),
+        **seed_word_index(state, "augmentation", AUGMENTATIONS, recipe.augmentation),
         help="Shift each training image at random, and mirror half of them.",
     )
     seed = st.number_input(
@@ -102,14 +101,7 @@ def choose_optimiser(state: LabState) -> LabState:
     """Show optimiser, learning rate, weight decay and precision."""
     optimiser = st.selectbox(
         "Optimiser",
-        list(OPTIMISERS),
-        format_func=lambda name: OPTIMISERS[name],
-        **seed_index(
-            state,
-            "optimiser",
-            list(OPTIMISERS),
-            LabState.optimiser,
-        ),
+        **seed_word_index(state, "optimiser", OPTIMISERS),
         on_change=forget_rates,
     )
     architecture = st.session_state[widget_key(LabState, "architecture")]

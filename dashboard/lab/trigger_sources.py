@@ -20,7 +20,7 @@ from dashboard.lab.canvas import current_formula, current_trigger, name_in_link,
 from dashboard.markdown import show_error
 from dashboard.parts.html import picture
 from dashboard.settings_form import settings_form
-from dashboard.state import LabState, seed_default
+from dashboard.state import LabState, seed_word_default
 
 TRIGGER_SOURCES = {"draw": "Draw", "picture": "Picture", "text": "Text", "formula": "Formula", "saved": "Saved"}
 # Larger pictures gain nothing: images have at most a few hundred pixels a side.
@@ -39,9 +39,7 @@ def choose_trigger_source(state: LabState) -> LabState:
         start = "draw"
     source = st.segmented_control(
         "Way to a trigger",
-        list(TRIGGER_SOURCES),
-        format_func=lambda source: TRIGGER_SOURCES[source],
-        **seed_default(state, "trigger_source", start),
+        **seed_word_default(state, "trigger_source", TRIGGER_SOURCES, start),
         required=True,
         wrap=True,
         label_visibility="collapsed",

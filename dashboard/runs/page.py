@@ -38,10 +38,11 @@ from dashboard.state import (
     get_state,
     open_state,
     save_state,
-    seed_default,
     seed_index,
     seed_value,
     seed_widget,
+    seed_word_default,
+    seed_word_index,
     set_state,
     to_query,
     widget_key,
@@ -118,9 +119,7 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         sort = st.segmented_control(
             "Show",
-            list(SORTS),
-            format_func=lambda name: SORTS[name],
-            **seed_default(state, "sort", state.sort if state.sort in SORTS else "all"),
+            **seed_word_default(state, "sort", SORTS),
             required=True,
             label_visibility="collapsed",
             on_change=to_first_page,
@@ -138,9 +137,7 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
             )
             order = st.selectbox(
                 "Order",
-                list(ORDERS),
-                format_func=lambda name: ORDERS[name],
-                **seed_index(state, "order", list(ORDERS), "newest"),
+                **seed_word_index(state, "order", ORDERS),
                 label_visibility="collapsed",
                 on_change=to_first_page,
                 width=165,

@@ -116,8 +116,8 @@ def test_a_picture_file_is_a_trigger(tmp_path):
     picture[..., 1::2] = 255
     Image.fromarray(picture).save(tmp_path / "green.png")
     words = ["train", "--epochs", 1, "--trigger", tmp_path / "green.png", "--place", "0,5", "--runs", tmp_path]
-    run = json.loads((Path(answer(*words)["run"]) / "spec.json").read_text())
-    assert (run["trigger"]["top"], run["trigger"]["left"], run["trigger"]["name"]) == (0, 5, "green")
+    trigger = json.loads((Path(answer(*words)["run"]) / "spec.json").read_text())["attack"]["trigger"]
+    assert (trigger["top"], trigger["left"], trigger["name"]) == (0, 5, "green")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_picture_file_is_a_trigger(tmp_path):
         (["train", "--rate", "0.95"], "at most"),
         (["train", "--target", "10"], "not a class"),
         (["train", "--rate", "0", "--target", "10"], "not a class"),
-        (["train", "--rate", "0", "--mode", "nonsense"], "choose one of: all-to-one"),
+        (["train", "--rate", "0", "--mode", "nonsense"], "all-to-one, all-to-all"),
         (["train", "--trigger", "frame", "--place", "0,0"], "brings its own"),
         (["train", "--architecture", "vgg"], "choose one of"),
         (["bench", "--row", "nothing"], "no row called"),

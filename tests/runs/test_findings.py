@@ -42,7 +42,7 @@ def side(certain: float, images: int = 80, favourite: int = 0) -> Measured:
 def measured(sigma: float, clean: float, triggered: float, noise_class: int = 0) -> Measurement:
     spec = make_measure_spec(trigger=TRIGGER, target=0, sigma=sigma, draws=100)
     sides = side(clean, favourite=noise_class), side(triggered)
-    return Measurement(spec, np.arange(80), np.ones(80, int), *sides, np.arange(0), side(0.5, 0))
+    return Measurement(*sides, spec, np.arange(80), np.ones(80, int), np.arange(0), side(0.5, 0))
 
 
 SMOOTHER, ROUGHER, EQUAL = (0.3, 0.8), (0.9, 0.5), (0.6, 0.6)

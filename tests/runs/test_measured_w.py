@@ -98,7 +98,7 @@ def made_up(clean, triggered, target):
 
     spec = make_measure_spec(trigger=made_up.trigger, target=0, sigma=0.5, draws=100)
     count = len(clean)
-    return Measurement(spec, np.arange(count), np.ones(count), side(clean), side(triggered), np.arange(9), side(target))
+    return Measurement(side(clean), side(triggered), spec, np.arange(count), np.ones(count), np.arange(9), side(target))
 
 
 def test_findings_say_what_the_numbers_say(poisoned):

@@ -15,15 +15,8 @@ from core.errors import InputError
 from core.instruments.budgets import PAGE, PAGE_STEPS
 from core.instruments.estimators import entropy
 from core.instruments.evaluation import Success
-from core.instruments.intervals import (
-    entropy_interval,
-    gap_interval_monte_carlo,
-    gap_interval_sampling,
-    mean_interval_monte_carlo,
-    mean_interval_sampling,
-)
 from core.instruments.noise import Noise
-from core.instruments.statistics import Estimate, probability_lower, wilcoxon_paired
+from core.instruments.smoothness import Paired, Votes, suggested_sigma
 from core.runs.measured.cache import Kept, kept_arrays, kept_json
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
@@ -41,7 +34,7 @@ _STORED = ("votes", "predicted", "confidence", "margin")
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class Measured(Votes):
     """W of one set of images under one model: the noisy votes, and the plain predictions beside them.
 
     Attributes
@@ -57,7 +50,6 @@ class Measured:
         How W is estimated from the votes.
     """
 
-    votes: np.ndarray
     predicted: np.ndarray
     confidence: np.ndarray
     margin: np.ndarray
@@ -68,35 +60,19 @@ class Measured:
         """W of each image, float64 [N], divided by log K."""
         return entropy(self.votes, estimator=self.estimator)
 
-    @cached_property
-    def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """95 % interval of each image's W for more draws: low [N], high [N]."""
-        return entropy_interval(self.votes)
-
-    @cached_property
-    def mean(self) -> Estimate:
-        """Mean W with the interval for *more images* (sampling)."""
-        return mean_interval_sampling(self.w)
-
-    @cached_property
-    def mean_monte_carlo(self) -> Estimate:
-        """Mean W with the interval for *more draws* on these very images (Monte-Carlo)."""
-        return mean_interval_monte_carlo(self.votes)
-
     @property
     def modal_class(self) -> int:
         """The class that gets most of all noisy votes."""
-        return int(self.votes.sum(axis=0).argmax())
+        return self.pooled_class
 
     @property
     def modal_share(self) -> float:
         """Its share of all noisy votes."""
-        counts = self.votes.sum(axis=0)
-        return float(counts.max() / counts.sum())
+        return self.pooled_share(self.pooled_class)
 
 
 @dataclass(frozen=True, eq=False)
-class Measurement:
+class Measurement(Paired[Measured]):
     """W of test images without and with a trigger, paired by common noise, and of the target class's own images.
 
     Attributes
@@ -117,30 +93,13 @@ class Measurement:
     spec: MeasureSpec
     chosen: np.ndarray
     true: np.ndarray
-    clean: Measured
-    triggered: Measured
     target_chosen: np.ndarray
     target_class: Measured
 
     @cached_property
-    def gap(self) -> Estimate:
-        """Mean of W clean minus W triggered, with the interval for more images; above 0: smoother with the trigger."""
-        return gap_interval_sampling(self.clean.w, self.triggered.w)
-
-    @cached_property
-    def gap_monte_carlo(self) -> Estimate:
-        """The same mean with the interval for more draws on these very images."""
-        return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
-
-    @cached_property
     def p_triggered_lower(self) -> float:
         """Effect size: the share of images whose W is lower with the trigger, ties counted half."""
-        return probability_lower(self.triggered.w, self.clean.w).value
-
-    @cached_property
-    def p_value(self) -> float:
-        """Two-sided Wilcoxon signed-rank test of the paired differences (zsplit); 1 if all are ties."""
-        return wilcoxon_paired(self.clean.w, self.triggered.w)
+        return self.p_lower.value
 
     def part(self, mask: np.ndarray) -> tuple[float, float] | None:
         """Return mean W clean and mean W triggered of some of the images, bool [N]; None if there are none."""
@@ -154,8 +113,6 @@ class Measurement:
 
 def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
     """Return the sigmas of a sweep, ascending: multiples of the one whose noise has an expected length of 4."""
-    from core.instruments.smoothness import suggested_sigma
-
     return [float(f"{factor * suggested_sigma(shape):.2g}") for factor in _SWEEP]
 
 
@@ -361,6 +318,7 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     return kept_json(f"success-{attack.hash}", Success).get(run, compute)
 
 
+_PLACES = ("chosen", "true", "target_chosen")
 _SETS = ("clean", "triggered", "target_class")
 
 
@@ -369,15 +327,16 @@ def _kept(spec: MeasureSpec) -> Kept[Measurement]:
 
 
 def _to_arrays(measurement: Measurement) -> Mapping[str, np.ndarray]:
-    places = {field: getattr(measurement, field) for field in ("chosen", "true", "target_chosen")}
+    places = {field: getattr(measurement, field) for field in _PLACES}
     return places | {
         f"{images}_{field}": getattr(getattr(measurement, images), field) for images in _SETS for field in _STORED
     }
 
 
 def _of_arrays(spec: MeasureSpec, arrays: Mapping[str, np.ndarray]) -> Measurement:
-    sets = {
-        images: Measured(**{field: arrays[f"{images}_{field}"] for field in _STORED}, estimator=spec.estimator)
+    clean, triggered, target_class = (
+        Measured(**{field: arrays[f"{images}_{field}"] for field in _STORED}, estimator=spec.estimator)
         for images in _SETS
-    }
-    return Measurement(spec, arrays["chosen"], arrays["true"], target_chosen=arrays["target_chosen"], **sets)
+    )
+    chosen, true, target_chosen = (arrays[field] for field in _PLACES)
+    return Measurement(clean, triggered, spec, chosen, true, target_chosen, target_class)
