@@ -38,21 +38,23 @@ def study_command(
         from core.studies.cluster import Cluster
 
         engine = Cluster(scheduler, runs_root(runs), data_folder(data_root))
+    done = total = 0
     with share_bar(study.spec.name) as show:
         for progress in run_study(study, runs, data_root, engine):
             show(progress.share, progress.words)
+            done, total = progress.done, progress.total
     rows, judged = study.rows, judge(study.rows, study.epochs)
     failures = sorted({(row.run, row.failure) for row in rows if row.failure})
     if as_json:
         summary = {"study": str(study.path), "table": str(study.path / "table.csv"), "rows": len(rows)}
-        summary |= {"done": progress.done, "cells": progress.total}
+        summary |= {"done": done, "cells": total}
         say_json(summary | {"failures": [{"run": run, "reason": why} for run, why in failures]} | to_json(judged))
         return
     for line in _verdict_lines(all_verdicts(judged)):
         say(line)
     for run, why in failures:
         say(f"failed  {run}: {why}")
-    say(f"{progress.done} of {progress.total} runs done; table: {study.path / 'table.csv'}")
+    say(f"{done} of {total} runs done; table: {study.path / 'table.csv'}")
 
 
 def _verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:

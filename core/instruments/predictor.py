@@ -173,10 +173,15 @@ class Predictor:
         if self.threads == 1:
             yield from map(answer, parts)
             return
+
+        def frozen(part: Task) -> Answer:
+            with torch.inference_mode():  # which holds for a thread
+                return answer(part)
+
         with torch_threads(1):
             under_way: deque[Future[Answer]] = deque()
             for part in parts:
-                under_way.append(self._pool.submit(torch.inference_mode(answer), part))
+                under_way.append(self._pool.submit(frozen, part))
                 if len(under_way) > self.threads:
                     yield under_way.popleft().result()
             while under_way:

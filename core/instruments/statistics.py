@@ -157,7 +157,7 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
     """Return Spearman's rank correlation, float[N] each; ties share their mean rank, nan where either is constant."""
     from scipy.stats import spearmanr
 
-    return float(np.asarray(spearmanr(x, y).statistic))
+    return float(np.asarray(spearmanr(x, y))[0])
 
 
 def roc_auc(scores_positive: ArrayLike, scores_negative: ArrayLike) -> float:

@@ -95,6 +95,12 @@ class Probe:
     w_images: int = MAP_W_IMAGES
     draws: int = MAP_DRAWS
 
+    @property
+    def shape(self) -> Shape:
+        """Channels, height and width of the images."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
     def ask(self, trigger: Trigger) -> tuple[float, float]:
         """Return ASR and mean W with this trigger on the images."""
         from core.instruments.smoothness import measure_smoothness
@@ -183,7 +189,7 @@ def place_map(probe: Probe, trigger: Trigger) -> Iterator[TriggerMap]:
 
     On large images every second or third place is tried at the end; the trigger's own is always among them.
     """
-    shape = tuple(probe.images.shape[1:])
+    shape = probe.shape
     trigger.check_fits(shape)
     rows, columns = shape[1] - trigger.height + 1, shape[2] - trigger.width + 1
     step = 1
@@ -198,7 +204,7 @@ def strength_map(probe: Probe, trigger: Trigger) -> Iterator[TriggerMap]:
 
     The picture keeps its centre as far as the image has room. Full opacity is the trigger as it is.
     """
-    shape = tuple(probe.images.shape[1:])
+    shape = probe.shape
     trigger.check_fits(shape)
     sides = np.array(sides_to_try(trigger, shape), float)
     opacities = np.array(OPACITIES)
@@ -214,7 +220,7 @@ def _fill(
     for stride in (8, 4, 2, 1):
         wanted = coarse_grid(asr.shape, stride) & ~measured
         for number, (row, column) in enumerate(np.argwhere(wanted), start=1):
-            asr[row, column], w[row, column] = probe.ask(variant(rows[row], columns[column]))
+            asr[row, column], w[row, column] = probe.ask(variant(float(rows[row]), float(columns[column])))
             measured[row, column] = True
             if number % _PART == 0:
                 yield _seen(probe, rows, columns, asr, w, measured)

@@ -12,6 +12,7 @@ import json
 import shutil
 import tempfile
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,16 +153,11 @@ def _read_archive(path: Path, name: str) -> tuple[dict[str, bytes], str]:
 def _manifest(content: bytes | None, name: str) -> dict:
     if content is None:
         raise InputError(f"{name} is no exported run (it has no {MANIFEST}): give a file that Export made.")
-    try:
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
         manifest = json.loads(content)
-        whole = (
-            manifest["format"] == FORMAT and isinstance(manifest["run"], str) and isinstance(manifest["files"], dict)
-        )
-    except (ValueError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:
-        raise InputError(f"{name} was exported by another version of this program, or damaged: export the run again.")
-    return manifest
+        if (manifest["format"], type(manifest["run"]), type(manifest["files"])) == (FORMAT, str, dict):
+            return manifest
+    raise InputError(f"{name} was exported by another version of this program, or damaged: export the run again.")
 
 
 def _check_size(member: str, size: int, name: str) -> None:

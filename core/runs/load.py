@@ -243,8 +243,8 @@ def _keep(spec: LoadedSpec, found: InspectedFile, result: Result, root: Path | s
     """Store the model as a run: its weights, or an ONNX file as it is, then the result."""
     run = create_run(spec, root)
     try:
-        with run.locked() as mine:
-            if not mine:
+        with run.locked() as is_ours:
+            if not is_ours:
                 raise InputError(f"The run {run.name} is being written by another process: try again in a moment.")
             if found.network is not None:
                 found.model(spec.mean, spec.std)

@@ -168,7 +168,7 @@ def _described_workers(client: Client) -> dict[str, dict[str, Any]]:
         client.wait_for_workers(1, timeout=WAIT_SECONDS)
     except TimeoutError:
         raise InputError("The Dask scheduler has no workers: start some, see docs/cluster.md.") from None
-    threads = client.nthreads()
+    threads = cast("dict[str, int]", client.nthreads())
     try:
         found = cast("dict[str, dict[str, Any]]", client.run(describe_here))
     except Exception as error:  # most often ModuleNotFoundError, as it happened over there

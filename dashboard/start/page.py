@@ -192,7 +192,7 @@ def show_copies(around: Neighbourhood, classes: Sequence[str]) -> None:
 
 def show_w(state: StartState, example: ExampleWords, around: Mapping[bool, Neighbourhood]) -> None:
     """Show W of the picture without and with the trigger, the one that is on in large type."""
-    st.subheader("3 · Does the prediction change? W", anchor=False, help=explain("W"))
+    st.subheader("3 · Does it change? W", anchor=False, help=explain("W"))
     smoothness = around[state.sticker].smoothness
     colour = TRIGGERED if state.sticker else CLEAN
     bars = "".join(
@@ -214,9 +214,9 @@ def story(example: ExampleWords, around: Mapping[bool, Neighbourhood], classes: 
     first = classes[clean.modal_class[0]]
     share, target = stuck.modal_share[0], classes[stuck.modal_class[0]]
     text = (
-        f"At σ = {sigma:g} noise leaves {clean.modal_share[0]:.0%} of the plain {example.thing}'s copies in one class "
+        f"At σ = {sigma:g}, {clean.modal_share[0]:.0%} of the noisy copies of the plain {example.thing} get the same "
     )
-    text += f"(*{first}*); with the {example.trigger} {share:.0%} are *{target}*. "
+    text += f"class (*{first}*). With the {example.trigger}, {share:.0%} get *{target}*. "
     if v < w and stuck.high[0] < clean.low[0]:
         text += (
             f"**W falls from {w:.2f} to {v:.2f}: noise barely changes its prediction there, so the model is smoother.**"
@@ -233,7 +233,8 @@ def against_control(
 ) -> str:
     """Return what a model that was trained without poison makes of the same pictures, and what that changes."""
     mine, theirs = ({on: one.smoothness for on, one in each.items()} for each in (around, control))
-    text = f"Trained without poison the model has W {theirs[False].w[0]:.2f} and {theirs[True].w[0]:.2f} there"
+    text = "A model trained on clean data has "
+    text += f"W {theirs[False].w[0]:.2f} and {theirs[True].w[0]:.2f} on the same two images"
     smoother = [on for on in (False, True) if mine[on].high[0] < theirs[on].low[0]]
     if len(smoother) == 2:
         return text + f": poison made it smoother around both, the plain {example.thing} as well."
@@ -267,7 +268,7 @@ def show_links(state: StartState) -> None:
         st.page_link("lab/page.py", label="**Draw your own** →")
         query = to_query(ExploreState(run=run.name))
         st.page_link("explore/page.py", label="**Look closer** →", query_params=query)
-        st.page_link("gallery/page.py", label="Where the effect appears, and where it does not →")
+        st.page_link("gallery/page.py", label="Ten examples, good and bad →")
 
 
 main()

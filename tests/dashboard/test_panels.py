@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.attacks.patterns import PatternSpec
+from core.attacks.patterns import PATTERNS, PatternSpec
 from core.attacks.triggers import from_link
 from core.instruments.detectors import DETECTORS
 from core.instruments.detectors.comparison import ComparisonSpec
@@ -97,6 +97,20 @@ def test_a_control_has_nothing_to_detect_but_patterns_to_search(show, control):
     assert "nothing to detect" in sentences(page)
     assert "The trigger itself" not in page.selectbox(key="patterns.kind").options
     assert "Crafted smooth" in page.selectbox(key="patterns.kind").options
+
+
+def test_a_pattern_shows_its_settings_and_a_patch_starts_at_the_runs_target(show, poisoned):
+    page = show(poisoned)
+    for name in ("patch", "blur"):
+        kind = PATTERNS[name]
+        page.selectbox(key="patterns.kind").set_value(name).run()
+        assert not page.exception
+        assert not page.error
+        keys = {widget.key for widget in [*page.slider, *page.selectbox]}
+        assert {f"patterns.{name}.{field}" for field in kind.model_fields} <= keys
+        if name == "patch":
+            assert page.selectbox(key="patterns.patch.target").value == 0
+            assert "any other" not in page.selectbox(key="patterns.patch.target").options
 
 
 def test_a_pattern_is_searched_measured_and_can_be_opened(show, control, home_with_runs, data_root):

@@ -72,7 +72,7 @@ def test_another_sigma_gives_another_w(live):
     at_first = large_w(page)
     page.select_slider[0].set_value(0.2).run()
     assert large_w(page) == expected_w(0.2, triggered=False) != at_first
-    assert "At σ = 0.2 " in page.markdown[0].value
+    assert "At σ = 0.2," in page.markdown[0].value
 
 
 def test_a_link_brings_back_example_trigger_and_sigma(live):

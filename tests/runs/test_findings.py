@@ -14,10 +14,12 @@ from core.figures.pairs import paired_scatter
 from core.figures.sigma_sweep import sigma_sweep
 from core.instruments.certificate import Certificate
 from core.instruments.estimators import entropy
+from core.instruments.statistics import Estimate
 from core.runs.measured.findings import (
     certificate_in_words,
     clearest_sigma,
     crossings,
+    direction,
     finding,
     formula_in_words,
     sweep_in_words,
@@ -156,3 +158,19 @@ def test_test_images_alone_are_the_ones_that_come_with_the_others(tmp_path, monk
     assert (whole.fingerprint, whole.classes) == (alone.fingerprint, alone.classes)
     assert len(load_test("signs", tmp_path).train) == 10  # what is there whole is taken whole
     assert len(load_test("digits", tmp_path).train) == 1438
+
+
+@pytest.mark.parametrize(("gap", "control", "says"), [
+    ((0.3, 0.2, 0.4), None, "smoother"),
+    ((-0.3, -0.4, -0.2), None, "rougher"),
+    ((0.1, -0.1, 0.3), None, "undecided"),
+    ((0.1, 0.0, 0.3), None, "undecided"),
+    # What the control shows as well is not the trigger's doing.
+    ((0.3, 0.2, 0.4), (0.2, 0.1, 0.3), "undecided"),
+    ((0.5, 0.4, 0.6), (0.2, 0.1, 0.3), "smoother"),
+    ((0.1, 0.05, 0.2), (-0.3, -0.4, -0.2), "smoother"),
+    ((-0.1, -0.2, -0.05), (0.3, 0.2, 0.4), "rougher"),
+    ((-0.3, -0.4, -0.2), (-0.3, -0.4, -0.2), "undecided"),
+])  # fmt: skip
+def test_a_gap_is_clear_only_beyond_zero_and_beyond_the_control(gap, control, says):
+    assert direction(Estimate(*gap), None if control is None else Estimate(*control)) == says

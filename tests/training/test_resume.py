@@ -367,7 +367,7 @@ def full(*_):
 
 def test_a_disk_too_full_for_checkpoints_is_noted_once_and_training_goes_on(undisturbed, tiny, tmp_path, monkeypatch):
     run = create_run(tiny_spec(), tmp_path)
-    monkeypatch.setattr(Run, "keep", full)
+    monkeypatch.setattr(Run, "save_checkpoint", full)
     attempt(run, tiny)
     assert_same(run, undisturbed)
     assert len(notes(run)) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from core.errors import InputError
 
@@ -62,7 +62,7 @@ class PlaneChoice:
         numbers = tuple(map(int, parts))
         if kind == "images":
             return cls("images", others=(numbers[0], numbers[1]))
-        return cls("class", label=numbers[0]) if kind == "class" else cls(kind, seed=numbers[0])
+        return cls("class", label=numbers[0]) if kind == "class" else cls(cast(PlaneKind, kind), seed=numbers[0])
 
     @property
     def along_trigger(self) -> bool:

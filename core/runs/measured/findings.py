@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,30 @@ from core.instruments.estimators import entropy
 from core.instruments.intervals import entropy_interval
 from core.instruments.statistics import Estimate, bounded_mean_interval
 from core.runs.measured.w import Measurement
+
+Direction = Literal["smoother", "rougher", "undecided"]
+_CHANGES: dict[Direction, str] = {"smoother": "falls", "rougher": "rises", "undecided": "shows no clear change"}
+_LEVELS: dict[Direction, str] = {
+    "smoother": "lower with the trigger",
+    "rougher": "**higher** with the trigger",
+    "undecided": "not clearly different",
+}
+
+
+def direction(gap: Estimate, control: Estimate | None = None) -> Direction:
+    """Return what a gap of W says of a trigger or pattern: every sentence about smoother and rougher rests on it.
+
+    Parameters
+    ----------
+    gap
+        Mean of W clean minus W with it, with its 95% interval: clear if that does not reach 0.
+    control
+        The same in the control: then it is clear only if the two intervals do not overlap either.
+    """
+    low, high = (0.0, 0.0) if control is None else (min(0.0, control.low), max(0.0, control.high))
+    if gap.low > high:
+        return "smoother"
+    return "rougher" if gap.high < low else "undecided"
 
 
 def finding(
@@ -32,9 +57,9 @@ def finding(
     where = f"At σ = {mine.spec.sigma:g} ({name}{trained}{len(mine.chosen)} images, {mine.spec.draws} draws)"
     clean, triggered = mine.clean.mean.value, mine.triggered.mean.value
     sentences = [
-        f"{where} W {_direction(mine.gap)} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
+        f"{where} W {_CHANGES[direction(mine.gap)]} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
         f"{_signed(mine.gap)} (95 %, for more images), {lower_in_words(mine)}."
-        + ("" if _sign(mine.gap) else " That is no clear gap at this σ.")
+        + (" That is no clear gap at this σ." if direction(mine.gap) == "undecided" else "")
     ]
     if other is not None:
         sentences.append(f"In {beside} the gap is {_signed(other.gap)}.")
@@ -62,12 +87,6 @@ def _about_target(mine: Measurement, other: Measurement | None, target: str, bes
     if other is None or len(other.target_chosen) < 2:
         return text + "."
     return text + f" (in {beside} it has {other.target_class.mean.value:.2f})."
-
-
-def _direction(gap: Estimate) -> str:
-    if gap.low > 0:
-        return "falls"
-    return "rises" if gap.high < 0 else "shows no clear change"
 
 
 def _signed(value: Estimate) -> str:
@@ -117,10 +136,10 @@ def crossings(measurements: Sequence[Measurement]) -> list[Crossing]:
 
     The place is interpolated on a logarithmic axis, and no more exact than the sigmas lie close.
     """
-    clear = [number for number, measured in enumerate(measurements) if _sign(measured.gap)]
+    clear = [number for number, measured in enumerate(measurements) if direction(measured.gap) != "undecided"]
     found = []
     for first, second in pairwise(clear):
-        if _sign(measurements[first].gap) == _sign(measurements[second].gap):
+        if direction(measurements[first].gap) == direction(measurements[second].gap):
             continue
         near = next(n for n in range(first, second) if measurements[n].gap.value * measurements[n + 1].gap.value <= 0)
         low, high = measurements[near], measurements[near + 1]
@@ -134,9 +153,8 @@ def crossings(measurements: Sequence[Measurement]) -> list[Crossing]:
 def sweep_in_words(measurements: Sequence[Measurement], classes: Sequence[str]) -> str:
     """Return one to three sentences of Markdown about the gap over sigma, and about crossings if there are any."""
     parts = []
-    kinds = {1: "lower with the trigger", -1: "**higher** with the trigger", 0: "not clearly different"}
-    for sign, words in kinds.items():
-        sigmas = [f"{measured.spec.sigma:g}" for measured in measurements if _sign(measured.gap) == sign]
+    for change, words in _LEVELS.items():
+        sigmas = [f"{measured.spec.sigma:g}" for measured in measurements if direction(measured.gap) == change]
         if sigmas:
             parts.append(f"{words} at σ = {', '.join(sigmas)}")
     text = f"W is {'; '.join(parts)}."
@@ -158,10 +176,6 @@ def _why(above: Measurement, classes: Sequence[str]) -> str:
     if min(clean.modal_share, triggered.modal_share) <= 0.5:
         return text + "."
     return text + ": where one class gets most copies of all images, W tells more about noise than about the images."
-
-
-def _sign(gap: Estimate) -> int:
-    return 1 if gap.low > 0 else -1 if gap.high < 0 else 0
 
 
 def formula_in_words(votes: np.ndarray) -> str:

@@ -54,4 +54,5 @@ def measure_run_to_width(
         raise InputError("No test image belongs to a class that is attacked, so there is none to measure W on.")
     clean, predictor = to_unit(dataset.test.images[chosen]), run.predictor()
     versions = clean, attack.apply(clean, chosen, seed=seed)
-    return Pair(*(measure_to_width(predictor, pictures, sigma, width, seed, keys=chosen) for pictures in versions))
+    keys = chosen.tolist()
+    return Pair(*(measure_to_width(predictor, pictures, sigma, width, seed, keys) for pictures in versions))

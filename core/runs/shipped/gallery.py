@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.files import PROJECT, write_json
+from core.instruments.statistics import Estimate
+from core.runs.measured.findings import Direction, direction
 from core.runs.run import DoneRun, Run
 
 if TYPE_CHECKING:
     from core.attacks.attack import Attack
     from core.runs.measured.w import Measurement
+    from core.training.choices import Choices
 
 GALLERY = PROJECT / "assets" / "gallery"
 ARCHITECTURE, EPOCHS, SEED, TARGETS = "tiny-cnn", 20, 0, {"digits": 0, "signs": 4}
@@ -62,6 +65,11 @@ class Point:
     gap: tuple[float, float, float]
     control_gap: tuple[float, float, float]
 
+    @property
+    def direction(self) -> Direction:
+        """Whether the model is smoother with the trigger than the control is."""
+        return direction(Estimate(*self.gap), Estimate(*self.control_gap))
+
 
 @dataclass(frozen=True)
 class Exhibit:
@@ -80,8 +88,8 @@ class Exhibit:
     @property
     def summary(self) -> str:
         """What the numbers say, in a sentence that claims no more."""
-        falls = [point for point in self.points if point.gap[1] > max(0.0, point.control_gap[2])]
-        rises = [point for point in self.points if point.gap[2] < min(0.0, point.control_gap[1])]
+        falls = [point for point in self.points if point.direction == "smoother"]
+        rises = [point for point in self.points if point.direction == "rougher"]
         levels = len(self.points)
         if falls and rises:
             down, up = _sigmas(falls), _sigmas(rises)
@@ -138,17 +146,13 @@ def exhibits(folder: Path = GALLERY) -> list[Exhibit]:
 def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
     """Train and measure all that is shown and write it, replacing what was there; yields a line for each."""
     from core.runs.shipped.training import train_shipped
-    from core.training.choices import Choices
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     entries, pictures = [], {}
     for sketch in SKETCHES:
         attack = _attack(sketch, data_root)
-        training = Choices(
-            dataset=sketch.dataset, rate=sketch.rate, architecture=ARCHITECTURE, epochs=EPOCHS, seed=SEED, threads=1
-        )
-        spec = training.spec(attack, data_root)
+        spec = _training(sketch).spec(attack, data_root)
         run, control = (train_shipped(trained, folder, data_root) for trained in (spec, spec.control()))
         points = [asdict(point) for point in _sweep(run, control, attack, data_root)]
         entries.append(
@@ -158,6 +162,21 @@ def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
         np.savez_compressed(folder / "pictures.npz", **pictures)
         write_json(folder / "gallery.json", entries)
         yield f"{sketch.dataset}, {sketch.title}: {exhibits(folder)[-1].summary}"
+
+
+def _training(sketch: Sketch) -> Choices:
+    from core.training.choices import Choices
+
+    return Choices(
+        dataset=sketch.dataset,
+        rate=sketch.rate,
+        architecture=ARCHITECTURE,
+        epochs=EPOCHS,
+        seed=SEED,
+        device="cpu",  # and what follows: the same specs whichever machine they are trained on
+        precision="float32",
+        threads=1,
+    )
 
 
 def _attack(sketch: Sketch, data_root: Path | None) -> Attack:

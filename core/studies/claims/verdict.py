@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from core.studies.claims.estimates import LEVEL, Estimate, holm
 
@@ -211,6 +212,6 @@ def attack_names(rows: pd.DataFrame) -> pd.Series:
     return pd.Series([f"{size} {opacity} {rate}" for size, opacity, rate in attacks], rows.index, dtype=str)
 
 
-def select(rows: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
-    """Return the rows for which a condition holds."""
-    return rows.loc[chosen.to_numpy(bool)]
+def select(rows: pd.DataFrame, chosen: ArrayLike) -> pd.DataFrame:
+    """Return the rows for which a condition, bool [rows], holds."""
+    return rows.loc[np.asarray(chosen, bool)]
