@@ -31,7 +31,7 @@ def line_figure(line: Line, classes: Sequence[str], height: int = 250) -> go.Fig
         In pixels.
     """
     figure = new_figure("way from clean to triggered", "probability", height)
-    for number, label in enumerate(np.argsort(-line.probability.max(0), kind="stable").tolist()):
+    for number, label in enumerate(map(int, np.argsort(-line.probability.max(0), kind="stable"))):
         _add_class(figure, line, label, classes[label], DASHES[number % len(DASHES)])
     _add_strip(figure, line, classes)
     for at, name, colour in ((0, "clean", CLEAN), (1, "with trigger", TRIGGERED)):

@@ -65,9 +65,8 @@ def _points(figure: go.Figure, name: str, measured: Measurement, number: int, cl
         opacity=opacity,
         customdata=measured.chosen,
         text=named,
-        hovertemplate="%{text}, no. %{customdata}: W = %{x:.2f} clean, %{y:.2f} with trigger<extra>"
-        + name
-        + "</extra>",
+        hovertemplate="%{text}, no. %{customdata}: W = %{x:.2f} clean, %{y:.2f} with trigger"
+        f"<extra>{name}</extra>",
     )
 
 
