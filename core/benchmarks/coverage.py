@@ -214,7 +214,7 @@ def image_tables(repetitions: int) -> Iterator[str]:
     yield from _table(["K", "distribution", "W", *(f"n = {draws}" for draws in DRAWS)], rows)
     yield f"Cells that are neither one-hot nor flat: {_mean_and_least(inner)}."
     yield f"The same with Miller and Madow's estimate and the delta method: {_mean_and_least(textbook)}."
-    yield f"One-hot and flat: least {100 * min(ends):.1f}%. Repetitions a cell: {repetitions}."
+    yield f"One-hot and flat: least {100 * min(ends):.1f}%. Repetitions per cell: {repetitions}."
     yield f"Time: {each:.2f} ms an interval, equal votes remembered.\n"
 
 
@@ -235,7 +235,7 @@ def sampling_table(repetitions: int) -> Iterator[str]:
     for name, population in POPULATIONS.items():
         found = [sampling_coverage(population, images, repetitions) for images in (8, 30, 200)]
         rows.append([name, *(_percent(coverage) for pair in found for coverage in pair)])
-    yield f"Mean of a set, sampling (more images), beside Student's t, {repetitions} repetitions:\n"
+    yield f"Mean of a set, sampling (more images), next to Student's t, {repetitions} repetitions:\n"
     yield from _table(["W of the population", *(f"{n} images{t}" for n in (8, 30, 200) for t in ("", ", t"))], rows)
 
 
