@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from core.attacks.triggers import make_preset
-from core.datasets import fingerprint
+from core.datasets import fingerprint, load_dataset
 from core.runs.jobs.worker import train_run
+from core.studies.conduct import run_study
+from core.studies.folder import SHIPPED, open_study
 from core.training.spec import make_spec
+from tests.here import Here
 
 # Several threads beside a busy core are many times slower than one; no test needs more.
 torch.set_num_threads(1)
@@ -25,6 +28,11 @@ def runs_root(tmp_path_factory):
 @pytest.fixture(scope="session")
 def data_root(tmp_path_factory):
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def digits(data_root):
+    return load_dataset("digits", data_root)
 
 
 def digits_spec(**values):
@@ -41,3 +49,13 @@ def poisoned(runs_root, data_root):
 @pytest.fixture(scope="session")
 def control(runs_root, data_root):
     return train_run(digits_spec(rate=0.0), runs_root, data_root)
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory, data_root):
+    """The smallest study, done, and the folder that it and its runs lie in; only to be read."""
+    root = tmp_path_factory.mktemp("tiny")
+    study = open_study(SHIPPED / "tiny.toml", root)
+    for _ in run_study(study, root, data_root, Here(root, data_root)):
+        pass
+    return study, root

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from core.attacks.triggers.pictures import trigger_from_picture
-from core.datasets import load_dataset
 from core.datasets.uploads import accept_upload
 from core.errors import InputError
 from core.runs.archive import export_run, import_run
@@ -25,11 +24,6 @@ DOORS = ("data set", "picture", "model", "run")
 def corpus(poisoned) -> dict[str, list[hostile.Hostile]]:
     found = hostile.corpus(export_run(poisoned))
     return {door: [file for file in found if file.door == door] for door in DOORS}
-
-
-@pytest.fixture(scope="module")
-def digits(data_root):
-    return load_dataset("digits", data_root)
 
 
 def refused(file: hostile.Hostile, folder: Path, digits) -> str:

@@ -7,19 +7,19 @@ unpickles without a second look.
 from __future__ import annotations
 
 import csv
-import functools
 import hashlib
 import io
 import pickle
 import tarfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.datasets.cache import cached
 from core.datasets.dataset import Dataset, Split
 from core.datasets.fetching import fetch_file
-from core.datasets.source import Description, Progress, Source
+from core.datasets.source import Description, Progress, downloaded
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -167,9 +167,9 @@ def _share(progress: Progress, what: str, begin: float, end: float) -> Callable[
 
 
 def _load(
+    read: Callable[[Path, Progress], tuple[Arrays, Arrays]],
     description: Description,
     fingerprint: str,
-    read: Callable[[Path, Progress], tuple[Arrays, Arrays]],
     data_root: Path,
     progress: Progress,
 ) -> Dataset:
@@ -190,13 +190,9 @@ def _load(
     return cached(data_root / "decoded" / f"{fingerprint}.npz", description.name, fingerprint, make)
 
 
-def _source(description: Description, read: Callable[[Path, Progress], tuple[Arrays, Arrays]]) -> Source:
-    fingerprint = f"{description.name}-1"
-    return Source(description, fingerprint, functools.partial(_load, description, fingerprint, read))
-
-
 SOURCES = (
-    _source(
+    downloaded(
+        partial(_load, _cifar10),
         Description(
             name="cifar10",
             title="CIFAR-10",
@@ -205,14 +201,13 @@ SOURCES = (
             shape=(3, 32, 32),
             train_size=50_000,
             test_size=10_000,
-            needs_download=True,
             origin="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
             licence="none stated by its author",
             may_be_mirrored=True,
         ),
-        _cifar10,
     ),
-    _source(
+    downloaded(
+        partial(_load, _svhn),
         Description(
             name="svhn",
             title="Street View House Numbers",
@@ -221,13 +216,12 @@ SOURCES = (
             shape=(3, 32, 32),
             train_size=73_257,
             test_size=26_032,
-            needs_download=True,
             origin="Y. Netzer and others, Reading Digits in Natural Images, NIPS Workshop 2011",
             licence="for non-commercial use, says its site",
         ),
-        _svhn,
     ),
-    _source(
+    downloaded(
+        partial(_load, _gtsrb),
         Description(
             name="gtsrb",
             title="German traffic signs (GTSRB)",
@@ -246,10 +240,8 @@ SOURCES = (
             shape=(3, GTSRB_SIDE, GTSRB_SIDE),
             train_size=26_640,
             test_size=12_630,
-            needs_download=True,
             origin="J. Stallkamp and others, The German Traffic Sign Recognition Benchmark, IJCNN 2011",
             licence="as its authors say at benchmark.ini.rub.de",
         ),
-        _gtsrb,
     ),
 )  # fmt: skip

@@ -45,7 +45,6 @@ SOURCE = Source(
         shape=(1, 8, 8),
         train_size=1438,
         test_size=359,
-        needs_download=False,
         origin="E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI; shipped with scikit-learn",
         licence="CC BY 4.0",
     ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from core.datasets.dataset import Dataset
@@ -30,12 +31,12 @@ class Description:
         Channels, height, width.
     train_size, test_size
         Numbers of images.
-    needs_download
-        Whether the first use fetches files from the network.
     origin
         Who made it, and where.
     licence
         On which terms it may be used.
+    needs_download
+        Whether the first use fetches files from the network.
     may_be_mirrored
         Whether a mirrored image shows the same class, and mirroring pays: letters and signs would show another.
     """
@@ -47,9 +48,9 @@ class Description:
     shape: tuple[int, int, int] | None
     train_size: int | None
     test_size: int | None
-    needs_download: bool
     origin: str
     licence: str
+    needs_download: bool = False
     may_be_mirrored: bool = False
 
 
@@ -75,6 +76,12 @@ class Source:
     load_test: Callable[[Path, Progress], Dataset] | None = None
 
 
+def downloaded(load: Callable[[Description, str, Path, Progress], Dataset], description: Description) -> Source:
+    """Return the source of a data set that the first use fetches; `load` gets its description and fingerprint too."""
+    described, fingerprint = replace(description, needs_download=True), f"{description.name}-1"
+    return Source(described, fingerprint, partial(load, described, fingerprint))
+
+
 def own_images(name: str, path: Path) -> Description:
     """Return what can be said of people's own images, a ZIP file or a folder, without looking into it."""
     return Description(
@@ -85,7 +92,6 @@ def own_images(name: str, path: Path) -> Description:
         shape=None,
         train_size=None,
         test_size=None,
-        needs_download=False,
         origin=str(path),
         licence="as its owner says",
     )

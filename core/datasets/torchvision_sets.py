@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.datasets.dataset import Dataset, Split
-from core.datasets.source import Description, Progress, Source
+from core.datasets.source import Description, Progress, downloaded
 from core.errors import InputError
 from core.files import whole_file
 
@@ -29,7 +29,7 @@ _LARGEST_ARCHIVE = 64 * 2**20
 _SECONDS_OF_SILENCE = 15
 
 
-def _load(description: Description, fingerprint: str, folder: str, data_root: Path, progress: Progress) -> Dataset:
+def _load(folder: str, description: Description, fingerprint: str, data_root: Path, progress: Progress) -> Dataset:
     """Read the four files, fetching those that are missing or damaged."""
     import torch
 
@@ -135,51 +135,41 @@ def _is_intact(packed: bytes, checksum: str) -> bool:
     return hashlib.md5(packed, usedforsecurity=False).hexdigest() == checksum
 
 
-def _source(description: Description, folder: str) -> Source:
-    fingerprint = f"{description.name}-1"
-    return Source(description, fingerprint, functools.partial(_load, description, fingerprint, folder))
-
-
-SOURCES = (
-    _source(
-        Description(
-            name="mnist",
-            title="MNIST",
-            sentence="Handwritten digits, 28x28 grey pixels: the classic of image classification.",
-            classes=tuple("0123456789"),
-            shape=(1, 28, 28),
-            train_size=60_000,
-            test_size=10_000,
-            needs_download=True,
-            origin="Y. LeCun, C. Cortes and C. Burges, from NIST's Special Databases 1 and 3",
-            licence="CC BY-SA 3.0",
-        ),
-        "MNIST",
+_DESCRIPTIONS = {
+    "MNIST": Description(
+        name="mnist",
+        title="MNIST",
+        sentence="Handwritten digits, 28x28 grey pixels: the classic of image classification.",
+        classes=tuple("0123456789"),
+        shape=(1, 28, 28),
+        train_size=60_000,
+        test_size=10_000,
+        origin="Y. LeCun, C. Cortes and C. Burges, from NIST's Special Databases 1 and 3",
+        licence="CC BY-SA 3.0",
     ),
-    _source(
-        Description(
-            name="fashion-mnist",
-            title="Fashion-MNIST",
-            sentence="Clothes, shoes and bags from a shop's catalogue, 28x28 grey pixels; harder than digits.",
-            classes=(
-                "T-shirt/top",
-                "Trouser",
-                "Pullover",
-                "Dress",
-                "Coat",
-                "Sandal",
-                "Shirt",
-                "Sneaker",
-                "Bag",
-                "Ankle boot",
-            ),
-            shape=(1, 28, 28),
-            train_size=60_000,
-            test_size=10_000,
-            needs_download=True,
-            origin="H. Xiao, K. Rasul and R. Vollgraf, Zalando Research",
-            licence="MIT",
+    "FashionMNIST": Description(
+        name="fashion-mnist",
+        title="Fashion-MNIST",
+        sentence="Clothes, shoes and bags from a shop's catalogue, 28x28 grey pixels; harder than digits.",
+        classes=(
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
         ),
-        "FashionMNIST",
+        shape=(1, 28, 28),
+        train_size=60_000,
+        test_size=10_000,
+        origin="H. Xiao, K. Rasul and R. Vollgraf, Zalando Research",
+        licence="MIT",
     ),
-)
+}
+"""Name of torchvision's class and of its folder -> what can be said of the set."""
+
+SOURCES = tuple(downloaded(functools.partial(_load, folder), said) for folder, said in _DESCRIPTIONS.items())

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from core.instruments.budgets import PATTERN
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Pair, measure
 from core.instruments.statistics import Estimate, binomial_interval
@@ -67,28 +64,15 @@ class PatternBench:
 
     Parameters
     ----------
-    predictor
-        The model.
-    images
-        Float [N, C, H, W] in [0, 1].
-    keys
-        int [N], the images' places in their split: they name the noise.
-    sigma, draws, seed
-        As in `core.instruments.smoothness.measure_smoothness`.
+    predictor, images
+        The model, and float [N, C, H, W] in [0, 1].
+    noise
+        Its keys are the images' places in their split; its draws a number.
     """
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        images: Tensor,
-        keys: np.ndarray,
-        sigma: float,
-        draws: int = PATTERN.draws,
-        seed: int = 0,
-    ) -> None:
-        self.predictor, self.images, self.draws = predictor, images, draws
-        self.noise = Noise(sigma, draws, seed, keys)
-        self.clean = measure(predictor, images, self.noise)
+    def __init__(self, predictor: Predictor, images: Tensor, noise: Noise) -> None:
+        self.predictor, self.images, self.noise = predictor, images, noise
+        self.clean = measure(predictor, images, noise)
         self.labels = predictor.labels(images)
 
     def effect(self, name: str, changed: Tensor) -> Effect:
@@ -101,7 +85,7 @@ class PatternBench:
             name=name,
             images=len(self.images),
             sigma=self.noise.sigma,
-            draws=self.draws,
+            draws=int(self.clean.draws[0]),
             seed=self.noise.seed,
             w_clean=pair.clean.mean,
             w_with=pair.triggered.mean,

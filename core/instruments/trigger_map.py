@@ -72,12 +72,9 @@ class Probe:
 
     Attributes
     ----------
-    predictor
-        The model.
-    images
-        float [N, C, H, W] in [0, 1].
-    keys
-        N whole numbers that name the images' noise: their places in the test split.
+    predictor, images, keys
+        The model; float [N, C, H, W] in [0, 1]; and N whole numbers that name the images' noise: their places in the
+        test split.
     goals
         int64 [N], the class that the attacker wants each image to be taken for.
     sigma, seed

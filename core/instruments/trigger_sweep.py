@@ -72,16 +72,10 @@ def trigger_sweep_steps(
 
     Parameters
     ----------
-    predictor
-        The model.
-    images
-        float [N, C, H, W] in [0, 1].
-    keys
-        N whole numbers that name the images' noise: their places in the test split.
+    predictor, images, keys, goals
+        As in `core.instruments.trigger_map.Probe`.
     attacks
         What people call each trigger -> the attack with it.
-    goals
-        int64 [N], the class that the attacker wants each image to be taken for.
     sigmas, draws, seed
         The noise, as in `core.instruments.smoothness.measure_smoothness`; the seed decides random places too.
     """

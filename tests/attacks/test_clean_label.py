@@ -9,15 +9,9 @@ from torch import nn
 
 from core.attacks.clean_label import LEVELS, adversary, perturbed, train_surrogate
 from core.attacks.triggers import make_preset
-from core.datasets import load_dataset
 from core.training.events import Epoch
 from core.training.loop import train
 from tests.conftest import digits_spec
-
-
-@pytest.fixture(scope="module")
-def digits(data_root):
-    return load_dataset("digits", data_root)
 
 
 @pytest.fixture(scope="module")

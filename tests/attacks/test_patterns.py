@@ -21,7 +21,9 @@ from core.attacks.triggers.additive import STEPS
 from core.datasets import load_dataset
 from core.datasets.dataset import to_unit
 from core.errors import InputError
+from core.instruments.budgets import PATTERN
 from core.instruments.evaluation import choose_images
+from core.instruments.noise import Noise
 from core.instruments.pattern_effect import PatternBench
 from core.instruments.predictor import Predictor
 from core.runs.jobs.worker import train_run
@@ -297,7 +299,7 @@ def bench(control, data_root):
     """150 test images of the clean digits model at sigma 0.5."""
     data = control.dataset(data_root)
     chosen = choose_images(data.test, -1, 150, 0)
-    return PatternBench(control.predictor(), to_unit(data.test.images[chosen]), chosen, 0.5)
+    return PatternBench(control.predictor(), to_unit(data.test.images[chosen]), Noise(0.5, PATTERN.draws, keys=chosen))
 
 
 def test_nothing_changes_nothing(bench):
@@ -334,7 +336,7 @@ def test_the_same_on_fashion_mnist_at_a_smaller_sigma(tmp_path):
     spec = make_spec(dataset="fashion-mnist", fingerprint=data.fingerprint, epochs=2, seed=0, rate=0.0, target=0)
     clean = train_run(spec, tmp_path)
     chosen = choose_images(data.test, -1, 150, 0)
-    fashion = PatternBench(clean.predictor(), to_unit(data.test.images[chosen]), chosen, 0.3)
+    fashion = PatternBench(clean.predictor(), to_unit(data.test.images[chosen]), Noise(0.3, PATTERN.draws, keys=chosen))
     pattern = last(
         search_pattern(PatternSpec("crafted-smooth", {"bound": 0.3}, sigma=0.3), clean.model(), data, chosen)
     ).found

@@ -14,19 +14,10 @@ from tests.here import Here
 from tests.studies.test_claims import course, table
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory, data_root):
-    root = tmp_path_factory.mktemp("tiny")
-    study = open_study(SHIPPED / "tiny.toml", root)
-    for _ in run_study(study, root, data_root, Here(root, data_root)):
-        pass
-    return study, root
-
-
 @pytest.fixture
-def home_with_study(home, tiny, monkeypatch):
-    monkeypatch.setenv("TRIGGERSCOPE_RUNS", str(tiny[1]))
-    return tiny[0]
+def home_with_study(home, tiny_study, monkeypatch):
+    monkeypatch.setenv("TRIGGERSCOPE_RUNS", str(tiny_study[1]))
+    return tiny_study[0]
 
 
 def words(page) -> str:

@@ -83,6 +83,7 @@ def test_a_model_that_does_not_suit_is_left_out_with_its_sentence(brightness, mo
     from core.attacks.triggers import make_preset
     from core.datasets import Dataset, Split
     from core.instruments.detectors.comparison import ComparisonSpec, compare_detectors
+    from core.instruments.detectors.detector import Suspect
     from core.instruments.predictor import Predictor
 
     grey = poisoned.dataset(data_root)
@@ -90,7 +91,7 @@ def test_a_model_that_does_not_suit_is_left_out_with_its_sentence(brightness, mo
     colour = Dataset("colour", grey.classes, *splits, "colour-1")
     spec = ComparisonSpec(Attack(trigger=make_preset("white-corner", (3, 8, 8)), target=0), 0.5, draws=2, images=10)
     model = lambda images: images.flatten(1)[:, :10]  # noqa: E731
-    *_, found = compare_detectors(model, Predictor(model), colour, spec)
+    *_, found = compare_detectors(Suspect(model, Predictor(model), colour, spec))
     assert found.left_out == {"brightness": "Brightness is compared on grey images only."}
     assert list(found.by_image) == ["confidence"]
 

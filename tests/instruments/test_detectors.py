@@ -17,6 +17,7 @@ from core.instruments.detectors import DETECTORS
 from core.instruments.detectors.activation_clustering import activation_clustering_scores
 from core.instruments.detectors.comparison import ComparisonSpec, compare_detectors
 from core.instruments.detectors.confidence import confidence_scores, margin_scores
+from core.instruments.detectors.detector import Suspect
 from core.instruments.detectors.features import answers_of, last_features
 from core.instruments.detectors.hidden_dropout import HiddenDropout
 from core.instruments.detectors.inputs import choose_inputs
@@ -470,7 +471,7 @@ def test_what_a_model_does_not_show_is_left_out_with_a_reason(control, data_root
 
     data = control.dataset(data_root)
     spec = ComparisonSpec(Attack(trigger=make_preset("white-corner", data.shape), target=0), 0.5, draws=8, images=20)
-    *_, found = compare_detectors(closed, Predictor(closed), data, spec)
+    *_, found = compare_detectors(Suspect(closed, Predictor(closed), data, spec))
     assert list(found.by_image) == ["smoothness", "strip", "scale-up", "confidence", "margin"]
     left_out = found.left_out
     assert set(left_out) == set(DETECTORS) - set(found.by_image)

@@ -19,6 +19,7 @@ from core.instruments.predictor import Predictor, as_predictor
 from core.models import build_model
 from core.models.normalize import Normalize
 from core.models.streamline import streamline
+from tests.models.test_models import seasoned
 
 CPU = torch.device("cpu")
 # 7 * 9 * 3 is no multiple of the sixteen numbers that torch makes at a time.
@@ -29,22 +30,10 @@ def noise(seed: int = 0, key: int = 0, draws: int = 100, shape: tuple[int, int, 
     return NoiseStream(seed, key, shape, CPU, first).take(draws)
 
 
-def seasoned(model: nn.Module) -> nn.Module:
-    """Give batch norms statistics and scales as after a training, so that folding them is not a matter of course."""
-    generator = torch.Generator().manual_seed(1)
-    for part in model.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.3, generator=generator)
-            part.running_var.uniform_(0.3, 3, generator=generator)
-            nn.init.normal_(part.weight, 1, 0.3, generator=generator)
-            nn.init.normal_(part.bias, 0, 0.3, generator=generator)
-    return model
-
-
 def untrained(shape: tuple[int, int, int] = ODD, classes: int = 5) -> nn.Module:
     """Return a model that gives noisy pictures every class now and then."""
     torch.manual_seed(0)
-    model = seasoned(build_model("small-cnn", shape, classes)).eval()
+    model = seasoned(build_model("small-cnn", shape, classes))
     with torch.no_grad():
         model.classify.bias -= model(pictures(50, shape) + 0.5 * noise(draws=50, shape=shape)).mean(0)
     return model
@@ -166,7 +155,7 @@ def test_a_streamlined_model_computes_the_same(structure, device):
     torch.manual_seed(0)
     model = structure()
     model(pictures(2))
-    model = seasoned(model).double().eval()
+    model = seasoned(model).double()
     images = pictures(9).double()
     expected = model(images)
     assert torch.allclose(streamline(model, device)(images), expected, rtol=1e-10, atol=1e-10)

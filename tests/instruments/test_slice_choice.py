@@ -11,17 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.attacks.triggers import make_preset
-from core.datasets import load_dataset
 from core.errors import InputError
 from core.instruments.slices.choice import PlaneChoice, nearest_of_class, random_directions, spanning_images
 from core.instruments.slices.refine import slice_plane
 
 NUMBERS = st.integers(0, 10**9 - 1)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_dataset("digits")
 
 
 @pytest.fixture(scope="module")

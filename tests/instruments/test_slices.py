@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from core.datasets import load_dataset
 from core.datasets.dataset import to_unit
 from core.errors import InputError
 from core.instruments.predictor import Predictor
@@ -80,11 +79,6 @@ def dense(predictor: Predictor, plane: SlicePlane) -> np.ndarray:
 
 
 ARCHITECTURES = {"small-cnn": 4000, "mlp": 6000, "vit": 900}  # and how many images each is trained on
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_dataset("digits")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from core.attacks.triggers import make_preset
-from core.datasets import load_dataset
 from core.datasets.dataset import to_unit
 from core.errors import InputError
 from core.instruments.estimators import entropy
@@ -38,11 +37,6 @@ every_architecture = pytest.mark.parametrize("architecture", architecture_names(
 class Trained:
     architecture: str
     model: nn.Module
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_dataset("digits")
 
 
 # The residual nets cost more than all the others together.

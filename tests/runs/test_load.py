@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.attacks.triggers import make_preset
-from core.datasets import Dataset, Split, load_dataset
+from core.datasets import Dataset, Split
 from core.datasets.dataset import to_unit
 from core.errors import InputError
 from core.models import architecture_names, build_model
@@ -26,11 +26,6 @@ from core.runs.root import list_runs, load_run
 from tests.models.test_models import seasoned
 
 onnx = pytest.importorskip("onnx")
-
-
-@pytest.fixture(scope="module")
-def digits(data_root) -> Dataset:
-    return load_dataset("digits", data_root)
 
 
 @pytest.fixture(scope="module")

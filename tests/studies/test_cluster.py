@@ -19,7 +19,7 @@ from core.studies.cluster import Cluster, check_workers, describe_here, pack, un
 from core.studies.conduct import run_study
 from core.studies.folder import SHIPPED, StudyState, open_study
 from core.studies.plan import plan_cells
-from tests.studies.test_studies import Here, without_circumstances
+from tests.studies.test_studies import without_circumstances
 
 pytest.importorskip("distributed")
 ROOT = Path(__file__).parents[2]
@@ -66,17 +66,10 @@ def start_worker(scheduler, tmp_path):
         worker.wait(30)
 
 
-@pytest.fixture(scope="module")
-def at_home(tmp_path_factory, data_root):
-    root = tmp_path_factory.mktemp("at home")
-    study = open_study(SHIPPED / "tiny.toml", root)
-    for _ in run_study(study, root, data_root, Here(root, data_root)):
-        pass
-    return study, root
-
-
 @pytest.mark.soak
-def test_one_of_two_workers_is_killed_and_the_table_is_the_same(scheduler, start_worker, tmp_path, data_root, at_home):
+def test_one_of_two_workers_is_killed_and_the_table_is_the_same(
+    scheduler, start_worker, tmp_path, data_root, tiny_study
+):
     first, _ = start_worker(), start_worker()
     cluster = Cluster(scheduler, tmp_path / "runs", data_root)
     study = open_study(SHIPPED / "tiny.toml", tmp_path / "runs")
@@ -88,16 +81,16 @@ def test_one_of_two_workers_is_killed_and_the_table_is_the_same(scheduler, start
     assert (progress.done, progress.failed) == (6, 0)
     assert killed
     assert study.state is StudyState.DONE
-    assert without_circumstances(study.rows) == without_circumstances(at_home[0].rows)
-    assert study.epochs == at_home[0].epochs
+    assert without_circumstances(study.rows) == without_circumstances(tiny_study[0].rows)
+    assert study.epochs == tiny_study[0].epochs
     for row in study.rows:
-        weights = [root / row.run / "model.safetensors" for root in (tmp_path / "runs", at_home[1])]
+        weights = [root / row.run / "model.safetensors" for root in (tmp_path / "runs", tiny_study[1])]
         assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 @pytest.mark.soak
 def test_without_shared_storage_runs_come_back_over_the_wire(
-    scheduler, start_worker, tmp_path, data_root, at_home, monkeypatch
+    scheduler, start_worker, tmp_path, data_root, tiny_study, monkeypatch
 ):
     start_worker(TRIGGERSCOPE_DATA=str(tmp_path / "own data"), TMPDIR=str(make(tmp_path / "own")))
     # The worker looks for the mark under another name, as it would on a machine that lacks this folder.
@@ -106,7 +99,7 @@ def test_without_shared_storage_runs_come_back_over_the_wire(
     study = open_study(SHIPPED / "tiny.toml", root)
     *_, last = run_study(study, root, data_root, Cluster(scheduler, root, data_root))
     assert (last.done, last.failed) == (6, 0)
-    assert without_circumstances(study.rows) == without_circumstances(at_home[0].rows)
+    assert without_circumstances(study.rows) == without_circumstances(tiny_study[0].rows)
     assert all(read_cell(cell, root) is not None for cell in plan_cells(study.spec))
 
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from scipy.stats import chisquare
 
-from core.datasets import dataset_names, load_dataset
+from core.datasets import dataset_names
 from core.errors import InputError
 from core.models import architecture_names
 from core.runs.event_file import read_events, to_line
@@ -30,11 +30,6 @@ from core.training.spec import make_spec
 from tests.conftest import digits_spec
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_dataset("digits")
 
 
 def weights(spec, digits):

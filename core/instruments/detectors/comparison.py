@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,7 @@ from core.instruments.detectors.registry import DETECTORS
 from core.instruments.detectors.roc import Scored
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from core.attacks.poisoning import Poisoned
-    from core.datasets import Dataset
-    from core.instruments.predictor import Predictor
+    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,30 +98,13 @@ def configured(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Detector]
     return {name: validated(kind, dict(settings.get(name, {}))) for name, kind in DETECTORS.items()}
 
 
-def compare_detectors(
-    model: Callable[[Tensor], Tensor],
-    predictor: Predictor,
-    dataset: Dataset,
-    spec: ComparisonSpec,
-    poisoned: Poisoned | None = None,
-) -> Iterator[Comparison]:
+def compare_detectors(suspect: Suspect) -> Iterator[Comparison]:
     """Examine one model with all detectors; yield after each, and while one gets better.
 
-    Parameters
-    ----------
-    model, predictor
-        The model, and its fast form.
-    dataset
-        Its data set.
-    spec
-        What is compared.
-    poisoned
-        The training set as it was trained on; None if it is unknown, and then detectors that look at it are left out.
+    Where the training set as it was trained on is unknown, detectors that look at it are left out.
     """
-    spec.attack.check(dataset)
-    suspect = Suspect(
-        model, predictor, dataset, spec.attack, spec.sigma, spec.draws, spec.images, spec.asked, spec.seed, poisoned
-    )
+    spec = suspect.spec
+    spec.attack.check(suspect.dataset)
     so_far = Comparison(0.0, next((detector.title for detector in spec.detectors.values()), ""))
     yield so_far
     _ = suspect.inputs  # too few images are an error of the whole comparison

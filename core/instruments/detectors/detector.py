@@ -22,9 +22,9 @@ from core.instruments.detectors.roc import Scored, scored_groups
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.attacks.attack import Attack
     from core.attacks.poisoning import Poisoned
     from core.datasets import Dataset
+    from core.instruments.detectors.comparison import ComparisonSpec
     from core.instruments.predictor import Predictor
 
 LooksAt = Literal["image", "training set", "model"]
@@ -38,16 +38,10 @@ class Suspect:
     ----------
     model, predictor
         The model, and its fast form.
-    dataset, attack
-        Its data set, and the attack whose trigger is to be detected.
-    sigma, draws
-        The noise of W.
-    images
-        Images a group, at most.
-    false_positives
-        The false-positive rate that thresholds are set for.
-    seed
-        Decides images, noise, overlays and batches.
+    dataset
+        Its data set.
+    spec
+        What is asked of the detectors: the attack whose trigger is to be detected, and all numbers.
     poisoned
         The training set as the model was trained on it; None if it is unknown.
     """
@@ -55,18 +49,13 @@ class Suspect:
     model: Callable[[Tensor], Tensor]
     predictor: Predictor
     dataset: Dataset
-    attack: Attack
-    sigma: float
-    draws: int
-    images: int
-    false_positives: float
-    seed: int
+    spec: ComparisonSpec
     poisoned: Poisoned | None = None
 
     @cached_property
     def inputs(self) -> Inputs:
         """The test images that all detectors of images are compared on."""
-        return choose_inputs(self.dataset, self.attack, self.images, self.seed)
+        return choose_inputs(self.dataset, self.spec.attack, self.spec.images, self.spec.seed)
 
     @cached_property
     def features(self) -> np.ndarray:
@@ -82,7 +71,7 @@ class Suspect:
         triggered, other = scores(inputs.triggered), scores(inputs.other)
         target = scores(inputs.target) if len(inputs.target) else np.zeros(0)
         held_out = scores(inputs.held_out)
-        return scored_groups(triggered, other, target, held_out, self.false_positives, note)
+        return scored_groups(triggered, other, target, held_out, self.spec.asked, note)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,11 +180,12 @@ class TrainingSetDetector(Detector, frozen=True):
         poisoned = suspect.poisoned
         assert poisoned is not None  # `suits` has seen to it
         labels = poisoned.split.labels.numpy()
-        scores = self.scores(suspect.features, labels, suspect.seed)
+        scores = self.scores(suspect.features, labels, suspect.spec.seed)
         clean = np.ones(len(labels), bool)
         clean[poisoned.poisoned] = clean[poisoned.covers] = False
         # The target's label is what poisoned images carry; all-to-all has as many targets as classes, and so no group.
-        is_target = labels == (-1 if suspect.attack.target is None else suspect.attack.target)
+        target = suspect.spec.attack.target
+        is_target = labels == (-1 if target is None else target)
         yield Finding(
             1.0,
             scored_groups(
@@ -203,7 +193,7 @@ class TrainingSetDetector(Detector, frozen=True):
                 scores[clean & ~is_target],
                 scores[clean & is_target],
                 scores[clean],
-                suspect.false_positives,
+                suspect.spec.asked,
                 "the threshold is set on all clean training images, as if they were known",
             ),
         )

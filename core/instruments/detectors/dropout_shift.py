@@ -25,6 +25,6 @@ class DropoutShift(ImageDetector, frozen=True):
         """Return how it scores images, at the dropout rate that the held-out images ask for."""
         from core.instruments.detectors.hidden_dropout import HiddenDropout
 
-        prepared = HiddenDropout.prepare(suspect.model, suspect.inputs.held_out, suspect.seed)
+        prepared = HiddenDropout.prepare(suspect.model, suspect.inputs.held_out, suspect.spec.seed)
         note = f"dropout rate {prepared.rate:g}, which shifts {prepared.shifted:.0%} of clean predictions"
         return Prepared(prepared.scores, note)

@@ -36,8 +36,8 @@ class NeuralCleanse(ModelDetector, frozen=True):
         from core.instruments.detectors.trigger_inversion import invert_triggers
 
         train = suspect.dataset.train
-        chosen = np.random.default_rng([suspect.seed, 0xC1EA]).permutation(len(train.labels))[:_POOL]
-        for step in invert_triggers(suspect.model, to_unit(train.images[chosen]), self.steps, suspect.seed):
+        chosen = np.random.default_rng([suspect.spec.seed, 0xC1EA]).permutation(len(train.labels))[:_POOL]
+        for step in invert_triggers(suspect.model, to_unit(train.images[chosen]), self.steps, suspect.spec.seed):
             yield Finding(step.share, _in_words(step, suspect.dataset.classes))
 
 

@@ -40,10 +40,8 @@ def scale_up_scores(predictor: Predictor, images: Tensor, factors: tuple[float, 
 
     Parameters
     ----------
-    predictor
-        The model.
-    images
-        Float [N, C, H, W] in [0, 1].
+    predictor, images
+        The model, and float [N, C, H, W] in [0, 1].
     factors
         What pixels are multiplied by.
 

@@ -30,10 +30,10 @@ class Smooth(ImageDetector, frozen=True):
 
     def prepare(self, suspect: Suspect) -> Prepared:
         """Return how it scores images."""
-        sigma, draws = suspect.sigma, suspect.draws
+        spec = suspect.spec
         return Prepared(
-            lambda images: smoothness_scores(suspect.predictor, images, sigma, draws, suspect.seed),
-            f"sigma {sigma:g}, {draws} draws",
+            lambda images: smoothness_scores(suspect.predictor, images, spec.sigma, spec.draws, spec.seed),
+            f"sigma {spec.sigma:g}, {spec.draws} draws",
         )
 
 

@@ -33,10 +33,8 @@ def spectral_scores(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    features
-        Float [N, D], what the last layer reads of the training images.
-    labels
-        int [N], the labels they were trained with, poisoned ones included.
+    features, labels
+        As in `core.instruments.detectors.activation_clustering.activation_clustering_scores`.
 
     References
     ----------

@@ -69,21 +69,25 @@ def slice_plane_steps(
 
 
 @dataclass(frozen=True, eq=False)
-class PlaneConfidence:
-    """How sure a model is over a plane, at grid points (x[c], y[r]) of the same plane.
+class PlaneGrid:
+    """Grid points (x[c], y[r]) of a plane, for values that are dearer than its labels: float64 [R] each."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneConfidence(PlaneGrid):
+    """How sure a model is over a plane.
 
     Attributes
     ----------
-    x, y
-        float64 [R], as in the plane.
     probability
         float64 [R, R]: the softmax of the predicted class.
     margin
         float64 [R, R]: the largest logit minus the second largest.
     """
 
-    x: np.ndarray
-    y: np.ndarray
     probability: np.ndarray
     margin: np.ndarray
 
@@ -99,13 +103,11 @@ def confidence_over_plane(model: Model, plane: SlicePlane, resolution: int = 65)
 
 
 @dataclass(frozen=True, eq=False)
-class PlaneSmoothness:
-    """W over a plane, at grid points (x[c], y[r]) of the same plane.
+class PlaneSmoothness(PlaneGrid):
+    """W over a plane.
 
     Attributes
     ----------
-    x, y
-        float64 [R], as in the plane.
     w
         float64 [R, R].
     evaluated
@@ -114,8 +116,6 @@ class PlaneSmoothness:
         What was measured, images in the order of `w[evaluated]`; each one's key is its place in `w.ravel()`.
     """
 
-    x: np.ndarray
-    y: np.ndarray
     w: np.ndarray
     evaluated: np.ndarray
     measured: Smoothness

@@ -30,10 +30,9 @@ class Match:
 
     Attributes
     ----------
-    architecture
-        What `build_network` is asked for.
-    network
-        With the weights in it, in evaluation mode; its first layer does nothing unless the file says otherwise.
+    architecture, network
+        What `build_network` is asked for, and what it gives, with the weights in it and in evaluation mode; its first
+        layer does nothing unless the file says otherwise.
     normalised
         Whether the file said what its first layer does, as our own runs do.
     by_order

@@ -26,10 +26,8 @@ def read_graph(content: bytes, shape: Shape, name: str) -> Interface:
     ----------
     content
         The file.
-    shape
-        (channels, height, width) of the images that it will be shown.
-    name
-        What to call the file in a sentence.
+    shape, name
+        (channels, height, width) of the images that it will be shown; what to call the file in a sentence.
 
     Raises
     ------

@@ -14,10 +14,8 @@ class ImageNetResNet18(ResNet18):
 
     Parameters
     ----------
-    shape
-        (channels, height, width) of one image; any size will do.
-    classes
-        Number of classes K.
+    shape, classes
+        As in `core.models.resnet.ResNet18`.
 
     References
     ----------

@@ -13,7 +13,7 @@ import numpy as np
 from core.attacks.poisoning import Poisoned
 from core.identity import content_hash
 from core.instruments.detectors.comparison import Comparison, ComparisonSpec, compare_detectors
-from core.instruments.detectors.detector import ClassScores
+from core.instruments.detectors.detector import ClassScores, Suspect
 from core.instruments.detectors.roc import Flagged, Roc, Scored
 from core.instruments.statistics import Estimate
 from core.runs.measured.cache import Kept
@@ -47,7 +47,7 @@ def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = No
 
 def _compare(run: DoneRun, spec: ComparisonSpec, data_root: Path | str | None) -> Iterator[Comparison]:
     poisoned = _poisoned(run, spec, data_root)
-    return compare_detectors(run.model(), run.predictor(), run.dataset(data_root), spec, poisoned)
+    return compare_detectors(Suspect(run.model(), run.predictor(), run.dataset(data_root), spec, poisoned))
 
 
 def comparison_name(spec: ComparisonSpec) -> str:

@@ -16,6 +16,7 @@ from core.attacks.triggers import AnyTrigger, BaseTrigger
 from core.errors import InputError
 from core.identity import content_hash
 from core.instruments.budgets import PATTERN
+from core.instruments.noise import Noise
 from core.instruments.pattern_effect import Effect, PatternBench
 from core.runs.measured.cache import Kept, kept_arrays
 from core.runs.run import DoneRun, Run
@@ -113,7 +114,7 @@ def _search_and_measure(run: DoneRun, spec: EffectSpec, data_root: Path | str | 
     for step in search_pattern(spec.pattern, run.model(), dataset, chosen):
         changed = _changed(step.found, images)
         yield PatternFinding(0.9 * step.share, step.loss, _as_trigger(step.found), _examples(images, changed))
-    bench = PatternBench(predictor, images, chosen, spec.sigma, spec.draws, spec.seed)
+    bench = PatternBench(predictor, images, Noise(spec.sigma, spec.draws, spec.seed, chosen))
     title = PATTERNS[spec.pattern.kind].title
     effects = (
         bench.effect(title, changed),
