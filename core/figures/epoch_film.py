@@ -78,7 +78,9 @@ def marks(watched: WatchedPlane, attack: Attack, dataset: Dataset, seed: int) ->
     """
     from core.instruments.slices.choice import plane_images
 
-    plane = blank_plane(*plane_images(dataset, attack, watched.clean, watched.third, seed).double().numpy(), 9)
+    plane = blank_plane(
+        *plane_images(dataset, attack, watched.clean, watched.third, seed).double().numpy(), resolution=9
+    )
     (left, right), (bottom, top) = (plane.x[0], plane.x[-1]), (plane.y[0], plane.y[-1])
     return {name: ((x - left) / (right - left), (y - bottom) / (top - bottom)) for name, (x, y) in plane.points.items()}
 

@@ -33,7 +33,7 @@ def line_figure(line: Line, classes: Sequence[str], height: int = 250) -> go.Fig
     """
     figure = new_figure("way from clean to triggered", "probability", height)
     for number, label in enumerate(np.argsort(-line.probability.max(0), kind="stable")):
-        _add_class(figure, line, int(label), classes[label], _DASHES[number % len(_DASHES)])
+        _add_class(figure, line, int(label), classes[int(label)], _DASHES[number % len(_DASHES)])
     _add_strip(figure, line, classes)
     for at, name, colour in ((0, "clean", CLEAN), (1, "with trigger", TRIGGERED)):
         figure.add_vline(x=at, line={"color": colour, "width": 1.5, "dash": "dot"})

@@ -72,7 +72,7 @@ def cividis() -> np.ndarray:
     from plotly.colors import sample_colorscale, sequential
 
     colours = sample_colorscale(sequential.Cividis, np.linspace(0, 1, 256).tolist())
-    table = np.array([[float(part) for part in colour[4:-1].split(",")] for colour in colours])
+    table = np.array([[float(part) for part in str(colour)[4:-1].split(",")] for colour in colours])
     return np.rint(table).astype(np.uint8)
 
 
