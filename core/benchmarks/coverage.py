@@ -125,7 +125,7 @@ def set_coverage(kinds: list[str], classes: int, images: int, draws: int, repeti
 # Populations of images: (W, share of the images).
 POPULATIONS = {
     "nine in ten 0, else 0.3": [(0.0, 0.9), (0.3, 0.1)],
-    "97 % 0, else 0.6": [(0.0, 0.97), (0.6, 0.03)],
+    "97% 0, else 0.6": [(0.0, 0.97), (0.6, 0.03)],
     "skewed, mean 0.13": [(0.0, 0.3), (0.02, 0.2), (0.08, 0.2), (0.2, 0.15), (0.4, 0.1), (0.7, 0.05)],
     "even, mean 0.6": [(0.4, 0.2), (0.5, 0.2), (0.6, 0.2), (0.7, 0.2), (0.8, 0.2)],
 }
@@ -189,7 +189,7 @@ def _percent(coverage: Coverage) -> str:
 
 
 def _mean_and_least(shares: list[float]) -> str:
-    return f"mean {100 * np.mean(shares):.1f} %, least {100 * min(shares):.1f} %"
+    return f"mean {100 * np.mean(shares):.1f}%, least {100 * min(shares):.1f}%"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
@@ -214,7 +214,7 @@ def image_tables(repetitions: int) -> Iterator[str]:
     yield from _table(["K", "distribution", "W", *(f"n = {draws}" for draws in DRAWS)], rows)
     yield f"Cells that are neither one-hot nor flat: {_mean_and_least(inner)}."
     yield f"The same with Miller and Madow's estimate and the delta method: {_mean_and_least(textbook)}."
-    yield f"One-hot and flat: least {100 * min(ends):.1f} %. Repetitions a cell: {repetitions}."
+    yield f"One-hot and flat: least {100 * min(ends):.1f}%. Repetitions per cell: {repetitions}."
     yield f"Time: {each:.2f} ms an interval, equal votes remembered.\n"
 
 
@@ -235,7 +235,7 @@ def sampling_table(repetitions: int) -> Iterator[str]:
     for name, population in POPULATIONS.items():
         found = [sampling_coverage(population, images, repetitions) for images in (8, 30, 200)]
         rows.append([name, *(_percent(coverage) for pair in found for coverage in pair)])
-    yield f"Mean of a set, sampling (more images), beside Student's t, {repetitions} repetitions:\n"
+    yield f"Mean of a set, sampling (more images), next to Student's t, {repetitions} repetitions:\n"
     yield from _table(["W of the population", *(f"{n} images{t}" for n in (8, 30, 200) for t in ("", ", t"))], rows)
 
 
@@ -255,7 +255,7 @@ def adaptive_table(repetitions: int) -> Iterator[str]:
     rows = []
     for cell in cells(10):
         coverage, draws, kept = adaptive_coverage(cell, 0.05, repetitions)
-        rows.append([cell.name, _percent(coverage), f"{draws:.0f}", f"{100 * kept:.0f} %"])
+        rows.append([cell.name, _percent(coverage), f"{draws:.0f}", f"{100 * kept:.0f}%"])
     yield f"Adaptive draws for a width of 0.05 from a pilot of 80, K = 10, {repetitions} repetitions:\n"
     yield from _table(["distribution", "coverage (width)", "mean fresh draws", "width at most 0.055"], rows)
 

@@ -29,26 +29,26 @@ def epoch_film(
     points: Mapping[str, tuple[float, float]],
     side: int = 390,
 ) -> bytes:
-    """Return an endless GIF with a frame an epoch, the last of which stays longer.
+    """Return an endless GIF with one frame for each epoch; the last one stays longer.
 
     Parameters
     ----------
     frames
         int [R, R] each: the class at each point of the plane, row 0 at the bottom.
     captions
-        A line of text for each frame.
+        One line of text for each frame.
     classes
         The name of each label, for the legend of those that occur.
     points
         Name -> (x, y) in shares of the map from its lower left corner: marked by circle, diamond and square in turn,
         and named in the legend.
     side
-        About how wide the map becomes in pixels; every point of the plane is the same whole number of them.
+        Approximate width of the map in pixels; every point of the plane gets the same whole number of them.
 
     Raises
     ------
     InputError
-        No frames, frames of several shapes, or not one caption a frame.
+        There are no frames, their shapes differ, or there is not one caption for each.
     """
     if len({frame.shape for frame in frames}) != 1 or len(frames) != len(captions):
         raise InputError(
@@ -78,9 +78,8 @@ def marks(watched: WatchedPlane, attack: Attack, dataset: Dataset, seed: int) ->
     """
     from core.instruments.slices.choice import plane_images
 
-    plane = blank_plane(
-        *plane_images(dataset, attack, watched.clean, watched.third, seed).double().numpy(), resolution=9
-    )
+    origin, toward, across = plane_images(dataset, attack, watched.clean, watched.third, seed).double().numpy()
+    plane = blank_plane(origin, toward, across, 9)
     (left, right), (bottom, top) = (plane.x[0], plane.x[-1]), (plane.y[0], plane.y[-1])
     return {name: ((x - left) / (right - left), (y - bottom) / (top - bottom)) for name, (x, y) in plane.points.items()}
 

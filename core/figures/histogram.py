@@ -20,11 +20,11 @@ def smoothness_histogram(measurement: Measurement, most: int | None = None, heig
     measurement
         What was measured.
     most
-        Images at the axis's ends, to put several figures on one scale; by default this one's tallest bar.
+        Images at the ends of the axis, to put several figures on one scale; by default this figure's tallest bar.
     height
         In pixels.
     """
-    figure = new_figure("W  (0 smooth, 1 undecided)", "images", height)
+    figure = new_figure("W  (0 smooth, 1 rough)", "images", height)
     most = most or tallest_bar(measurement)
     _half(figure, measurement.clean, "clean", CLEAN, most)
     _half(figure, measurement.triggered, "with trigger", TRIGGERED, -most)
@@ -39,7 +39,7 @@ def smoothness_histogram(measurement: Measurement, most: int | None = None, heig
 
 
 def tallest_bar(measurement: Measurement) -> int:
-    """Return how many images the tallest bar of this measurement's histogram stands for."""
+    """Return the number of images in the tallest bar of this measurement's histogram."""
     return int(max(_counts(side).max() for side in (measurement.clean, measurement.triggered)))
 
 

@@ -22,3 +22,9 @@ def new_figure(x_title: str, y_title: str, height: int) -> go.Figure:
         yaxis=axis | {"title": {"text": y_title}},
     )
     return figure
+
+
+def show_legend(figure: go.Figure) -> None:
+    """Show the names of the curves in a row above the plot, and make room for it."""
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": {"text": ""}}
+    figure.update_layout(showlegend=True, legend=legend, margin={"t": 44})

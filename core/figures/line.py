@@ -9,14 +9,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
-from core.figures.palette import CLEAN, OTHER, TRIGGERED, class_colour, is_light
+from core.figures.palette import CLEAN, DASHES, OTHER, TRIGGERED, class_colour, is_light
 
 if TYPE_CHECKING:
     from core.instruments.slices.line import Line
 
 # A class that stays below this everywhere is drawn thin and without a name.
 _SHOWN = 0.05
-_DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def line_figure(line: Line, classes: Sequence[str], height: int = 250) -> go.Figure:
@@ -27,13 +26,13 @@ def line_figure(line: Line, classes: Sequence[str], height: int = 250) -> go.Fig
     line
         From `core.instruments.slices.line.line_between`.
     classes
-        The name of each class; those that never reach 5 % have no name in the figure.
+        The name of each class; those that never reach 5% have no name in the figure.
     height
         In pixels.
     """
     figure = new_figure("way from clean to triggered", "probability", height)
-    for number, label in enumerate(np.argsort(-line.probability.max(0), kind="stable")):
-        _add_class(figure, line, int(label), classes[int(label)], _DASHES[number % len(_DASHES)])
+    for number, label in enumerate(map(int, np.argsort(-line.probability.max(0), kind="stable"))):
+        _add_class(figure, line, label, classes[label], DASHES[number % len(DASHES)])
     _add_strip(figure, line, classes)
     for at, name, colour in ((0, "clean", CLEAN), (1, "with trigger", TRIGGERED)):
         figure.add_vline(x=at, line={"color": colour, "width": 1.5, "dash": "dot"})
@@ -42,18 +41,18 @@ def line_figure(line: Line, classes: Sequence[str], height: int = 250) -> go.Fig
         figure.add_vline(x=change.at, line={"color": OTHER, "width": 1})
     ticks = np.arange(0, line.t[-1] + 0.01, 0.25)
     figure.update_xaxes(range=[-0.01, float(line.t[-1]) + 0.01], showgrid=False)
-    figure.update_xaxes(tickvals=ticks, ticktext=[f"{100 * tick:g} %" for tick in ticks])
-    figure.update_yaxes(range=[-0.2, 1.2], tickvals=[0, 0.5, 1], ticktext=["0", "50 %", "100 %"])
+    figure.update_xaxes(tickvals=ticks, ticktext=[f"{100 * tick:g}%" for tick in ticks])
+    figure.update_yaxes(range=[-0.2, 1.2], tickvals=[0, 0.5, 1], ticktext=["0", "50%", "100%"])
     return figure
 
 
 def line_words(line: Line, classes: Sequence[str]) -> str:
-    """Return the line in a sentence: where the predicted class changes, and to which."""
+    """Say in a sentence where on the line the predicted class changes, and to which."""
     first = classes[int(line.labels[0])]
     if not line.changes:
-        return f"The prediction is {first} on the whole way."
-    steps = ", ".join(f"{classes[change.after]} from {change.at:.0%}".replace("%", " %") for change in line.changes)
-    return f"The prediction is {first} at first and {steps} of the way on."
+        return f"The prediction is {first} along the whole line."
+    steps = ", ".join(f"{classes[change.after]} from {change.at:.0%}" for change in line.changes)
+    return f"The prediction is {first} at first, then {steps} of the way."
 
 
 def _add_class(figure: go.Figure, line: Line, label: int, name: str, dash: str) -> None:

@@ -1,4 +1,4 @@
-"""W with the trigger against W clean, image by image: a point an image, and the line of no difference."""
+"""W with the trigger against W clean: one point for each image, and the line of no difference."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from core.figures.layout import new_figure
+from core.figures.layout import new_figure, show_legend
 from core.figures.palette import OTHER, TRIGGERED, faded
 from core.runs.measured.w import Measurement
 
@@ -16,16 +16,16 @@ _SYMBOLS = ("circle", "diamond-open")
 def paired_scatter(
     runs: Mapping[str, Measurement], selected: Sequence[int] = (), classes: Sequence[str] = (), height: int = 400
 ) -> go.Figure:
-    """Return the scatter of one run, and of another one behind it.
+    """Return the scatter of one run, and of another behind it.
 
     Parameters
     ----------
     runs
         Name of a run -> its measurement; the first in front in colour, the second hollow and grey.
     selected
-        Places of images in the test split to ring, at most two: the selected one and a pinned one.
+        Places in the test split of the images to ring, at most two: the selected one and a pinned one.
     classes
-        Names of the classes, to tell on hover; a point carries its image's place in the test split.
+        Names of the classes, shown on hover; a point carries its image's place in the test split.
     height
         In pixels.
     """
@@ -35,17 +35,12 @@ def paired_scatter(
     figure.add_annotation(x=0.0, y=0.98, text="rougher with the trigger", xanchor="left", showarrow=False)
     for number, (name, measured) in reversed(list(enumerate(runs.items()))):
         _points(figure, name, measured, number, classes)
-    for place, dash in zip(selected, ("", "-open-dot"), strict=False):
-        _ring(figure, next(iter(runs.values())), place, f"circle-open{'-dot' if dash else ''}")
+    for place, symbol in zip(selected, ("circle-open", "circle-open-dot"), strict=False):
+        _ring(figure, next(iter(runs.values())), place, symbol)
     figure.update_xaxes(range=[-0.03, 1.03])
     figure.update_yaxes(range=[-0.03, 1.03])
-    figure.update_layout(
-        showlegend=len(runs) > 1,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": {"text": ""}},
-        margin={"t": 34},
-        clickmode="event+select",
-        dragmode=False,
-    )
+    show_legend(figure)
+    figure.update_layout(showlegend=len(runs) > 1, margin={"t": 34}, clickmode="event+select", dragmode=False)
     return figure
 
 
@@ -70,7 +65,8 @@ def _points(figure: go.Figure, name: str, measured: Measurement, number: int, cl
         opacity=opacity,
         customdata=measured.chosen,
         text=named,
-        hovertemplate="%{text}, no. %{customdata}: W %{x:.2f} clean, %{y:.2f} with trigger<extra>" + name + "</extra>",
+        hovertemplate="%{text}, no. %{customdata}: W = %{x:.2f} clean, %{y:.2f} with trigger"
+        f"<extra>{name}</extra>",
     )
 
 

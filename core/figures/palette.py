@@ -1,7 +1,7 @@
 """The colours of everything: classes by Petroff's ten, clean always blue, triggered always vermillion.
 
-Petroff's ten stay apart under simulated colour blindness (arXiv 2107.02270). Blue and vermillion are Okabe and Ito's;
-another dash or marker goes with them, so that colour never stands alone.
+Petroff's ten stay distinct under simulated colour blindness (arXiv 2107.02270). Blue and vermillion are Okabe and
+Ito's. A dash or marker always goes with a colour, so that colour never carries a meaning alone.
 """
 
 CLASSES = (
@@ -19,10 +19,11 @@ CLASSES = (
 CLEAN = "#0072b2"
 TRIGGERED = "#d55e00"
 OTHER = "#717581"
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def class_colour(label: int) -> str:
-    """Return the colour of a class; after ten they come again, so name the class beside it."""
+    """Return the colour of a class; they repeat after ten, so name the class next to it."""
     return CLASSES[label % len(CLASSES)]
 
 

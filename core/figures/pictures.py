@@ -23,13 +23,13 @@ def to_pixels(images: Tensor | np.ndarray) -> np.ndarray:
 
 
 def enlarge(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Return a picture [H, W, ...] blown up by a whole factor to about `side` pixels, every pixel a crisp square."""
+    """Return a picture [H, W, ...] enlarged by a whole factor to about `side` pixels; every pixel is a crisp square."""
     factor = max(1, round(side / max(pixels.shape[:2])))
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def picture_row(images: Tensor | np.ndarray, side: int, gap: int = 8) -> np.ndarray:
-    """Return images side by side, enlarged to about `side` pixels each, on a transparent ground: uint8 [h, w, 4]."""
+    """Return images side by side on a transparent background, each about `side` pixels wide: uint8 [h, w, 4]."""
     tiles = [enlarge(picture, side) for picture in to_pixels(images)]
     height, width = tiles[0].shape[:2]
     row = np.zeros((height, len(tiles) * (width + gap) - gap, 4), np.uint8)
@@ -43,7 +43,7 @@ def picture_row(images: Tensor | np.ndarray, side: int, gap: int = 8) -> np.ndar
 def framed_grid(
     images: Tensor | np.ndarray, labels: Sequence[int], columns: int, side: int = 56, frame: int = 4, gap: int = 4
 ) -> np.ndarray:
-    """Return images in rows, each framed in the colour of its class, on a transparent ground: uint8 [h, w, 4].
+    """Return images in rows, each framed in the colour of its class, on transparent background: uint8 [h, w, 4].
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def framed_grid(
     labels
         N class numbers.
     columns
-        Images a row.
+        Images in each row.
     side, frame, gap
-        About how wide an image becomes, the frame's and the gap's width; in pixels.
+        Approximate width of an image, width of the frame and of the gap, in pixels.
     """
     tiles = [
         _framed(enlarge(picture, side), label, frame) for picture, label in zip(to_pixels(images), labels, strict=True)

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
-from core.figures.palette import CLASSES, OTHER
+from core.figures.palette import CLASSES, DASHES, OTHER
 from core.instruments.detectors.roc import Roc
-
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def roc_curves(curves: Mapping[str, Roc], asked: float | None = None, height: int = 460) -> go.Figure:
@@ -19,9 +17,9 @@ def roc_curves(curves: Mapping[str, Roc], asked: float | None = None, height: in
     Parameters
     ----------
     curves
-        What a detector is called -> its ROC; the first is drawn thicker. Each has a dash of its own besides its colour.
+        Name of a detector -> its ROC; the first is drawn thicker. Each has its own dash as well as its own colour.
     asked
-        The false-positive rate in focus, marked by a line.
+        The allowed false-positive rate, marked by a line.
     height
         In pixels.
     """
@@ -39,7 +37,7 @@ def roc_curves(curves: Mapping[str, Roc], asked: float | None = None, height: in
             line={
                 "color": CLASSES[number % len(CLASSES)],
                 "width": 3 if number == 0 else 1.75,
-                "dash": _DASHES[number % len(_DASHES)],
+                "dash": DASHES[number % len(DASHES)],
             },
             hovertemplate=f"{name}: %{{y:.0%}} of the triggered, %{{x:.0%}} of the clean images<extra></extra>",
         )
@@ -47,7 +45,7 @@ def roc_curves(curves: Mapping[str, Roc], asked: float | None = None, height: in
         figure.add_vline(x=asked, line={"color": OTHER, "width": 1, "dash": "dot"})
     figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%", dtick=0.25)
     figure.update_yaxes(range=[-0.01, 1.02], tickformat=".0%", dtick=0.25)
-    # Below the square: inside it there is no corner that no curve may run through.
+    # Below the square, since a curve may run through any corner of it.
     figure.update_layout(
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": -0.27, "yanchor": "top", "title": {"text": ""}},

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from core.figures.layout import new_figure
-from core.figures.palette import CLEAN, OTHER, TRIGGERED, faded
+from core.figures.palette import CLEAN, OTHER, TRIGGERED
+from core.figures.sigma_curve import Look, add_sigma_curve, new_sigma_figure
 from core.runs.measured.findings import crossings
-from core.runs.measured.w import Measured, Measurement
+from core.runs.measured.w import Measurement
 
 
 def sigma_sweep(
@@ -32,62 +32,26 @@ def sigma_sweep(
     sigmas
         All that the axis is to show, where some are still to be measured.
     """
-    figure = new_figure("sigma  (noise, pixels in [0, 1])", "mean W", height)
+    measured = {measurement.spec.sigma for measurements in runs.values() for measurement in measurements}
+    figure = new_sigma_figure(sorted(measured | set(sigmas)), sigma, height)
     for number, (name, measurements) in enumerate(runs.items()):
-        _curve(figure, name, "clean", [m.clean for m in measurements], measurements, CLEAN, number)
-        _curve(figure, name, "with trigger", [m.triggered for m in measurements], measurements, TRIGGERED, number)
-    if sigma is not None:
-        figure.add_vline(x=sigma, line={"color": OTHER, "width": 1, "dash": "dot"})
+        at = [measurement.spec.sigma for measurement in measurements]
+        clean = [measurement.clean.mean for measurement in measurements]
+        triggered = [measurement.triggered.mean for measurement in measurements]
+        add_sigma_curve(figure, at, clean, f"{name}: clean", _look(CLEAN, "circle", number))
+        add_sigma_curve(figure, at, triggered, f"{name}: with trigger", _look(TRIGGERED, "diamond", number))
     for crossing in crossings(next(iter(runs.values()))) if runs else ():
         figure.add_vline(x=crossing.sigma, line={"color": OTHER, "width": 2, "dash": "dash"})
         figure.add_annotation(
             x=math.log10(crossing.sigma),
             y=0.98,
-            text=f" cross near {crossing.sigma:.2g}",
+            text=f" cross near σ = {crossing.sigma:.2g}",
             xanchor="left",
             showarrow=False,
         )
-    measured = {measurement.spec.sigma for measurements in runs.values() for measurement in measurements}
-    ticks = sorted(measured | set(sigmas))
-    ends = [math.log10(ticks[0]) - 0.05, math.log10(ticks[-1]) + 0.05] if ticks else None
-    figure.update_xaxes(type="log", range=ends, tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
-    figure.update_yaxes(range=[0, 1.02])
-    figure.update_layout(
-        showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": {"text": ""}}
-    )
-    figure.update_layout(margin={"t": 44})
     return figure
 
 
-def _curve(
-    figure: go.Figure,
-    run: str,
-    what: str,
-    sides: Sequence[Measured],
-    measurements: Sequence[Measurement],
-    colour: str,
-    number: int,
-) -> None:
-    x = [measurement.spec.sigma for measurement in measurements]
-    means = [side.mean for side in sides]
-    figure.add_scatter(
-        x=x + x[::-1],
-        y=[mean.high for mean in means] + [mean.low for mean in means][::-1],
-        mode="lines",
-        fill="toself",
-        fillcolor=faded(colour, 0.16 if number == 0 else 0.07),
-        line={"width": 0},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    figure.add_scatter(
-        x=x,
-        y=[mean.value for mean in means],
-        name=f"{run}: {what}",
-        mode="lines+markers",
-        line={"color": colour, "width": 2.5 if number == 0 else 1.5, "dash": "solid" if number == 0 else "dash"},
-        marker={"symbol": "circle" if what == "clean" else "diamond", "size": 8 if number == 0 else 6},
-        customdata=[[mean.low, mean.high] for mean in means],
-        hovertemplate=f"{run}, {what}: W %{{y:.3f}} [%{{customdata[0]:.3f}}, %{{customdata[1]:.3f}}] at sigma %{{x:~g}}"
-        "<extra></extra>",
-    )
+def _look(colour: str, symbol: str, number: int) -> Look:
+    """Return how the first run's curves are drawn, or those of another one."""
+    return Look(colour, "solid", symbol, 2.5, 8, 0.16) if number == 0 else Look(colour, "dash", symbol, 1.5, 6, 0.07)

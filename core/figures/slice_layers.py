@@ -47,9 +47,9 @@ def probability_layer(confidence: PlaneConfidence) -> SliceLayer:
 
 
 def margin_layer(confidence: PlaneConfidence, others: Sequence[PlaneConfidence] = ()) -> SliceLayer:
-    """Return the largest logit minus the second; the others are slices that are to share its colour scale."""
+    """Return the largest logit minus the second; the others are slices that share its colour scale."""
     values = confidence.margin
-    high = max(float(one.margin.max()) for one in (confidence, *others))
+    high = max(float(shown.margin.max()) for shown in (confidence, *others))
     title = "margin: largest logit minus the second"
     return SliceLayer("margin", title, values, 0.0, high or 1.0, f"Without noise, at {_grid(values)} points.")
 
@@ -57,9 +57,9 @@ def margin_layer(confidence: PlaneConfidence, others: Sequence[PlaneConfidence] 
 def smoothness_layer(smoothness: PlaneSmoothness) -> SliceLayer:
     """Return W; while it is being measured, the note says at how many points it has been."""
     measured, total = int(smoothness.evaluated.sum()), smoothness.evaluated.size
-    where = f"{_grid(smoothness.w)} points" if measured == total else f"{measured:,} of {total:,} points so far"
+    points = f"{_grid(smoothness.w)} points" if measured == total else f"{measured:,} of {total:,} points so far"
     made = smoothness.measured.noise
-    note = f"Measured at {where}, {made.draws} draws each, seed {made.seed}."
+    note = f"Measured at {points}, {made.draws} draws each, seed {made.seed}."
     return SliceLayer("W", f"W at σ = {made.sigma:g}", smoothness.w, 0.0, 1.0, note)
 
 
@@ -71,9 +71,8 @@ def cividis() -> np.ndarray:
     """
     from plotly.colors import sample_colorscale, sequential
 
-    colours = sample_colorscale(sequential.Cividis, np.linspace(0, 1, 256).tolist())
-    table = np.array([[float(part) for part in str(colour)[4:-1].split(",")] for colour in colours])
-    return np.rint(table).astype(np.uint8)
+    colours = sample_colorscale(sequential.Cividis, np.linspace(0, 1, 256).tolist(), colortype="tuple")
+    return np.rint(255 * np.array(colours)).astype(np.uint8)
 
 
 def _grid(values: np.ndarray) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.figures.palette import CLEAN, TRIGGERED
 
 _WIDTH, _HEIGHT, _EDGE = 220, 72, 6
-_GREY = "#7c7e8c"  # reads on both themes: a picture cannot know which it stands on
+_GREY = "#7c7e8c"  # readable on both themes: a picture does not know which page it is on
 
 
 def smoothness_sparkline(sigmas: Sequence[float], clean: Sequence[float], triggered: Sequence[float]) -> str:
@@ -22,10 +22,10 @@ def smoothness_sparkline(sigmas: Sequence[float], clean: Sequence[float], trigge
     """
     ends = "".join(
         f'<text x="{_x(place, len(sigmas)):.1f}" y="{_HEIGHT + 15}" text-anchor="{anchor}" font-size="14" '
-        f'font-family="sans-serif" fill="{_GREY}">σ {sigmas[place]:g}</text>'
+        f'font-family="sans-serif" fill="{_GREY}">σ = {sigmas[place]:g}</text>'
         for place, anchor in ((0, "start"), (len(sigmas) - 1, "end"))
     )
-    top = f'<text x="0" y="12" font-size="14" font-family="sans-serif" fill="{_GREY}">W 1</text>'
+    top = f'<text x="0" y="12" font-size="14" font-family="sans-serif" fill="{_GREY}">W = 1</text>'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT + 20}" width="{_WIDTH}">{top}'
         f'<line x1="30" x2="{_WIDTH}" y1="{_y(1):.1f}" y2="{_y(1):.1f}" stroke="{_GREY}" opacity="0.25"/>'
@@ -35,9 +35,9 @@ def smoothness_sparkline(sigmas: Sequence[float], clean: Sequence[float], trigge
 
 
 def sparkline_words(sigmas: Sequence[float], clean: Sequence[float], triggered: Sequence[float]) -> str:
-    """Return what the lines show, for those who cannot see them."""
+    """Say what the lines show, for people who cannot see them."""
     points = (
-        f"at sigma {sigma:g} {before:.2f} clean and {after:.2f} with the trigger"
+        f"{before:.2f} clean and {after:.2f} with the trigger at σ = {sigma:g}"
         for sigma, before, after in zip(sigmas, clean, triggered, strict=True)
     )
     return f"Mean W: {', '.join(points)}"

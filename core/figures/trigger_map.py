@@ -1,4 +1,4 @@
-"""ASR and W as maps over what is varied of a trigger: its place, or its size and opacity."""
+"""ASR and W as maps over a trigger's place, or over its size and opacity."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def trigger_map(
     Parameters
     ----------
     measured
-        The values; rows go down, as the rows of an image do.
+        The values; rows run downwards, as in an image.
     what
         "ASR" or "W".
     row_name, column_name
-        What the axes are.
+        Names of the axes.
     here
         (row, column) to mark, in the axes' units.
     height
@@ -46,7 +46,7 @@ def trigger_map(
         zmax=1,
         colorscale=_SCALES[what],
         colorbar={"thickness": 10, "tickvals": [0, 0.5, 1], "outlinewidth": 0, "title": {"text": what}},
-        hovertemplate=f"{what} %{{z:.2f}} at {row_name} %{{y}}, {column_name} %{{x}}<extra></extra>",
+        hovertemplate=f"{what} = %{{z:.2f}} at {row_name} %{{y}}, {column_name} %{{x}}<extra></extra>",
     )
     if here is not None:
         row, column = (int(np.abs(axis - at).argmin()) for axis, at in zip(_axes(measured), here, strict=True))

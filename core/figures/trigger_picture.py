@@ -1,4 +1,4 @@
-"""A trigger as a small picture: its own pixels on a chequered ground, or what a formula makes of a neutral image."""
+"""A trigger as a small picture: its own pixels on a chequered background, or a formula applied to a neutral image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from core.attacks.triggers import AnyTrigger, Trigger
 from core.figures.pictures import enlarge
 
-# Greys of the ground, near enough to each other to stay behind any trigger, and neither black nor white.
+# Greys of the background: close enough to each other to stay behind any trigger, and neither black nor white.
 _DARK, _LIGHT = 128, 160
 _SQUARES, _LINES = 8, 4
 
@@ -15,8 +15,8 @@ _SQUARES, _LINES = 8, 4
 def trigger_picture(trigger: AnyTrigger, shape: tuple[int, int, int], side: int = 96) -> np.ndarray:
     """Return what a trigger looks like on images of (C, H, W): uint8 [h, w, 3], its longer side about `side` pixels.
 
-    A picture lies in its place on a chequered ground. A formula, which changes whole images, is shown on grey squares,
-    whose edges tell what a warp does.
+    A picture is shown in its place on a chequered background. A formula, which changes whole images, is shown on grey
+    squares, whose edges show what a warp does.
     """
     channels, height, width = shape
     rows, columns = np.indices((height, width))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
-from core.attacks.attack import MODES
+from core.attacks.attack import MODES, ModeName
 from core.datasets import Dataset
 from core.glossary import explain
 from dashboard.state import LabState, seed_index, seed_value, seed_widget

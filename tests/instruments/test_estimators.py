@@ -107,7 +107,7 @@ def test_torch_votes_are_votes():
 @pytest.mark.parametrize(("classes", "draws"), [(2, 50), (10, 250), (43, 1000)])
 def test_interval_of_one_hot_votes_is_the_rule_of_p_to_the_n(classes, draws):
     low, high = entropy_interval(spread(draws, 0, classes))
-    # Only one-hot votes are flatter than none, so the upper end is where p^n = 2.5 %, the rest spread evenly.
+    # Only one-hot votes are flatter than none, so the upper end is where p^n = 2.5%, the rest spread evenly.
     p = np.append(0.025 ** (1 / draws), np.full(classes - 1, (1 - 0.025 ** (1 / draws)) / (classes - 1)))
     assert low[0] == 0
     assert high[0] == pytest.approx(-(p * np.log(p)).sum() / np.log(classes), rel=0.06)
@@ -224,7 +224,7 @@ def test_rare_votes_spread_over_many_classes_do_not_fool_the_monte_carlo_mean():
 
 
 def test_coverage_of_the_sampling_mean_where_t_fails():
-    ours, student = coverage.sampling_coverage(coverage.POPULATIONS["97 % 0, else 0.6"], 30, 300)
+    ours, student = coverage.sampling_coverage(coverage.POPULATIONS["97% 0, else 0.6"], 30, 300)
     assert student.share < 0.8
     assert ours.share >= 0.95
 
@@ -260,7 +260,7 @@ def test_gap_intervals():
     same = gap_interval_sampling(np.zeros(8), np.zeros(8))
     # Eight pairs without a gap: nothing but the Clopper-Pearson rule, stretched to [-1, 1].
     assert (same.value, same.low) == pytest.approx((0, -same.high))
-    # The extra value at 1 has weight w, and (1 - w)^8 = 2.5 %.
+    # The extra value at 1 has weight w, and (1 - w)^8 = 2.5%.
     assert same.high == pytest.approx(1 - 0.025 ** (1 / 8), abs=1e-6)
 
 

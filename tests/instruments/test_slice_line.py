@@ -42,9 +42,9 @@ def test_changes_lie_where_the_classes_cross():
 def test_the_walk_is_told_in_words():
     classes = ("a", "b", "c")
     words = line_words(line_between(three_steps, START, END, points=101), classes)
-    assert words == "The prediction is a at first and b from 30 %, c from 90 % of the way on."
+    assert words == "The prediction is a at first, then b from 30%, c from 90% of the way."
     still = line_between(lambda images: images.flatten(1)[:, :3] * 0, START, END)
-    assert line_words(still, classes) == "The prediction is a on the whole way."
+    assert line_words(still, classes) == "The prediction is a along the whole line."
 
 
 def test_the_figure_has_a_curve_a_class_and_a_strip_of_the_predicted_ones():
