@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.datasets.dataset import Dataset
 
-Progress = Callable[[float, str], object]
+Progress = Callable[[float, str], None]
 """Called with the share done, 0 to 1, and what is being done, for a person to read."""
 
 
