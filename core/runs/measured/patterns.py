@@ -94,7 +94,7 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
     InputError
         The run is not done, or the pattern does not suit its images or its model.
     """
-    return _kept(spec).steps(run, lambda: _search_and_measure(run.finished(), spec, data_root))
+    return kept_pattern(spec).steps(run, lambda: _search_and_measure(run.finished(), spec, data_root))
 
 
 def _search_and_measure(run: DoneRun, spec: EffectSpec, data_root: Path | str | None) -> Iterator[PatternFinding]:
@@ -160,7 +160,8 @@ class _Numbers:
 _NUMBERS = TypeAdapter(_Numbers)
 
 
-def _kept(spec: EffectSpec) -> Kept[PatternFinding]:
+def kept_pattern(spec: EffectSpec) -> Kept[PatternFinding]:
+    """Return the place of a pattern and its effects in any run's directory."""
     return kept_arrays(f"pattern-{spec.hash}", _to_arrays, _of_arrays)
 
 
