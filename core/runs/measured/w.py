@@ -52,20 +52,17 @@ class Measured:
     confidence, margin
         float64 [N], the largest softmax probability without noise, and its lead over the second: the plain baselines
         that W has to be better than.
-    estimator
-        How W is estimated from the votes.
     """
 
     votes: np.ndarray
     predicted: np.ndarray
     confidence: np.ndarray
     margin: np.ndarray
-    estimator: str
 
     @cached_property
     def w(self) -> np.ndarray:
         """W of each image, float64 [N], divided by log K."""
-        return entropy(self.votes, estimator=self.estimator)
+        return entropy(self.votes)
 
     @cached_property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
@@ -282,18 +279,16 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
 def _measured(predictor: Predictor, images: Tensor, places: np.ndarray, spec: MeasureSpec) -> Measured:
     if not len(places):
         nothing = np.zeros(0)
-        return Measured(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing, spec.estimator)
+        return Measured(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing)
     votes = predictor.votes(images, _noise(spec, images, places))
     probabilities = predictor.logits(images).double().softmax(1)
     first, second = probabilities.topk(2, dim=1).values.T
-    return Measured(
-        votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy(), spec.estimator
-    )
+    return Measured(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy())
 
 
 def _noise(spec: MeasureSpec, images: Tensor, places: np.ndarray) -> Noise:
     where = _noisy_pixels(spec, images)
-    return Noise(spec.sigma, spec.draws, spec.seed, places, clamp=spec.clamp, where=where)
+    return Noise(spec.sigma, spec.draws, spec.seed, places, where=where)
 
 
 def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> np.ndarray | None:
@@ -366,8 +361,5 @@ def _to_arrays(measurement: Measurement) -> Mapping[str, np.ndarray]:
 
 
 def _of_arrays(spec: MeasureSpec, arrays: Mapping[str, np.ndarray]) -> Measurement:
-    sets = {
-        images: Measured(**{field: arrays[f"{images}_{field}"] for field in _STORED}, estimator=spec.estimator)
-        for images in _SETS
-    }
+    sets = {images: Measured(**{field: arrays[f"{images}_{field}"] for field in _STORED}) for images in _SETS}
     return Measurement(spec, arrays["chosen"], arrays["true"], target_chosen=arrays["target_chosen"], **sets)
