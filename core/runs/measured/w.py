@@ -23,7 +23,6 @@ from core.runs.run import Run
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
     from core.instruments.predictor import Predictor
 
@@ -91,11 +90,6 @@ def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
     return [float(f"{factor * suggested_sigma(shape):.2g}") for factor in _SWEEP]
 
 
-def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str = "everywhere") -> MeasureSpec:
-    """Return what the pages measure of a run at one sigma, on images outside the target class."""
-    return page_attack_spec(Attack(trigger=trigger, target=target), sigma, noise)
-
-
 def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
     """Return what the pages measure of a run under any attack: on the images that the attack is about."""
     return make_measure_spec(attack=attack, images=PAGE.images, sigma=sigma, draws=PAGE.draws, noise=noise)
@@ -124,12 +118,12 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
         spec.attack.check(dataset)
         return measure_model(run.finished().predictor(), dataset, spec)
 
-    return _kept(spec).get(run, compute)
+    return kept_measurement(spec).get(run, compute)
 
 
 def measure_with(run: Run, spec: MeasureSpec, predictor: Predictor, dataset: Dataset) -> Measurement:
     """Return this measurement of a run whose predictor and data set are at hand; see `measure_run`."""
-    return _kept(spec).get(run, partial(measure_model, predictor, dataset, spec))
+    return kept_measurement(spec).get(run, partial(measure_model, predictor, dataset, spec))
 
 
 def measure_steps(
@@ -152,17 +146,12 @@ def measure_steps(
             measured = measure_model(predictor(), dataset(), step, measured)
             yield measured
 
-    return _kept(spec).steps(run, steps)
+    return kept_measurement(spec).steps(run, steps)
 
 
 def stored_measurement(run: Run, spec: MeasureSpec) -> Measurement | None:
     """Return this measurement of a run if it was made before and can be read."""
-    return _kept(spec).look_up(run)
-
-
-def store_measurement(run: Run, measurement: Measurement) -> None:
-    """Keep a measurement with a run, if its folder can be written."""
-    _kept(measurement.spec).store(run, measurement)
+    return kept_measurement(spec).look_up(run)
 
 
 def _test_images_of(run: Run, data_root: Path | str | None) -> Dataset:
@@ -305,7 +294,8 @@ _SETS = {"clean": "chosen", "triggered": "chosen", "target_class": "target_chose
 _OF_A_SET = ("votes", "predicted", "confidence", "margin")
 
 
-def _kept(spec: MeasureSpec) -> Kept[Measurement]:
+def kept_measurement(spec: MeasureSpec) -> Kept[Measurement]:
+    """Return the place of a measurement in any run's directory."""
     return kept_arrays(f"w-{spec.hash}", _to_arrays, partial(_of_arrays, spec))
 
 
