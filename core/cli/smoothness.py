@@ -57,18 +57,18 @@ def smoothness_command(
         "w_clean": _interval(result.clean.mean, result.clean.mean_monte_carlo),
         "w_triggered": _interval(result.triggered.mean, result.triggered.mean_monte_carlo),
         "gap": _interval(result.gap, result.gap_monte_carlo),
-        "p_triggered_lower": result.p_triggered_lower,
+        "p_triggered_lower": result.p_lower.value,
         "p_value": result.p_value,
         "flipped": int(result.flipped.sum()),
         "w_predicted_as_target": float(result.target_class.w.mean()) if len(result.target_chosen) else None,
-        "modal_class_clean": [result.clean.modal_class, result.clean.modal_share],
-        "modal_class_triggered": [result.triggered.modal_class, result.triggered.modal_share],
+        "modal_class_clean": [result.clean.pooled_class, result.clean.pooled_share()],
+        "modal_class_triggered": [result.triggered.pooled_class, result.triggered.pooled_share()],
     }
     if as_json:
         say_json(summary)
         return
     say(f"W at σ = {sigma:g}, {draws} draws, {len(result.chosen)} images, seed {seed} (95% interval for more images)")
-    _say_means(result.clean.mean, result.triggered.mean, result.gap, result.p_triggered_lower, result.p_value)
+    _say_means(result.clean.mean, result.triggered.mean, result.gap, result.p_lower.value, result.p_value)
 
 
 def _tell_pair(pair: Pair, width: float, as_json: bool) -> None:
