@@ -13,11 +13,11 @@ from core.cli.subject import Subject, about_subject
 
 @about_subject
 def slice_command(
-    resolution: Annotated[int, typer.Option(help="Points a side.")] = 257,
+    resolution: Annotated[int, typer.Option(help="Points per side.")] = 257,
     *,
     subject: Subject,
 ) -> None:
-    """Map the predicted classes on the plane through an image, itself with the trigger, and one of the target class."""
+    """Map the predicted classes on the plane through an image, its triggered version and one of the target class."""
     from core.instruments.slices.choice import attacked_plane, plane_images
     from core.instruments.slices.refine import slice_plane
 

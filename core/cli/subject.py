@@ -41,9 +41,7 @@ class Subject:
         used = read_trigger(self.trigger, self.place, run.result.shape) if self.trigger else run.trigger
         wanted = own.target if own is not None and self.target is None else self.target
         if used is None or wanted is None:
-            raise InputError(
-                f"The run {run.name} is a control or has no single target: name one with --trigger and --target."
-            )
+            raise InputError(f"The run {run.name} is a control or has no single target. Give --trigger and --target.")
         return run, make_attack(trigger=used, target=wanted)
 
 

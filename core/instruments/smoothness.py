@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -42,21 +42,67 @@ class Arithmetic(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Votes:
-    """Votes around N images, int64 [N, K]: how many noisy copies of each are predicted as each class; what they say."""
+class Smoothness:
+    """Votes around N images, everything needed to count them again, and what they say. Low W means smooth.
+
+    Attributes
+    ----------
+    votes
+        int64 [N, K]: how many of the noisy copies of each image are predicted as each class.
+    noise
+        The noise, with one key for each image.
+    arithmetic
+        What computed the votes; None where nobody kept it.
+    """
 
     votes: np.ndarray
+    noise: Noise
+    arithmetic: Arithmetic | None = None
+
+    def __len__(self) -> int:
+        return len(self.votes)
+
+    def __add__(self, more: Smoothness) -> Self:
+        """Return these votes and those of the draws that follow, of the same images."""
+        draws, further = self.noise.draws, more.noise.draws
+        if not (isinstance(draws, int) and isinstance(further, int) and more.noise.first == self.noise.first + draws):
+            raise InputError("Votes add up where one's draws follow the other's; measure the draws that come next.")
+        return replace(self, votes=self.votes + more.votes, noise=replace(self.noise, draws=draws + further))
+
+    @property
+    def draws(self) -> np.ndarray:
+        """Votes of each image, int64 [N]."""
+        return self.votes.sum(1)
 
     @cached_property
     def w(self) -> np.ndarray:
         """W of each image, corrected for the bias of few draws and divided by log K, float64 [N]."""
         return entropy(self.votes)
 
+    @property
+    def low(self) -> np.ndarray:
+        """Lower end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
+        return self._interval[0]
+
+    @property
+    def high(self) -> np.ndarray:
+        """Upper end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
+        return self._interval[1]
+
     # Read by few callers and by far the slowest part for many images, so computed when first read.
     @cached_property
-    def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """95 % interval of each image's W for more draws (Monte-Carlo): low [N], high [N], float64."""
+    def _interval(self) -> tuple[np.ndarray, np.ndarray]:
         return entropy_interval(self.votes)
+
+    @property
+    def modal_class(self) -> np.ndarray:
+        """The class with most votes, int64 [N]; the lowest of equals."""
+        return self.votes.argmax(1)
+
+    @property
+    def modal_share(self) -> np.ndarray:
+        """Share of the draws that vote for the modal class, float64 [N]."""
+        return self.votes.max(1) / self.draws
 
     @cached_property
     def mean(self) -> Estimate:
@@ -73,20 +119,18 @@ class Votes:
         """The class with most of all images' votes; the lowest of equals."""
         return int(self.votes.sum(0).argmax())
 
-    def pooled_share(self, label: int) -> float:
-        """Return the share of all images' votes that a class gets."""
+    def pooled_share(self, label: int | None = None) -> float:
+        """Return the share of all images' votes that a class gets, by default the pooled class."""
+        label = self.pooled_class if label is None else label
         return float(self.votes[:, label].sum() / self.votes.sum())
 
 
-Side = TypeVar("Side", bound=Votes)
-
-
 @dataclass(frozen=True, eq=False)
-class Paired(Generic[Side]):
+class Pair:
     """W of the same images without and with a trigger or pattern, paired by common noise."""
 
-    clean: Side
-    triggered: Side
+    clean: Smoothness
+    triggered: Smoothness
 
     @cached_property
     def gap(self) -> Estimate:
@@ -107,63 +151,6 @@ class Paired(Generic[Side]):
     def p_value(self) -> float:
         """Two-sided Wilcoxon signed-rank test of the paired differences (zsplit); 1 if all are ties."""
         return wilcoxon_paired(self.clean.w, self.triggered.w)
-
-
-@dataclass(frozen=True, eq=False)
-class Smoothness(Votes):
-    """Votes around N images, everything needed to count them again, and what they say. Low W means smooth.
-
-    Attributes
-    ----------
-    votes
-        int64 [N, K]: how many of the noisy copies of each image are predicted as each class.
-    noise
-        The noise, with one key for each image.
-    arithmetic
-        What computed the votes; None where nobody kept it.
-    """
-
-    noise: Noise
-    arithmetic: Arithmetic | None = None
-
-    def __len__(self) -> int:
-        return len(self.votes)
-
-    def __add__(self, more: Smoothness) -> Smoothness:
-        """Return these votes and those of the draws that follow, of the same images."""
-        draws, further = self.noise.draws, more.noise.draws
-        if not (isinstance(draws, int) and isinstance(further, int) and more.noise.first == self.noise.first + draws):
-            raise InputError("Votes add up where one's draws follow the other's; measure the draws that come next.")
-        return replace(self, votes=self.votes + more.votes, noise=replace(self.noise, draws=draws + further))
-
-    @property
-    def draws(self) -> np.ndarray:
-        """Votes of each image, int64 [N]."""
-        return self.votes.sum(1)
-
-    @property
-    def low(self) -> np.ndarray:
-        """Lower end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
-        return self.interval[0]
-
-    @property
-    def high(self) -> np.ndarray:
-        """Upper end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
-        return self.interval[1]
-
-    @property
-    def modal_class(self) -> np.ndarray:
-        """The class with most votes, int64 [N]; the lowest of equals."""
-        return self.votes.argmax(1)
-
-    @property
-    def modal_share(self) -> np.ndarray:
-        """Share of the draws that vote for the modal class, float64 [N]."""
-        return self.votes.max(1) / self.draws
-
-
-class Pair(Paired[Smoothness]):
-    """Both measured in one go; see `Paired`."""
 
 
 def measure(model: Model, images: Tensor, noise: Noise) -> Smoothness:

@@ -45,7 +45,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
     of = middle.selectbox(
         "True class",
         [-1, *labels],
-        format_func=lambda label: "all classes" if label < 0 else scene.classes[label],
+        format_func=lambda label: "all classes" if label < 0 else scene.classes[int(label)],
         **seed_index(state, "of", [-1, *labels], -1),
         on_change=remember,
         args=("of",),

@@ -58,13 +58,14 @@ def finding(
     clean, triggered = mine.clean.mean.value, mine.triggered.mean.value
     sentences = [
         f"{where} W {_CHANGES[direction(mine.gap)]} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
-        f"{_signed(mine.gap)} (95 %, for more images), {lower_in_words(mine)}."
+        f"{_signed(mine.gap)} (95%, for more images), {lower_in_words(mine)}."
         + (" That is no clear gap at this σ." if direction(mine.gap) == "undecided" else "")
     ]
     if other is not None:
         sentences.append(f"In {beside} the gap is {_signed(other.gap)}.")
-    if len(mine.target_chosen) > 1:
-        sentences.append(_about_target(mine, other, classes[mine.spec.attack.target], beside))
+    target = mine.spec.attack.target
+    if target is not None and len(mine.target_chosen) > 1:
+        sentences.append(_about_target(mine, other, classes[target], beside))
     return " ".join(sentences)
 
 
@@ -170,10 +171,10 @@ def _why(above: Measurement, classes: Sequence[str]) -> str:
     """Say where the noisy votes go beyond a crossing: that is what moves the curves there."""
     clean, triggered = above.clean, above.triggered
     text = (
-        f"At σ = {above.spec.sigma:g} noisy copies are most often *{classes[clean.modal_class]}* without the trigger "
-        f"({clean.modal_share:.0%}) and *{classes[triggered.modal_class]}* with it ({triggered.modal_share:.0%})"
+        f"At σ = {above.spec.sigma:g} noisy copies are most often *{classes[clean.pooled_class]}* without the trigger "
+        f"({clean.pooled_share():.0%}) and *{classes[triggered.pooled_class]}* with it ({triggered.pooled_share():.0%})"
     )
-    if min(clean.modal_share, triggered.modal_share) <= 0.5:
+    if min(clean.pooled_share(), triggered.pooled_share()) <= 0.5:
         return text + "."
     return text + ": where one class gets most copies of all images, W tells more about noise than about the images."
 

@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.instruments.budgets import PAGE, PAGE_STEPS
 from core.instruments.evaluation import Success
 from core.instruments.noise import Noise
-from core.instruments.smoothness import Paired, Votes, suggested_sigma
+from core.instruments.smoothness import Arithmetic, Pair, Smoothness, measure, suggested_sigma
 from core.runs.measured.cache import Kept, kept_arrays, kept_json
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
@@ -23,23 +23,19 @@ from core.runs.run import Run
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
     from core.instruments.predictor import Predictor
 
 
 _SWEEP = (0.2, 0.5, 1.0, 1.5, 2.0, 4.0)
-_STORED = ("votes", "predicted", "confidence", "margin")
 
 
-@dataclass(frozen=True, eq=False)
-class Measured(Votes):
-    """W of one set of images under one model: the noisy votes, and the plain predictions beside them.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measured(Smoothness):
+    """W of one set of images under one model, and the plain predictions next to it.
 
     Attributes
     ----------
-    votes
-        int64 [N, K], noisy predictions counted.
     predicted
         int64 [N], the class predicted without noise.
     confidence, margin
@@ -51,19 +47,9 @@ class Measured(Votes):
     confidence: np.ndarray
     margin: np.ndarray
 
-    @property
-    def modal_class(self) -> int:
-        """The class that gets most of all noisy votes."""
-        return self.pooled_class
 
-    @property
-    def modal_share(self) -> float:
-        """Its share of all noisy votes."""
-        return self.pooled_share(self.pooled_class)
-
-
-@dataclass(frozen=True, eq=False)
-class Measurement(Paired[Measured]):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measurement(Pair):
     """W of test images without and with a trigger, paired by common noise, and of the target class's own images.
 
     Attributes
@@ -84,13 +70,10 @@ class Measurement(Paired[Measured]):
     spec: MeasureSpec
     chosen: np.ndarray
     true: np.ndarray
+    clean: Measured
+    triggered: Measured
     target_chosen: np.ndarray
     target_class: Measured
-
-    @cached_property
-    def p_triggered_lower(self) -> float:
-        """Effect size: the share of images whose W is lower with the trigger, ties counted half."""
-        return self.p_lower.value
 
     def part(self, mask: np.ndarray) -> tuple[float, float] | None:
         """Return mean W clean and mean W triggered of some of the images, bool [N]; None if there are none."""
@@ -105,11 +88,6 @@ class Measurement(Paired[Measured]):
 def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
     """Return the sigmas of a sweep, ascending: multiples of the one whose noise has an expected length of 4."""
     return [float(f"{factor * suggested_sigma(shape):.2g}") for factor in _SWEEP]
-
-
-def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str = "everywhere") -> MeasureSpec:
-    """Return what the pages measure of a run at one sigma, on images outside the target class."""
-    return page_attack_spec(Attack(trigger=trigger, target=target), sigma, noise)
 
 
 def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
@@ -140,12 +118,12 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
         spec.attack.check(dataset)
         return measure_model(run.finished().predictor(), dataset, spec)
 
-    return _kept(spec).get(run, compute)
+    return kept_measurement(spec).get(run, compute)
 
 
 def measure_with(run: Run, spec: MeasureSpec, predictor: Predictor, dataset: Dataset) -> Measurement:
     """Return this measurement of a run whose predictor and data set are at hand; see `measure_run`."""
-    return _kept(spec).get(run, partial(measure_model, predictor, dataset, spec))
+    return kept_measurement(spec).get(run, partial(measure_model, predictor, dataset, spec))
 
 
 def measure_steps(
@@ -168,17 +146,12 @@ def measure_steps(
             measured = measure_model(predictor(), dataset(), step, measured)
             yield measured
 
-    return _kept(spec).steps(run, steps)
+    return kept_measurement(spec).steps(run, steps)
 
 
 def stored_measurement(run: Run, spec: MeasureSpec) -> Measurement | None:
     """Return this measurement of a run if it was made before and can be read."""
-    return _kept(spec).look_up(run)
-
-
-def store_measurement(run: Run, measurement: Measurement) -> None:
-    """Keep a measurement with a run, if its folder can be written."""
-    _kept(measurement.spec).store(run, measurement)
+    return kept_measurement(spec).look_up(run)
 
 
 def _test_images_of(run: Run, data_root: Path | str | None) -> Dataset:
@@ -225,8 +198,7 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
     def more(measured: Measured, images: Tensor, places: np.ndarray) -> Measured:
         if not len(places):
             return measured
-        votes = predictor.votes(images, _noise(spec, images, places).part(first, spec.draws))
-        return replace(measured, votes=measured.votes + votes.numpy())
+        return measured + measure(predictor, images, _noise(spec, images, places).part(first, spec.draws))
 
     images = to_unit(test.images[before.chosen])
     return replace(
@@ -239,18 +211,28 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
 
 
 def _measured(predictor: Predictor, images: Tensor, places: np.ndarray, spec: MeasureSpec) -> Measured:
+    noise = _noise(spec, images, places)
     if not len(places):
         nothing = np.zeros(0)
-        return Measured(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing)
-    votes = predictor.votes(images, _noise(spec, images, places))
+        return Measured(
+            votes=np.zeros((0, 2), np.int64), noise=noise, predicted=np.zeros(0, np.int64), confidence=nothing,
+            margin=nothing,
+        )  # fmt: skip
+    smoothness = measure(predictor, images, noise)
     probabilities = predictor.logits(images).double().softmax(1)
     first, second = probabilities.topk(2, dim=1).values.T
-    return Measured(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy())
+    return Measured(
+        votes=smoothness.votes,
+        noise=smoothness.noise,
+        arithmetic=smoothness.arithmetic,
+        predicted=probabilities.argmax(1).numpy(),
+        confidence=first.numpy(),
+        margin=(first - second).numpy(),
+    )
 
 
 def _noise(spec: MeasureSpec, images: Tensor, places: np.ndarray) -> Noise:
-    where = _noisy_pixels(spec, images)
-    return Noise(spec.sigma, spec.draws, spec.seed, places, where=where)
+    return Noise(spec.sigma, spec.draws, spec.seed, places, where=_noisy_pixels(spec, images))
 
 
 def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> np.ndarray | None:
@@ -308,23 +290,39 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
 
 
 _PLACES = ("chosen", "true", "target_chosen")
-_SETS = ("clean", "triggered", "target_class")
+_SETS = {"clean": "chosen", "triggered": "chosen", "target_class": "target_chosen"}
+_OF_A_SET = ("votes", "predicted", "confidence", "margin")
 
 
-def _kept(spec: MeasureSpec) -> Kept[Measurement]:
+def kept_measurement(spec: MeasureSpec) -> Kept[Measurement]:
+    """Return the place of a measurement in any run's directory."""
     return kept_arrays(f"w-{spec.hash}", _to_arrays, partial(_of_arrays, spec))
 
 
 def _to_arrays(measurement: Measurement) -> Mapping[str, np.ndarray]:
-    places = {field: getattr(measurement, field) for field in _PLACES}
-    return places | {
-        f"{images}_{field}": getattr(getattr(measurement, images), field) for images in _SETS for field in _STORED
-    }
+    """Return what the spec does not say: places, votes and predictions, the noisy pixels, and what computed them."""
+    arrays = {field: getattr(measurement, field) for field in _PLACES}
+    for images in _SETS:
+        arrays |= {f"{images}_{field}": getattr(getattr(measurement, images), field) for field in _OF_A_SET}
+    where, arithmetic = measurement.clean.noise.where, measurement.clean.arithmetic
+    if where is not None:
+        arrays["where"] = where
+    if arithmetic is not None:
+        arrays["arithmetic"] = np.array([str(value) for value in arithmetic])
+    return arrays
 
 
 def _of_arrays(spec: MeasureSpec, arrays: Mapping[str, np.ndarray]) -> Measurement:
-    clean, triggered, target_class = (
-        Measured(**{field: arrays[f"{images}_{field}"] for field in _STORED}) for images in _SETS
-    )
-    chosen, true, target_chosen = (arrays[field] for field in _PLACES)
-    return Measurement(clean, triggered, spec, chosen, true, target_chosen, target_class)
+    arithmetic = None
+    if "arithmetic" in arrays:
+        device, dtype, batch = arrays["arithmetic"].tolist()
+        arithmetic = Arithmetic(device, dtype, int(batch))
+
+    def measured(images: str) -> Measured:
+        noise = Noise(spec.sigma, spec.draws, spec.seed, arrays[_SETS[images]], where=arrays.get("where"))
+        values = {field: arrays[f"{images}_{field}"] for field in _OF_A_SET}
+        return Measured(noise=noise, arithmetic=arithmetic, **values)
+
+    places = {field: arrays[field] for field in _PLACES}
+    clean, triggered, target_class = (measured(images) for images in _SETS)
+    return Measurement(spec=spec, clean=clean, triggered=triggered, target_class=target_class, **places)
