@@ -12,15 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images with their classes.
-
-    Attributes
-    ----------
-    images
-        uint8 [N, C, H, W]; C is 1 (grey) or 3 (RGB).
-    labels
-        int64 [N], indices into the data set's `classes`.
-    """
+    """Images, uint8 [N, C, H, W] with C 1 (grey) or 3 (RGB), and labels, int64 [N], indices into the set's `classes`."""
 
     images: Tensor
     labels: Tensor
