@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images, uint8 [N, C, H, W] with C 1 (grey) or 3 (RGB), and labels, int64 [N], indices into the set's `classes`."""
+    """Images, uint8 [N, C, H, W] with C 1 (grey) or 3 (RGB), and labels, int64 [N], places in the `classes`."""
 
     images: Tensor
     labels: Tensor

@@ -356,7 +356,7 @@ def test_auc_is_the_share_of_pairs_in_order_ties_as_half():
     random = np.random.default_rng(0)
     positive, negative = random.integers(0, 6, 40), random.integers(0, 5, 30)
     pairs = [(p > n) + 0.5 * (p == n) for p in positive for n in negative]
-    assert auc_interval(positive, negative).mean == pytest.approx(np.mean(pairs))
+    assert auc_interval(positive, negative).value == pytest.approx(np.mean(pairs))
 
 
 def test_intervals_of_perfect_areas_are_not_points():
