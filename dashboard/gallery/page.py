@@ -44,7 +44,7 @@ def show_exhibit(exhibit: Exhibit) -> None:
     assert attack is not None, "the gallery shows runs under an attack"
     assert success is not None, "the gallery shows runs whose attack was measured"
     target = "the next class" if attack.target is None else result.classes[attack.target]
-    st.subheader(f"{exhibit.title}, {100 * (spec.rate or 0):g} %", anchor=False, help=explain("poisoning rate"))
+    st.subheader(f"{exhibit.title}, {100 * (spec.rate or 0):g}%", anchor=False, help=explain("poisoning rate"))
     words = f"A test image of {spec.dataset}, without and with the trigger"
     st.html(
         '<div style="display:grid;grid-template-columns:minmax(7rem,9rem) 1fr;gap:1rem;align-items:center">'

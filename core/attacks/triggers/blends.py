@@ -31,9 +31,7 @@ class Blend(BaseModel, ABC, frozen=True):
 
 
 def _opacity() -> float:
-    return Field(
-        0.2, gt=0, le=1, title="Opacity", json_schema_extra={"per": 100, "usual": [0.01, 1], "format": "%g %%"}
-    )
+    return Field(0.2, gt=0, le=1, title="Opacity", json_schema_extra={"per": 100, "usual": [0.01, 1], "format": "%g%%"})
 
 
 class BlendedNoise(Blend, frozen=True):

@@ -58,7 +58,7 @@ def finding(
     clean, triggered = mine.clean.mean.value, mine.triggered.mean.value
     sentences = [
         f"{where} W {_CHANGES[direction(mine.gap)]} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
-        f"{_signed(mine.gap)} (95 %, for more images), {lower_in_words(mine)}."
+        f"{_signed(mine.gap)} (95%, for more images), {lower_in_words(mine)}."
         + (" That is no clear gap at this σ." if direction(mine.gap) == "undecided" else "")
     ]
     if other is not None:
