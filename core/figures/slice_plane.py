@@ -8,7 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.figures.layout import new_figure, show_legend
-from core.figures.palette import CLASSES, class_colour
+from core.figures.palette import CLASSES, class_colour, is_light
+from core.figures.slice_words import label_at
 from core.instruments.slices.plane import SlicePlane
 
 
@@ -41,13 +42,14 @@ def slice_figure(plane: SlicePlane, classes: Sequence[str] = (), height: int = 4
         marker = {"symbol": "square", "size": 11, "color": class_colour(label)}
         figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=marker)
     x, y = zip(*plane.points.values(), strict=True)
+    grounds = [class_colour(label_at(plane, *place)) for place in plane.points.values()]
     figure.add_scatter(
         x=x,
         y=y,
         text=list(plane.points),
         mode="markers+text",
         textposition="top center",
-        textfont={"color": "#141414"},
+        textfont={"color": ["#141414" if is_light(ground) else "#ffffff" for ground in grounds]},
         marker={"size": 10, "color": "white", "line": {"width": 2, "color": "#141414"}},
         hoverinfo="text",
         showlegend=False,

@@ -95,6 +95,10 @@ class Smoothness:
     def _interval(self) -> tuple[np.ndarray, np.ndarray]:
         return entropy_interval(self.votes)
 
+    def estimate_of(self, image: int = 0) -> Estimate:
+        """Return W of one of the images with its 95% interval for more draws."""
+        return Estimate(float(self.w[image]), float(self.low[image]), float(self.high[image]))
+
     @property
     def modal_class(self) -> np.ndarray:
         """The class with most votes, int64 [N]; the lowest of equals."""
