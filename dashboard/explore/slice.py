@@ -1,7 +1,8 @@
 """The decision boundary around one image: both runs' slices on identical planes, one selection, what lies under it.
 
 A page calls `show_slice_panel(state, data, run, other, trigger, target, image)` and goes on with the state that comes
-back: its fields `layer`, `plane` and `point` belong to this panel. The page owns everything else (`sigma` is read).
+back: its fields `layer`, `plane` and `point` belong to this panel. The page owns everything else (`sigma` and `draws`
+are read).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from core.figures.line import line_figure, line_words
 from core.figures.palette import CLASSES, OTHER, class_colour
 from core.figures.pictures import enlarge, to_pixels
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
-from core.instruments.budgets import PAGE, SLICE_POINT_DRAWS
+from core.instruments.budgets import SLICE_POINT_DRAWS
 from core.instruments.intervals import entropy_interval
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
 from core.runs.measured.w import Measurement
@@ -85,6 +86,7 @@ class _Scene:
     target: int
     image: int
     sigma: float
+    draws: int
     found: Mapping[str, Measurement]
 
     def known(self, name: str, choice: PlaneChoice, plane: SlicePlane) -> dict[Point, ImageSmoothness]:
@@ -116,7 +118,7 @@ def show_slice_panel(
     Parameters
     ----------
     state
-        What the page shows; `sigma`, `layer`, `plane` and `point` are read.
+        What the page shows; `sigma`, `draws`, `layer`, `plane` and `point` are read.
     data
         The data set whose test images these are.
     run, other
@@ -134,7 +136,7 @@ def show_slice_panel(
         The state with what people chose here, for the link. A choice reruns this panel only, which keeps it itself.
     """
     runs = {"this run": run} | ({"other run": other} if other is not None else {})
-    scene = _Scene(data, runs, trigger, target, image, state.sigma, found)
+    scene = _Scene(data, runs, trigger, target, image, state.sigma, state.draws, found)
     kept = get_state(ExploreState)
     settled = replace(kept, layer=state.layer, plane=state.plane, point=_point_of(state, scene))
     if settled != kept:
@@ -389,7 +391,7 @@ def _show_point(
     """Show the selected point's picture, and what each run makes of it."""
     key = scene.plane_key(choice)
     looks = {
-        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, PAGE.draws, scene.image, plane)
+        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, scene.draws, scene.image, plane)
         for name, plane in planes.items()
     }
     plane = next(iter(planes.values()))

@@ -21,7 +21,7 @@ from core.instruments.trigger_map import moved
 from core.runs.jobs.worker import train_run
 from core.runs.load import load_model
 from core.runs.measured.findings import clearest_sigma, formula_in_words
-from core.runs.measured.w import measure_run, page_measure_spec, sweep_sigmas
+from core.runs.measured.w import measure_run, page_attack_spec, page_measure_spec, sweep_sigmas
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLES
 from core.training.spec import make_spec
@@ -184,14 +184,27 @@ def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
             assert f"<span>{top}</span>" in words(page)
 
 
-def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, control, data_root):
-    spec = page_measure_spec(poisoned.trigger, 0, 0.5)
+def test_more_draws_begin_with_those_there_are_and_narrow_the_intervals(visit, home_with_runs):
+    page = visit("explore", sigma="0.5")
+    assert "100 draws each" in captions(page)
+    wide = float(re.search(r"W ± ([\d.]+)", captions(page))[1])
+    page.selectbox(key="ExploreState.draws").set_value(400).run()
+    assert not re.search(r"\b(16|48) draws each", captions(page))
+    settled(page)
+    assert "400 draws each" in captions(page)
+    assert float(re.search(r"W ± ([\d.]+)", captions(page))[1]) == pytest.approx(wide / 2, abs=0.02)
+    assert page.query_params["draws"] == "400"
+
+
+@pytest.mark.parametrize("draws", [100, 400])
+def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, control, data_root, draws):
+    spec = page_attack_spec(poisoned.spec.attack, 0.5, draws=draws)
     found = {"this run": measure_run(poisoned, spec, data_root), "other run": measure_run(control, spec, data_root)}
     # Of the tiles one whose W is somewhere in the middle: it differs for other draws, seeds or keys.
     number = int(np.abs(found["this run"].clean.w[:24] - 0.5).argmin())
     image = int(found["this run"].chosen[number])
     for point, at, side in (("clean", "0.000,0.000", "clean"), ("with trigger", "", "triggered")):
-        page = visit("explore", sigma="0.5", image=str(image), shown="where", layer="W", point=at)
+        page = visit("explore", sigma="0.5", draws=str(draws), image=str(image), shown="where", layer="W", point=at)
         while any(told["growing"] is not None for told in maps(page)):
             page.run()
         assert f"**Selected point**: {point}" in " ".join(element.value for element in page.markdown)

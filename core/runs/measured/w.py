@@ -133,6 +133,12 @@ class Measurement:
         return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
 
     @cached_property
+    def half_width(self) -> float:
+        """Mean half width of the images' own 95% intervals for more draws, without and with the trigger."""
+        ends = [side.interval for side in (self.clean, self.triggered)]
+        return float(np.mean([(high - low) / 2 for low, high in ends]))
+
+    @cached_property
     def p_triggered_lower(self) -> float:
         """Effect size: the share of images whose W is lower with the trigger, ties counted half."""
         return probability_lower(self.triggered.w, self.clean.w).value
@@ -164,9 +170,9 @@ def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str
     return page_attack_spec(Attack(trigger=trigger, target=target), sigma, noise)
 
 
-def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
+def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere", draws: int = PAGE.draws) -> MeasureSpec:
     """Return what the pages measure of a run under any attack: on the images that the attack is about."""
-    return make_measure_spec(attack=attack, images=PAGE.images, sigma=sigma, draws=PAGE.draws, noise=noise)
+    return make_measure_spec(attack=attack, images=PAGE.images, sigma=sigma, draws=draws, noise=noise)
 
 
 def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None) -> Measurement:
@@ -205,6 +211,8 @@ def measure_steps(
 ) -> Iterator[Measurement]:
     """Yield ever better measurements of a run, from few draws to all of them; the last one alone if it was kept.
 
+    One with fewer draws that was kept is where they begin.
+
     Parameters
     ----------
     run, spec
@@ -214,11 +222,15 @@ def measure_steps(
     """
 
     def steps() -> Iterator[Measurement]:
-        measured = None
-        for draws in (*(few for few in PAGE_STEPS if few < spec.draws), spec.draws):
-            step = spec.model_copy(update={"draws": draws})
-            measured = measure_model(predictor(), dataset(), step, measured)
+        steps = [spec.model_copy(update={"draws": few}) for few in PAGE_STEPS if few < spec.draws]
+        kept = (stored_measurement(run, step) for step in reversed(steps))
+        measured = next((fewer for fewer in kept if fewer is not None), None)
+        if measured is not None:
             yield measured
+        for step in (*steps, spec):
+            if measured is None or step.draws > measured.spec.draws:
+                measured = measure_model(predictor(), dataset(), step, measured)
+                yield measured
 
     return _kept(spec).steps(run, steps)
 
