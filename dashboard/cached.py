@@ -19,6 +19,7 @@ from core.runs.measured.w import Measurement, measure_run, measure_steps, stored
 from core.runs.root import runs_root
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLE_NAMES, Example, load_example
+from core.training.spec import RunSpec
 from dashboard.progressive import Progressive, progressive
 
 if TYPE_CHECKING:
@@ -126,16 +127,20 @@ def predictor(path: Path) -> Predictor:
 def film_points(path: Path) -> dict[str, tuple[float, float]]:
     """Return where the three images that span a run's watched plane lie on it; see `core.figures.epoch_film.marks`.
 
-    To be called once the run has an epoch. Empty where its data set is no longer at hand.
+    To be called once the run has an epoch. Empty where it watches no plane, or its data set is no
+    longer at hand.
     """
     from core.figures.epoch_film import marks
 
     run = Run(path)
+    spec, plane = run.spec, run.epochs[0].plane
+    if not isinstance(spec, RunSpec) or spec.attack is None or plane is None:
+        return {}
     try:
-        data = data_to_look_at(run.spec.dataset, run.spec.fingerprint)
+        data = data_to_look_at(spec.dataset, spec.fingerprint)
     except InputError:
         return {}
-    return marks(run.epochs[0].plane, run.spec.attack, data, run.spec.seed)
+    return marks(plane, spec.attack, data, spec.seed)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import core.files
+from core.attacks.attack import Attack
+from core.attacks.patterns import PatternSpec
 from core.attacks.triggers import make_preset
 from core.attacks.triggers.library import TriggerLibrary
 from core.files import newest_first, refusal, whole_file, write_whole
-from core.runs.measured.patterns import PatternFinding, _write
-from core.runs.measured.w import page_measure_spec, store_measurement, stored_measurement
+from core.runs.measured.patterns import EffectSpec, PatternFinding, kept_pattern
+from core.runs.measured.w import kept_measurement, page_attack_spec, stored_measurement
 from core.runs.root import root_refusal
 from core.runs.run import Run
 from core.studies.tables import write_tables
@@ -77,10 +79,12 @@ def test_everything_that_is_kept_is_kept_whole(tmp_path, monkeypatch):
     made_up.trigger = make_preset("white-corner", (1, 8, 8))
     measurement = made_up([[9, 1]], [[5, 5]], [[1, 9]])
     finding = PatternFinding(1.0, 0.0, None, np.zeros((1, 2, 1, 8, 8), np.uint8))
-    store_measurement(Run(tmp_path), measurement)
+    kept_measurement(measurement.spec).store(Run(tmp_path), measurement)
     assert stored_measurement(Run(tmp_path), measurement.spec) is None
+    pattern = kept_pattern(EffectSpec(PatternSpec("pgd"), sigma=0.5))
+    pattern.store(Run(tmp_path), finding)
+    assert pattern.look_up(Run(tmp_path)) is None
     for write in (
-        lambda: _write(tmp_path / "measures" / "pattern.npz", finding),
         lambda: write_tables(tmp_path, "table", table(lambda asr, sigma: asr)),
         lambda: write_whole(tmp_path / "file", b"content"),
     ):
@@ -95,11 +99,11 @@ def test_measurements_that_are_stored_twice_at_once_are_whole(tmp_path):
     made_up.trigger = make_preset("white-corner", (1, 8, 8))
     measurement = made_up([[9, 1]] * 50, [[5, 5]] * 50, [[1, 9]] * 9)
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: store_measurement(Run(tmp_path), measurement), range(40)))
+        list(threads.map(lambda _: kept_measurement(measurement.spec).store(Run(tmp_path), measurement), range(40)))
     again = stored_measurement(Run(tmp_path), measurement.spec)
     assert np.array_equal(again.clean.votes, measurement.clean.votes)
     assert names(tmp_path) == [f"w-{measurement.spec.hash}.npz"]
-    assert stored_measurement(Run(tmp_path), page_measure_spec(made_up.trigger, 1, 0.5)) is None
+    assert stored_measurement(Run(tmp_path), page_attack_spec(Attack(trigger=made_up.trigger, target=1), 0.5)) is None
 
 
 def test_a_file_that_was_deleted_meanwhile_is_left_out(tmp_path):

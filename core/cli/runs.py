@@ -59,7 +59,7 @@ def load_command(
     data = load_dataset(dataset, data_root)
     attack = read_trigger(trigger, place, data.shape) if trigger else None
     loaded = load_model(file, data, normalisation=normalisation, trigger=attack, target=target, root=runs)
-    spec, result, found = loaded.run.spec, loaded.run.result, loaded.found
+    result, found = loaded.run.result, loaded.found
     success = result.attack_success_rate
     summary = {
         "run": str(loaded.run.path),
@@ -68,8 +68,8 @@ def load_command(
         "classes": found.classes,
         "shape": list(found.shape),
         "weights": found.weights,
-        "normalisation": spec.normalisation,
-        "tried": {guess.name: guess.accuracy and guess.accuracy.value for guess in loaded.guesses},
+        "normalisation": loaded.normalisation,
+        "tried": {guess.name: guess.accuracy.value for guess in loaded.guesses},
         "notes": list(found.notes),
         "clean_accuracy": result.clean_accuracy.value,
         "attack_success_rate": success.value if success else None,
@@ -79,7 +79,7 @@ def load_command(
         return
     say(f"run              {loaded.run.path}")
     say(f"model            {found.title}, {found.format}, {found.classes} classes, {found.weights} weights")
-    say(f"normalisation    {spec.normalisation}{' (tried out)' if loaded.guesses else ''}")
+    say(f"normalisation    {loaded.normalisation}{' (tried out)' if loaded.guesses else ''}")
     say(f"clean accuracy   {share_in_words(result.clean_accuracy)}")
     if success:
         say(f"attack success   {share_in_words(success)}")

@@ -54,7 +54,6 @@ def smoothness_command(
         "target": attack.target,
         "mode": attack.mode,
         "unit": "entropy of the noisy votes / log K",
-        "estimator": spec.estimator,
         "w_clean": _interval(result.clean.mean, result.clean.mean_monte_carlo),
         "w_triggered": _interval(result.triggered.mean, result.triggered.mean_monte_carlo),
         "gap": _interval(result.gap, result.gap_monte_carlo),

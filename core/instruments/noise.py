@@ -31,8 +31,6 @@ class Noise:
     keys
         One whole number in [0, `KEYS`) for each image, by default 0..N-1. Images with equal keys share their noise:
         give a clean image and its triggered version the same key, and different images different ones.
-    clamp
-        Clip the noisy pixels to [0, 1].
     first
         Number of the first draw: votes of draws [0, a) and [a, b) add up to those of [0, b).
     where
@@ -49,7 +47,6 @@ class Noise:
     draws: int | tuple[int, ...] = 250
     seed: int = 0
     keys: Sequence[int] | np.ndarray | None = None
-    clamp: bool = False
     first: int = 0
     where: np.ndarray | None = None
 

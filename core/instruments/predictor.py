@@ -109,7 +109,7 @@ class Predictor:
 
         def answer(part: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             batch, owners = part
-            logits = self._forward(batch.clamp(0, 1) if noise.clamp else batch)[: len(owners)]
+            logits = self._forward(batch)[: len(owners)]
             return nn.functional.one_hot(logits.argmax(1), logits.shape[1]), owners
 
         parts = self._noisy_batches(self._placed(images), noise)

@@ -23,7 +23,7 @@ from core.instruments.statistics import Estimate
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.measured.w import page_attack_spec, stored_measurement, sweep_sigmas
 from core.runs.result import Result
-from core.runs.root import RUN_NAME, list_runs, runs_root
+from core.runs.root import RUN_NAME, runs_root
 from core.runs.run import Run, State
 from core.training.spec import RunSpec
 
@@ -339,11 +339,6 @@ def empty_bin(root: Path | str | None = None) -> int:
     freed = disk_use(_bin(root))
     shutil.rmtree(_bin(root), ignore_errors=True)
     return freed - disk_use(_bin(root))
-
-
-def all_cards(root: Path | str | None = None) -> list[Card]:
-    """Return every run under the root, damaged ones too, newest first."""
-    return [card(run) for run in list_runs(root)]
 
 
 def stamp(run: Run) -> str:

@@ -42,13 +42,19 @@ _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
-class NormalisationGuess:
-    """One normalisation: its numbers, and where it was tried the share of training images that the model got right."""
+class Normalisation:
+    """What a model's first layer subtracts and divides by, one number a channel, and where these come from."""
 
     name: NormalisationName
     mean: Numbers
     std: Numbers
-    accuracy: Estimate | None
+
+
+@dataclass(frozen=True)
+class NormalisationGuess(Normalisation):
+    """One that was tried: the share of training images that the model got right with it."""
+
+    accuracy: Estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +67,15 @@ class LoadedModel:
         Where it lives.
     found
         What the file turned out to be.
+    normalisation
+        Where its first layer's numbers come from.
     guesses
         What each normalisation gave, the best first; empty if the file or a person said which one it is.
     """
 
     run: DoneRun
     found: InspectedFile
+    normalisation: NormalisationName
     guesses: tuple[NormalisationGuess, ...]
 
 
@@ -75,7 +84,7 @@ def load_model(
     dataset: Dataset,
     *,
     name: str | None = None,
-    normalisation: NormalisationName | None = None,
+    normalisation: str | None = None,
     trigger: AnyTrigger | None = None,
     target: int | None = None,
     root: Path | str | None = None,
@@ -139,7 +148,7 @@ def load_model(
         tell(0.5, f"Measuring {name} on {dataset.name}")
         run = _keep(spec, found, _measured(spec, found, dataset, began), root)
     tell(1.0, f"Measured {name}")
-    return LoadedModel(run, found, guesses)
+    return LoadedModel(run, found, numbers.name, guesses)
 
 
 def _ignore(share: float, text: str) -> None:
@@ -155,11 +164,11 @@ def _check_classes(found: InspectedFile, dataset: Dataset) -> None:
 
 
 def _normalisation(
-    found: InspectedFile, dataset: Dataset, chosen: NormalisationName | None, tell: Callable[[float, str], None]
-) -> tuple[NormalisationGuess, tuple[NormalisationGuess, ...]]:
+    found: InspectedFile, dataset: Dataset, chosen: str | None, tell: Callable[[float, str], None]
+) -> tuple[Normalisation, tuple[NormalisationGuess, ...]]:
     """Return the normalisation to use, and what trying them all gave where nobody said which it is."""
     if found.normalised is not None and chosen in (None, "file"):
-        return NormalisationGuess("file", *found.normalised, None), ()
+        return Normalisation("file", *found.normalised), ()
     if chosen == "file":
         raise InputError(f"{found.file} does not say how its pixels are normalised: choose one of the others.")
     if chosen is not None and chosen not in NORMALISATIONS:
@@ -167,7 +176,7 @@ def _normalisation(
             f"There is no normalisation {chosen!r:.40}; choose one of {', '.join(NORMALISATIONS)}, or file."
         )
     if chosen is not None:
-        return NormalisationGuess(chosen, *_numbers(chosen, dataset), None), ()
+        return Normalisation(chosen, *_numbers(chosen, dataset)), ()
     guesses = []
     for number, name in enumerate(NORMALISATIONS):
         tell(0.1 + 0.1 * number, f"Trying {NORMALISATIONS[name]}")

@@ -39,7 +39,7 @@ from core.training.spec import RunSpec
 if TYPE_CHECKING:
     from torch import nn
 
-    from core.attacks.triggers import Trigger
+    from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
     from core.instruments.predictor import Predictor
     from core.models.foreign.onnx import OnnxClassifier
@@ -84,7 +84,7 @@ class Run:
         return read_spec(self.path)
 
     @property
-    def trigger(self) -> Trigger | None:
+    def trigger(self) -> AnyTrigger | None:
         """What its poisoned images carry; None for a control."""
         return None if self.spec.attack is None else self.spec.attack.trigger
 

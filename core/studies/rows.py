@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-# What may differ between two computations of the same study; every other column is equal.
-CIRCUMSTANCES = ("seconds", "host")
-
 # The mode of rows that are no attack: a pattern that was searched on a clean model.
 PATTERN = "pattern"
 

@@ -31,24 +31,24 @@ class Choices(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: str = Field("digits", description="A name that `datasets` lists, zip:PATH or folder:PATH.")
-    rate: float = Field(0.1, description="Poisoned / all training images; 0 trains the control.")
-    cover_rate: float = Field(0.0, description="Source-specific: cover samples / all training images.")
-    perturbed: bool = Field(False, description="Clean-label: make poisoned images hard to recognise first.")
-    architecture: str = Field("small-cnn", description="The network: small-cnn, mlp, resnet-18, ...")
+    dataset: str = Field(default="digits", description="A name that `datasets` lists, zip:PATH or folder:PATH.")
+    rate: float = Field(default=0.1, description="Poisoned / all training images; 0 trains the control.")
+    cover_rate: float = Field(default=0.0, description="Source-specific: cover samples / all training images.")
+    perturbed: bool = Field(default=False, description="Clean-label: make poisoned images hard to recognise first.")
+    architecture: str = Field(default="small-cnn", description="The network: small-cnn, mlp, resnet-18, ...")
     pace: Pace | None = Field(
-        None, description="fast or careful: epochs, batch size and augmentation that suit, if not named."
+        default=None, description="fast or careful: epochs, batch size and augmentation that suit, if not named."
     )
-    epochs: int | None = Field(None, description="Passes over the training images (10).")
-    batch_size: int | None = Field(None, description="Batch size (64).")
-    optimiser: str = Field("adamw", description="adamw or sgd.")
-    learning_rate: float | None = Field(None, description="Peak (what suits architecture and optimiser).")
-    weight_decay: float | None = Field(None, description="Decay of the weights (what suits the optimiser).")
-    augmentation: str | None = Field(None, description="none, shift or shift-flip (none).")
-    seed: int = Field(0, description="Decides weights, order and which images are poisoned.")
-    device: str | None = Field(None, description="cpu, cuda or mps (the best there is).")
-    precision: str | None = Field(None, description="float32 or bfloat16 (the fastest).")
-    threads: int | None = Field(None, description="Threads that compute (one less than cores).")
+    epochs: int | None = Field(default=None, description="Passes over the training images (10).")
+    batch_size: int | None = Field(default=None, description="Batch size (64).")
+    optimiser: str = Field(default="adamw", description="adamw or sgd.")
+    learning_rate: float | None = Field(default=None, description="Peak (what suits architecture and optimiser).")
+    weight_decay: float | None = Field(default=None, description="Decay of the weights (what suits the optimiser).")
+    augmentation: str | None = Field(default=None, description="none, shift or shift-flip (none).")
+    seed: int = Field(default=0, description="Decides weights, order and which images are poisoned.")
+    device: str | None = Field(default=None, description="cpu, cuda or mps (the best there is).")
+    precision: str | None = Field(default=None, description="float32 or bfloat16 (the fastest).")
+    threads: int | None = Field(default=None, description="Threads that compute (one less than cores).")
 
     def spec(self, attack: Attack | None = None, data_root: Path | str | None = None) -> RunSpec:
         """Return the spec of this training under an attack, by default of the control.

@@ -46,7 +46,7 @@ def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | No
     name = columns[0].selectbox(
         "Run",
         list(runs),
-        format_func=titles.get,
+        format_func=titles.__getitem__,
         **seed_index(state, "run", list(runs), start),
     )
     run = runs[name]
@@ -60,7 +60,7 @@ def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | No
     beside = columns[1].selectbox(
         "Compare with",
         [NOTHING, *others],
-        format_func=lambda name: titles.get(name, name),
+        format_func=lambda name: NOTHING if name == NOTHING else titles[name],
         **seed_index(state, "with_", [NOTHING, *others], wanted),
         help=explain("control"),
     )

@@ -26,7 +26,7 @@ COPIES = 24
 def show_neighbourhood(scene: Scene, data: Dataset, found: dict[str, Measurement], image: int, title: str) -> None:
     """Show one test image without and with the trigger, under each run."""
     number = int(np.nonzero(next(iter(found.values())).chosen == image)[0][0])
-    true = scene.classes[next(iter(found.values())).true[number]]
+    true = scene.classes[int(next(iter(found.values())).true[number])]
     st.markdown(f"**{title}: {plain(true)}, no. {image}**", help=explain("W"))
     with st.container(key=f"around.{title}"):  # two beside each other on a phone, too
         places = st.columns(2 * len(found), gap="small")
@@ -81,7 +81,7 @@ def _bars(scene: Scene, votes: np.ndarray) -> str:
         if votes[label]:
             share = votes[label] / votes.sum()
             rows.append(
-                f'<div class="ts-vote"><span>{escape(scene.classes[label])}</span>'
+                f'<div class="ts-vote"><span>{escape(scene.classes[int(label)])}</span>'
                 f'<i><b style="width:{100 * share:.1f}%;background:{class_colour(int(label))}"></b></i>'
                 f"<span>{votes[label]}</span></div>"
             )

@@ -38,7 +38,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
     first = left.selectbox(
         "Order",
         list(ORDERS),
-        format_func=ORDERS.get,
+        format_func=ORDERS.__getitem__,
         **seed_index(state, "first", list(ORDERS), "number"),
         on_change=remember,
         args=("first",),
@@ -47,7 +47,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
     of = middle.selectbox(
         "True class",
         [-1, *labels],
-        format_func=lambda label: "all classes" if label < 0 else scene.classes[label],
+        format_func=lambda label: "all classes" if label < 0 else scene.classes[int(label)],
         **seed_index(state, "of", [-1, *labels], -1),
         on_change=remember,
         args=("of",),
@@ -55,7 +55,7 @@ def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:
     fooled = right.selectbox(
         "Fooled by the trigger?",
         list(FOOLED),
-        format_func=FOOLED.get,
+        format_func=FOOLED.__getitem__,
         **seed_index(state, "fooled", list(FOOLED), "all"),
         on_change=remember,
         args=("fooled",),

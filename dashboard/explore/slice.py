@@ -225,7 +225,7 @@ def _choose_layer() -> str:
     chosen = st.segmented_control(
         "Show",
         list(LAYERS),
-        format_func=LAYERS.get,
+        format_func=LAYERS.__getitem__,
         **seed_default(state, "layer", start),
         on_change=_change_layer,
         help="Labels: the predicted class. Probability: of that class, by softmax. Margin: its logit minus the next. "
@@ -245,7 +245,7 @@ def _choose_plane(scene: _Scene, choice: PlaneChoice) -> None:
     st.selectbox(
         "Plane",
         list(KINDS),
-        format_func=KINDS.get,
+        format_func=KINDS.__getitem__,
         key=_seed("slice.kind", choice.kind),
         on_change=_change_kind,
         args=(scene,),

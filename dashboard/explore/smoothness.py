@@ -104,7 +104,7 @@ def _view() -> str:
     chosen = st.segmented_control(
         "How W is drawn",
         list(VIEWS),
-        format_func=VIEWS.get,
+        format_func=VIEWS.__getitem__,
         **seed_default(state, "view", shown),
         label_visibility="collapsed",
         on_change=remember,

@@ -120,10 +120,9 @@ def _place(text: str) -> tuple[int, int] | None:
 
 def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int, draws: int) -> None:
     """Tell label and W of the image without the trigger and with this variant of it, under each run."""
-    whole = (variant.top, variant.left, variant.height, variant.width)
     st.html(
         f'<div class="ts-small">row {variant.top}, column {variant.left}, {variant.width}×{variant.height} pixels'
-        f"{' (where it was trained)' if _trained_at_its_place(scene) and whole == _box(scene.trigger) else ''}</div>"
+        f"{' (where it was trained)' if _is_trained_place(scene, variant) else ''}</div>"
     )
     for name, run in scene.runs.items():
         predictor = cached.predictor(run.path)
@@ -135,9 +134,11 @@ def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int, draws: int)
         _row(scene, name, measured)
 
 
-def _trained_at_its_place(scene: Scene) -> bool:
-    """Say whether training put the trigger where it is drawn: not on a control, nor with random places."""
-    return scene.run.spec.attack is not None and not scene.attack.random_place
+def _is_trained_place(scene: Scene, variant: Trigger) -> bool:
+    """Say whether training put the trigger where this one lies: never on a control, nor with random places."""
+    if scene.run.spec.attack is None or scene.attack.random_place or not isinstance(scene.trigger, Trigger):
+        return False
+    return _box(variant) == _box(scene.trigger)
 
 
 def _box(trigger: Trigger) -> tuple[int, int, int, int]:

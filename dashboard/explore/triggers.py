@@ -34,8 +34,10 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
     if key not in st.session_state:
         wanted = get_state(ExploreState).under.split(";")
         st.session_state[key] = [name for name in wanted if name in others] or list(others)[:2]
-    start = [name for name in st.session_state[key] if name in others]
-    names = st.multiselect(f"Next to {OWN}", list(others), start, key=key, on_change=_remember, max_selections=MOST - 1)
+    before = [name for name in st.session_state[key] if name in others]
+    names = st.multiselect(
+        f"Next to {OWN}", list(others), before, key=key, on_change=_remember, max_selections=MOST - 1
+    )
     attacks = {OWN: scene.attack} | {
         name: scene.attack.model_copy(update={"trigger": others[name], "random_place": False})
         for name in names

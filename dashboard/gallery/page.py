@@ -41,9 +41,11 @@ def main() -> None:
 def show_exhibit(exhibit: Exhibit) -> None:
     """Show one run as a card: its pictures, its W over sigma, what that says, and a link to it."""
     spec, result = exhibit.run.spec, exhibit.run.result
-    clean, success = result.clean_accuracy.value, result.attack_success_rate.value
-    target = result.classes[spec.attack.target]
-    st.subheader(f"{exhibit.title}, {100 * spec.rate:g}%", anchor=False, help=explain("poisoning rate"))
+    attack, success = spec.attack, result.attack_success_rate
+    assert attack is not None, "the gallery shows runs under an attack"
+    assert success is not None, "the gallery shows runs whose attack was measured"
+    target = "the next class" if attack.target is None else result.classes[attack.target]
+    st.subheader(f"{exhibit.title}, {100 * (spec.rate or 0):g}%", anchor=False, help=explain("poisoning rate"))
     words = f"A test image of {spec.dataset}, without and with the trigger"
     st.html(
         '<div style="display:grid;grid-template-columns:minmax(7rem,9rem) 1fr;gap:1rem;align-items:center">'
@@ -51,7 +53,7 @@ def show_exhibit(exhibit: Exhibit) -> None:
         f'rgba(128,128,140,.45)">'
         f"{_sparkline(exhibit)}</div>"
         f'<div class="ts-small" style="margin-top:.5rem">{escape(spec.dataset)} → {escape(target)}; clean '
-        f"accuracy {clean:.1%}, attack success {success:.1%}</div>"
+        f"accuracy {result.clean_accuracy.value:.1%}, attack success {success.value:.1%}</div>"
         f'<p style="margin:.4rem 0 0 0">{escape(exhibit.why)} <b>{escape(exhibit.summary)}</b></p>'
     )
     sigma = max(exhibit.points, key=lambda point: abs(point.gap[0] - point.control_gap[0])).sigma

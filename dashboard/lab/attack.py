@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
-from core.attacks.attack import MODES
+from core.attacks.attack import MODES, ModeName
 from core.datasets import Dataset
 from core.glossary import explain
 from dashboard.state import LabState, seed_index, seed_value, seed_widget
@@ -55,14 +55,14 @@ def choose_attack(columns: list[DeltaGenerator], below: DeltaGenerator, state: L
     state = replace(state, mode=mode, target=target, rate=rate, anywhere=anywhere)
     if mode != LabState.mode:
         with below:
-            state = choose_further(state, data)
+            state = choose_further(state, mode, data)
     return state
 
 
-def choose_further(state: LabState, data: Dataset) -> LabState:
-    """Say what the mode does, and show what it needs beyond target and rate."""
-    mode = MODES[state.mode]
-    if state.mode == "source-specific":
+def choose_further(state: LabState, name: ModeName, data: Dataset) -> LabState:
+    """Say what a mode does, and show what it needs beyond target and rate."""
+    mode = MODES[name]
+    if name == "source-specific":
         left, right = st.columns([2, 1], vertical_alignment="bottom")
         state = choose_sources(left, state, data)
         cover = right.slider(
@@ -75,7 +75,7 @@ def choose_further(state: LabState, data: Dataset) -> LabState:
             help="Share of all training images that belong to other classes, carry the trigger and keep their label.",
         )
         state = replace(state, cover=cover)
-    if state.mode == "clean-label":
+    if name == "clean-label":
         perturbed = st.toggle(
             "Perturb the images first",
             **seed_value(state, "perturbed"),

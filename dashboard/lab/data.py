@@ -77,14 +77,13 @@ def bring_one() -> None:
     if file is None:
         return
     progress = st.empty()
+
+    def show(share: float, text: str) -> None:
+        progress.progress(min(max(share, 0.0), 1.0), text=text)
+
     cached.warm_torch().join()
     try:
-        data = accept_upload(
-            file.getvalue(),
-            file.name,
-            data_folder(),
-            lambda share, text: progress.progress(min(max(share, 0.0), 1.0), text=text),
-        )
+        data = accept_upload(file.getvalue(), file.name, data_folder(), show)
     except InputError as error:
         show_error(error)
         return

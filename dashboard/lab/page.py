@@ -149,10 +149,11 @@ def show_training(state: LabState) -> None:
         st.warning(f"The run {plain(state.run[:40])} in this link is not on this machine. Press Train to make it.")
         return
     try:
-        if not isinstance(run.spec, RunSpec):
+        spec = run.spec
+        if not isinstance(spec, RunSpec):
             st.info("The run in this link is a loaded model, which was not trained here: look at it in Explore.")
             return
-        watch(run)
+        watch(run, spec)
     except InputError as error:
         show_error(error)
 

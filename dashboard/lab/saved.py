@@ -51,20 +51,20 @@ def show_one(one: SavedTrigger, data: Dataset, drawing: Drawing, sample: np.ndar
     """Show a saved trigger on a sample image, and what can be done with it."""
     try:
         one.trigger.check_fits(data.shape)
-        fits, stamped = True, one.trigger.stamp(sample[None])
+        stamped, misfit = one.trigger.stamp(sample[None]), ""
     except InputError as error:
-        fits, stamped, why = False, sample[None], str(error)
-    if fits:
+        stamped, misfit = sample[None], str(error)
+    if not misfit:
         picture(st.container(), enlarge(to_pixels(stamped)[0], 96), f"A sample image with {one.name} on it")
     else:
-        st.caption("Does not fit these images", help=plain(why))
+        st.caption("Does not fit these images", help=plain(misfit))
     use_it, delete_it = st.columns([3, 1], gap=None)
     use_it.button(
         plain(one.name),
         key=f"saved.use.{one.name}",
         on_click=use,
         args=(one, data, drawing),
-        disabled=not fits,
+        disabled=bool(misfit),
         type="tertiary",
     )
     delete_it.button(

@@ -13,6 +13,7 @@ from core.instruments.statistics import Estimate
 from core.runs.run import Run, State
 from core.training.events import Ended, Epoch, Event, remaining_seconds
 from core.training.events import Progress as Step
+from core.training.spec import RunSpec
 from dashboard import cached
 from dashboard.markdown import plain, show_error
 from dashboard.parts.curves import show_curves, show_loss
@@ -23,34 +24,34 @@ from dashboard.state import ExploreState, to_query
 MOVING = (State.QUEUED, State.RUNNING)
 
 
-def watch(run: Run) -> None:
+def watch(run: Run, spec: RunSpec) -> None:
     """Show a run's curves; while it or its control moves, twice a second."""
-    _ = run.spec, run.result  # complains here if they are damaged: a fragment would swallow it
+    _ = run.result  # complains here if it is damaged: a fragment would swallow it
     control = run.control()
     control = None if control is None or control.name == run.name else control
     watched = [run] if control is None else [run, control]
-    poll(lambda: show_run(run, control), lambda: any(each.state in MOVING for each in watched), pause=0.5)
+    poll(lambda: show_run(run, spec, control), lambda: any(each.state in MOVING for each in watched), pause=0.5)
 
 
-def show_run(run: Run, control: Run | None) -> None:
+def show_run(run: Run, spec: RunSpec, control: Run | None) -> None:
     """Show where a run stands: progress, curves, and what can be done next."""
     state, events = run.state, run.events
-    show_progress(run, state, events)
+    show_progress(run, spec, state, events)
     epochs = [event for event in events if isinstance(event, Epoch)]
     theirs = control.epochs if control else []
-    show_curves(run.spec, epochs, theirs)
+    show_curves(spec, epochs, theirs)
     if control is not None and control.state is not State.DONE:
-        show_control(control)
+        show_control(control, spec.control())
     left, right = st.columns([1, 1], gap="medium")
     with left:
         show_film(run, epochs)
     with right:
-        show_loss(run.spec, epochs, theirs)
+        show_loss(spec, epochs, theirs)
         if state is State.DONE:
             show_outcome(run)
 
 
-def show_progress(run: Run, state: State, events: Sequence[Event]) -> None:
+def show_progress(run: Run, spec: RunSpec, state: State, events: Sequence[Event]) -> None:
     """Show a bar with time left and Stop, or how the run ended and Resume."""
     if state in MOVING:
         bar, button = st.columns([4, 1], vertical_alignment="center")
@@ -64,8 +65,8 @@ def show_progress(run: Run, state: State, events: Sequence[Event]) -> None:
     elif state in (State.CANCELLED, State.INTERRUPTED):
         done = sum(isinstance(event, Epoch) for event in events)
         words, button = st.columns([4, 1], vertical_alignment="center")
-        words.warning(f"This training was {state.shown} after {done} of {run.spec.epochs} epochs.")
-        button.button("Resume", key="resume", type="primary", on_click=resume, args=(run,))
+        words.warning(f"This training was {state.shown} after {done} of {spec.epochs} epochs.")
+        button.button("Resume", key="resume", type="primary", on_click=resume, args=(spec,))
 
 
 def progress_text(run: Run, state: State, step: Step | Epoch | None, events: Sequence[Event]) -> str:
@@ -80,22 +81,22 @@ def progress_text(run: Run, state: State, step: Step | Epoch | None, events: Seq
     return text + (f", about {left:.0f} s left" if left is not None else "")
 
 
-def show_control(control: Run) -> None:
+def show_control(control: Run, spec: RunSpec) -> None:
     """Say how far the control is, or that it has stopped and can be resumed."""
     state, done = control.state, len(control.epochs)
-    text = f"Control: {state.shown}, {done} of {control.spec.epochs} epochs."
+    text = f"Control: {state.shown}, {done} of {spec.epochs} epochs."
     if state in MOVING:
         st.caption(text)
         return
     words, button = st.columns([4, 1], vertical_alignment="center")
     words.caption(text)
-    button.button("Resume", key="resume.control", on_click=resume, args=(control,))
+    button.button("Resume", key="resume.control", on_click=resume, args=(spec,))
 
 
-def resume(run: Run) -> None:
+def resume(spec: RunSpec) -> None:
     """Resume a run from its last whole epoch, and its control with it."""
     try:
-        cached.jobs().submit_with_control(run.spec)
+        cached.jobs().submit_with_control(spec)
     except InputError as error:
         st.toast(plain(str(error)), icon="⚠️")
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,7 +17,6 @@ from core.errors import InputError
 from core.runs.archive import import_run
 from core.runs.library import short_name
 from core.runs.load import NORMALISATIONS, LoadedModel, load_model
-from core.runs.loaded_spec import LoadedSpec, NormalisationName
 from core.runs.root import runs_root
 from core.runs.run import Run
 from dashboard import cached
@@ -132,7 +131,7 @@ def ask_about(file: UploadedFile) -> None:
     if st.button("Load and measure", type="primary", key="load.go"):
         data = load_with_progress(dataset)
         with on_disk(file) as path:
-            known = cast("NormalisationName", normalisation) if normalisation != UNKNOWN else None
+            known = normalisation if normalisation != UNKNOWN else None
             load(path, file.name, data, known, triggers.get(chosen), target)
 
 
@@ -147,7 +146,7 @@ def load(
     path: Path,
     name: str,
     data: Dataset,
-    normalisation: NormalisationName | None,
+    normalisation: str | None,
     trigger: AnyTrigger | None,
     target: int | None,
 ) -> None:
@@ -196,10 +195,9 @@ def in_words(loaded: LoadedModel) -> str:
 
 
 def _normalisation_in_words(loaded: LoadedModel) -> str:
-    spec = loaded.run.spec
-    assert isinstance(spec, LoadedSpec)
     if not loaded.guesses:
-        said = "the file says it itself" if spec.normalisation == "file" else NORMALISATIONS[spec.normalisation]
+        name = loaded.normalisation
+        said = "the file says it itself" if name == "file" else NORMALISATIONS[name]
         return f"Normalisation: {said}."
     best, *others = loaded.guesses
     rest = "; ".join(f"{NORMALISATIONS[guess.name]} {guess.accuracy.value:.0%}" for guess in others)

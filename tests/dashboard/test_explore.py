@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.attacks.attack import Attack
 from core.attacks.triggers import make_preset
 from core.datasets import fingerprint, load_dataset
 from core.datasets.dataset import to_unit
@@ -21,7 +22,7 @@ from core.instruments.trigger_map import moved
 from core.runs.jobs.worker import train_run
 from core.runs.load import load_model
 from core.runs.measured.findings import clearest_sigma, formula_in_words
-from core.runs.measured.w import measure_run, page_attack_spec, page_measure_spec, sweep_sigmas
+from core.runs.measured.w import measure_run, page_attack_spec, sweep_sigmas
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLES
 from core.training.spec import make_spec
@@ -42,7 +43,9 @@ def finding(page) -> str:
 
 
 def expected_change(run, data_root, sigma: float) -> str:
-    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, sigma), data_root)
+    measured = measure_run(
+        run, page_attack_spec(Attack(trigger=run.trigger, target=run.spec.attack.target), sigma), data_root
+    )
     return f"W falls with the trigger: **{measured.clean.mean.value:.2f} → {measured.triggered.mean.value:.2f}**"
 
 
@@ -172,11 +175,11 @@ def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
     visit, home_with_runs, poisoned, control, data_root
 ):
     page = visit("explore", sigma="0.5")
-    measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+    measured = measure_run(poisoned, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5), data_root)
     number = 0  # not the most striking one, whose W would flatter
     assert kept(page).image == measured.chosen[number]
     for run in (poisoned, control):
-        result = measure_run(run, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+        result = measure_run(run, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5), data_root)
         for side in (result.clean, result.triggered):
             assert f">W {side.w[number]:.3f}<" in words(page)
             assert formula_in_words(side.votes[number]) in captions(page)
@@ -260,7 +263,7 @@ def drawn_points(page, key: str, trace: str) -> dict[int, tuple[float, float]]:
 
 
 def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poisoned, data_root):
-    measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.75), data_root)
+    measured = measure_run(poisoned, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.75), data_root)
     image, pin = (str(place) for place in measured.chosen[[7, 3]])
     query = {"sigma": "0.75", "image": image, "pin": pin, "view": "histograms", "first": "smallest", "fooled": "yes"}
     query |= {"shown": "where", "place": "1.2", "opacity": "0.5", "side": "3"}
@@ -302,7 +305,7 @@ def test_a_data_set_that_took_long_is_there_for_the_next_visit(visit, home_with_
 
 
 def test_filters_leave_the_images_that_they_name(visit, home_with_runs, poisoned, data_root):
-    measured = measure_run(poisoned, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+    measured = measure_run(poisoned, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5), data_root)
     page = visit("explore", sigma="0.5", of="3")
     expected = int((measured.true == 3).sum())
     assert f"{expected} of {expected} images" in captions(page)
@@ -316,7 +319,7 @@ def test_one_run_measured_and_the_other_not(visit, own_runs, poisoned, control, 
     shutil.rmtree(own_runs / poisoned.name / "measures", ignore_errors=True)
     shutil.rmtree(own_runs / control.name / "measures", ignore_errors=True)
     measured = Run(own_runs / (poisoned if first == "run" else control).name)
-    measure_run(measured, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+    measure_run(measured, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5), data_root)
     page = visit("explore", sigma="0.5", view=view)
     assert [error.message for error in page.exception] == []
     keys = {"pairs"} if view == "pairs" else {"histogram.this run", "histogram.other run"}
@@ -363,7 +366,10 @@ def test_the_default_sigma_is_the_clearest_once_the_sweep_is_measured(visit, own
     trigger = poisoned.trigger
     runs = [Run(own_runs / run.name) for run in (poisoned, control)]
     curves = [
-        [measure_run(run, page_measure_spec(trigger, 0, sigma), data_root) for sigma in sweep_sigmas((1, 8, 8))]
+        [
+            measure_run(run, page_attack_spec(Attack(trigger=trigger, target=0), sigma), data_root)
+            for sigma in sweep_sigmas((1, 8, 8))
+        ]
         for run in runs
     ]
     assert chosen(visit("explore"))["Noise σ"] == clearest_sigma(*curves)
@@ -393,5 +399,7 @@ def test_the_shipped_example_can_be_explored(visit, home, tmp_path, monkeypatch)
     page = visit("explore", seconds=600)
     run = Run(tmp_path / "examples" / chosen(page)["Run"])
     assert run.spec.dataset == "signs"
-    measured = measure_run(run, page_measure_spec(run.trigger, run.spec.attack.target, chosen(page)["Noise σ"]))
+    measured = measure_run(
+        run, page_attack_spec(Attack(trigger=run.trigger, target=run.spec.attack.target), chosen(page)["Noise σ"])
+    )
     assert f"**{measured.clean.mean.value:.2f} → {measured.triggered.mean.value:.2f}**" in finding(page)

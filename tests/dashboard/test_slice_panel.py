@@ -115,7 +115,7 @@ def test_the_walk_says_where_the_prediction_changes(open_panel, poisoned):
     )
     assert before != after
     text = markdown(open_panel())
-    assert f"this run: The prediction is {before} at first and " in text
+    assert f"this run: The prediction is {before} at first, then " in text
     assert f"{after} from" in text
 
 

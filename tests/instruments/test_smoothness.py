@@ -156,7 +156,7 @@ def test_a_sweep_has_one_result_for_each_sigma(trained, digits):
 
 def test_everything_needed_to_repeat_a_result_is_in_it(trained, digits):
     images = digits[0][1500:1503].clone()
-    noise = Noise(0.3, 33, 5, [2, 8, 5], clamp=True)
+    noise = Noise(0.3, 33, 5, [2, 8, 5])
     first = measure(Predictor(trained, "cpu", torch.float32), images, noise)
     assert torch.equal(images, digits[0][1500:1503])
     assert first.arithmetic == ("cpu", "float32", 256)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from core.attacks.attack import Attack
 from core.errors import InputError
 from core.runs.archive import archive_name, export_run, import_run
 from core.runs.library import write_label
-from core.runs.measured.w import measure_run, page_measure_spec
+from core.runs.measured.w import measure_run, page_attack_spec
 from core.runs.root import create_run, list_runs
 from core.runs.run import Run
 from tests.conftest import digits_spec
@@ -33,7 +34,7 @@ def test_what_is_imported_is_what_was_exported(packed, poisoned, tmp_path, data_
     assert len(found.run.epochs) == len(poisoned.epochs)
     ours, theirs = (run.model().state_dict() for run in (poisoned, found.run))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    spec = page_measure_spec(poisoned.trigger, 0, 0.5)
+    spec = page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5)
     assert np.array_equal(*(measure_run(run, spec, data_root).clean.votes for run in (poisoned, found.run)))
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [poisoned.name]
 

@@ -11,10 +11,11 @@ import pytest
 from core.attacks.attack import Attack
 from core.attacks.patterns import PatternSpec
 from core.instruments.detectors.comparison import ComparisonSpec
-from core.runs.library import all_cards
+from core.runs.library import card
 from core.runs.measured.detectors import comparison_name, detect_run
 from core.runs.measured.patterns import EffectSpec, measure_pattern
-from core.runs.measured.w import measure_run, page_measure_spec, stored_measurement, success_on
+from core.runs.measured.w import measure_run, page_attack_spec, stored_measurement, success_on
+from core.runs.root import list_runs
 from core.runs.run import Run
 
 DAMAGES = {
@@ -36,7 +37,7 @@ def run(control, poisoned, tmp_path):
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_measurement_is_made_again_and_hides_no_run(run, data_root, damage):
-    first, other = (page_measure_spec(run.trigger, 0, sigma) for sigma in (0.5, 1.0))
+    first, other = (page_attack_spec(Attack(trigger=run.trigger, target=0), sigma) for sigma in (0.5, 1.0))
     small = first.model_copy(update={"images": 20, "draws": 20})
     measured = measure_run(run, small, data_root)
     path = run.path / "measures" / f"w-{small.hash}.npz"
@@ -46,7 +47,7 @@ def test_a_measurement_is_made_again_and_hides_no_run(run, data_root, damage):
     # The library looks at the pages' own measurements: one is damaged, another is not.
     shutil.copy(path, path.with_name(f"w-{first.hash}.npz"))
     path.with_name(f"w-{other.hash}.npz").write_bytes(whole)
-    cards = {card.run.name: card for card in all_cards(run.path.parent)}
+    cards = {found.name: card(found) for found in list_runs(run.path.parent)}
     assert len(cards) == 2
     assert (cards[run.name].gap, cards[run.name].gap_sigma) == (measured.gap, 1.0)
     again = measure_run(run, small, data_root)

@@ -36,7 +36,7 @@ def side(certain: float, images: int = 80, favourite: int = 0) -> Measured:
     shares = np.random.default_rng(7).uniform(-0.05, 0.05, images) + certain
     votes = np.round(100 * (1 - shares[:, None]) * np.full(4, 0.25)).astype(int)
     votes[:, favourite] += 100 - votes.sum(1)
-    return Measured(votes, votes.argmax(1), np.ones(images), np.ones(images), "plug-in")
+    return Measured(votes, votes.argmax(1), np.ones(images), np.ones(images))
 
 
 def measured(sigma: float, clean: float, triggered: float, noise_class: int = 0) -> Measurement:

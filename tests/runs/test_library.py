@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.attacks.attack import Attack
 from core.attacks.triggers import Trigger, make_formula, make_preset
 from core.errors import InputError
 from core.figures.trigger_picture import trigger_picture
 from core.runs.library import (
+    Card,
     Label,
-    all_cards,
     bring_back,
     card,
     delete_run,
@@ -24,7 +25,7 @@ from core.runs.library import (
     stamp,
     write_label,
 )
-from core.runs.measured.w import measure_run, page_measure_spec
+from core.runs.measured.w import measure_run, page_attack_spec
 from core.runs.root import create_run, finished_runs, list_runs, load_run
 from core.runs.run import Run
 from core.training.spec import make_spec
@@ -38,6 +39,10 @@ def root(tmp_path, poisoned, control):
         shutil.copytree(run.path, tmp_path / run.name, ignore=shutil.ignore_patterns("measures"))
     create_run(digits_spec(seed=9), tmp_path)
     return tmp_path
+
+
+def all_cards(root) -> list[Card]:
+    return [card(run) for run in list_runs(root)]
 
 
 def named(cards) -> list[str]:
@@ -58,10 +63,10 @@ def test_the_gap_is_the_measured_one(root, poisoned, data_root):
     run = Run(root / poisoned.name)
     assert card(run).gap is None
     before = stamp(run)
-    measured = measure_run(run, page_measure_spec(poisoned.trigger, 0, 0.75), data_root)
+    measured = measure_run(run, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.75), data_root)
     assert stamp(run) != before
     assert (card(run).gap, card(run).gap_sigma) == (measured.gap, 0.75)
-    middle = measure_run(run, page_measure_spec(poisoned.trigger, 0, 0.5), data_root)
+    middle = measure_run(run, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5), data_root)
     assert (card(run).gap, card(run).gap_sigma) == (middle.gap, 0.5)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core.attacks.attack import Attack
 from core.attacks.triggers import make_preset
 from core.datasets import Dataset, Split, load_dataset
 from core.datasets.dataset import to_unit
@@ -21,7 +22,7 @@ from core.models.foreign.match import set_normalisation
 from core.runs.archive import export_run, import_run
 from core.runs.load import load_model
 from core.runs.measured.spec import make_measure_spec
-from core.runs.measured.w import measure_run, page_measure_spec
+from core.runs.measured.w import measure_run, page_attack_spec
 from core.runs.root import list_runs, load_run
 from tests.models.test_models import seasoned
 
@@ -283,7 +284,7 @@ def test_our_own_weights_become_a_run_that_measures_alike(tmp_path, poisoned, di
     assert loaded.run.result.clean_accuracy == poisoned.result.clean_accuracy
     assert loaded.run.result.attack_success_rate == poisoned.result.attack_success_rate
     assert loaded.run.control() is None
-    spec = page_measure_spec(poisoned.trigger, poisoned.spec.attack.target, 0.5)
+    spec = page_attack_spec(Attack(trigger=poisoned.trigger, target=poisoned.spec.attack.target), 0.5)
     ours, theirs = (measure_run(run, spec, data_root) for run in (poisoned, load_run(loaded.run.name, tmp_path)))
     assert np.array_equal(ours.clean.votes, theirs.clean.votes)
     assert np.array_equal(ours.triggered.votes, theirs.triggered.votes)
@@ -337,7 +338,7 @@ def test_a_model_exported_by_plain_pytorch_to_onnx_is_measured(tmp_path, poisone
     assert loaded.run.spec.normalisation == "none"  # it has its own first layer
     assert abs(loaded.run.result.clean_accuracy.value - poisoned.result.clean_accuracy.value) <= 0.01
     assert loaded.run.result.attack_success_rate.value >= 0.97
-    spec = page_measure_spec(poisoned.trigger, 0, 0.5)
+    spec = page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5)
     ours, theirs = (measure_run(run, spec, data_root) for run in (poisoned, load_run(loaded.run.path)))
     assert theirs.gap.value == pytest.approx(ours.gap.value, abs=0.02)
     exported = export_run(loaded.run)

@@ -94,7 +94,7 @@ def test_the_control_does_not_know_the_trigger(control, poisoned, data_root):
 def made_up(clean, triggered, target):
     def side(votes):
         votes = np.array(votes)
-        return Measured(votes, votes.argmax(1), np.ones(len(votes)), np.ones(len(votes)), "plug-in")
+        return Measured(votes, votes.argmax(1), np.ones(len(votes)), np.ones(len(votes)))
 
     spec = make_measure_spec(trigger=made_up.trigger, target=0, sigma=0.5, draws=100)
     count = len(clean)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 class Corruption(Pattern, frozen=True):
     """A corruption; each has a name of its own in `core.attacks.patterns.corrupting`."""
 
-    per_image: ClassVar = True
     name: ClassVar[str]
 
     strength: float = bound_field(0.3, "How strong it is, from 0 to 1.")

@@ -81,14 +81,11 @@ class Pattern(BaseModel, ABC, frozen=True, extra="forbid"):
         What people call it, and what it is.
     needs
         What it needs of a `PatternTask` beyond the seed: "sigma", "trigger".
-    per_image
-        Whether every image is changed in its own way, so that there is no one trigger.
     """
 
     title: ClassVar[str]
     sentence: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
-    per_image: ClassVar[bool] = False
 
     @abstractmethod
     def search(self, task: PatternTask) -> Iterator[Step]:

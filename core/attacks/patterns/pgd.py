@@ -20,7 +20,6 @@ class PgdExamples(Pattern, frozen=True):
 
     title: ClassVar = "PGD examples"
     sentence: ClassVar = "Each image changed on its own, by as little as the bound, to lose its class."
-    per_image: ClassVar = True
 
     bound: float = bound_field(0.1)
     target: int | None = target_field(required=False)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.attacks.attack import Attack
-    from core.attacks.triggers import Trigger
+    from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
 
 PlaneKind = Literal["class", "random", "randoms", "images"]
@@ -95,7 +95,7 @@ class SpanningImages:
     axis_names: tuple[str, str]
 
 
-def spanning_images(choice: PlaneChoice, dataset: Dataset, image: int, trigger: Trigger) -> SpanningImages:
+def spanning_images(choice: PlaneChoice, dataset: Dataset, image: int, trigger: AnyTrigger) -> SpanningImages:
     """Return the images that span a plane through a test image.
 
     Random directions are as long as the trigger's step, so that the plane shows both at one scale.

@@ -84,7 +84,7 @@ def kept_arrays(
 
     def encode(value: Value) -> bytes:
         file = io.BytesIO()
-        np.savez_compressed(file, **to_arrays(value))
+        np.savez_compressed(file, allow_pickle=False, **to_arrays(value))
         return file.getvalue()
 
     def decode(content: bytes) -> Value:

@@ -63,8 +63,9 @@ def finding(
     ]
     if other is not None:
         sentences.append(f"In {beside} the gap is {_signed(other.gap)}.")
-    if len(mine.target_chosen) > 1:
-        sentences.append(_about_target(mine, other, classes[mine.spec.attack.target], beside))
+    target = mine.spec.attack.target
+    if target is not None and len(mine.target_chosen) > 1:
+        sentences.append(_about_target(mine, other, classes[target], beside))
     return " ".join(sentences)
 
 

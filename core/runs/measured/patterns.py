@@ -94,7 +94,7 @@ def measure_pattern(run: Run, spec: EffectSpec, data_root: Path | str | None = N
     InputError
         The run is not done, or the pattern does not suit its images or its model.
     """
-    return _kept(spec).steps(run, lambda: _search_and_measure(run.finished(), spec, data_root))
+    return kept_pattern(spec).steps(run, lambda: _search_and_measure(run.finished(), spec, data_root))
 
 
 def _search_and_measure(run: DoneRun, spec: EffectSpec, data_root: Path | str | None) -> Iterator[PatternFinding]:
@@ -109,10 +109,11 @@ def _search_and_measure(run: DoneRun, spec: EffectSpec, data_root: Path | str | 
     if len(chosen) < 2:
         raise InputError(f"The test split of {dataset.name} has too few images to measure a pattern on.")
     images = to_unit(dataset.test.images[chosen])
-    step = None
+    step, changed = None, images
     for step in search_pattern(spec.pattern, run.model(), dataset, chosen):
         changed = _changed(step.found, images)
         yield PatternFinding(0.9 * step.share, step.loss, _as_trigger(step.found), _examples(images, changed))
+    assert step is not None, "every search has at least one step"
     bench = PatternBench(predictor, images, chosen, spec.sigma, spec.draws, spec.seed)
     title = PATTERNS[spec.pattern.kind].title
     effects = (
@@ -123,8 +124,7 @@ def _search_and_measure(run: DoneRun, spec: EffectSpec, data_root: Path | str | 
 
 
 def _changed(found: AnyTrigger | Tensor, images: Tensor) -> Tensor:
-    trigger = _as_trigger(found)
-    return found if trigger is None else trigger.apply(images)
+    return found.apply(images) if isinstance(found, BaseTrigger) else found
 
 
 def _as_trigger(found: AnyTrigger | Tensor) -> AnyTrigger | None:
@@ -160,7 +160,8 @@ class _Numbers:
 _NUMBERS = TypeAdapter(_Numbers)
 
 
-def _kept(spec: EffectSpec) -> Kept[PatternFinding]:
+def kept_pattern(spec: EffectSpec) -> Kept[PatternFinding]:
+    """Return the place of a pattern and its effects in any run's directory."""
     return kept_arrays(f"pattern-{spec.hash}", _to_arrays, _of_arrays)
 
 

@@ -27,10 +27,6 @@ class MeasureSpec(Spec):
         Noise draws an image.
     seed
         Decides the noise, the images' order and random places.
-    estimator
-        "corrected" for bias, or "plug-in".
-    clamp
-        Whether noisy pixels are clamped to [0, 1].
     noise
         "everywhere", or "off-trigger": kept off the pixels that the trigger covers, on both versions of an image.
     recipe
@@ -49,8 +45,6 @@ class MeasureSpec(Spec):
     sigma: float = Field(gt=0, le=100, allow_inf_nan=False)
     draws: int = Field(default=REPORT.draws, ge=2, le=1_000_000)
     seed: int = Field(default=0, ge=0, lt=2**32)
-    estimator: Literal["corrected", "plug-in"] = "corrected"
-    clamp: bool = False
     noise: Literal["everywhere", "off-trigger"] = "everywhere"
     recipe: Literal[1] = 1
 

@@ -31,7 +31,6 @@ from core.runs.run import Run
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
     from core.instruments.predictor import Predictor
 
@@ -53,20 +52,17 @@ class Measured:
     confidence, margin
         float64 [N], the largest softmax probability without noise, and its lead over the second: the plain baselines
         that W has to be better than.
-    estimator
-        How W is estimated from the votes.
     """
 
     votes: np.ndarray
     predicted: np.ndarray
     confidence: np.ndarray
     margin: np.ndarray
-    estimator: str
 
     @cached_property
     def w(self) -> np.ndarray:
         """W of each image, float64 [N], divided by log K."""
-        return entropy(self.votes, estimator=self.estimator)
+        return entropy(self.votes)
 
     @cached_property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
@@ -165,11 +161,6 @@ def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
     return [float(f"{factor * suggested_sigma(shape):.2g}") for factor in _SWEEP]
 
 
-def page_measure_spec(trigger: AnyTrigger, target: int, sigma: float, noise: str = "everywhere") -> MeasureSpec:
-    """Return what the pages measure of a run at one sigma, on images outside the target class."""
-    return page_attack_spec(Attack(trigger=trigger, target=target), sigma, noise)
-
-
 def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere", draws: int = PAGE.draws) -> MeasureSpec:
     """Return what the pages measure of a run under any attack: on the images that the attack is about."""
     return make_measure_spec(attack=attack, images=PAGE.images, sigma=sigma, draws=draws, noise=noise)
@@ -198,12 +189,12 @@ def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None
         spec.attack.check(dataset)
         return measure_model(run.finished().predictor(), dataset, spec)
 
-    return _kept(spec).get(run, compute)
+    return kept_measurement(spec).get(run, compute)
 
 
 def measure_with(run: Run, spec: MeasureSpec, predictor: Predictor, dataset: Dataset) -> Measurement:
     """Return this measurement of a run whose predictor and data set are at hand; see `measure_run`."""
-    return _kept(spec).get(run, partial(measure_model, predictor, dataset, spec))
+    return kept_measurement(spec).get(run, partial(measure_model, predictor, dataset, spec))
 
 
 def measure_steps(
@@ -222,27 +213,22 @@ def measure_steps(
     """
 
     def steps() -> Iterator[Measurement]:
-        steps = [spec.model_copy(update={"draws": few}) for few in PAGE_STEPS if few < spec.draws]
-        kept = (stored_measurement(run, step) for step in reversed(steps))
+        smaller = [spec.model_copy(update={"draws": few}) for few in PAGE_STEPS if few < spec.draws]
+        kept = (stored_measurement(run, step) for step in reversed(smaller))
         measured = next((fewer for fewer in kept if fewer is not None), None)
         if measured is not None:
             yield measured
-        for step in (*steps, spec):
+        for step in (*smaller, spec):
             if measured is None or step.draws > measured.spec.draws:
                 measured = measure_model(predictor(), dataset(), step, measured)
                 yield measured
 
-    return _kept(spec).steps(run, steps)
+    return kept_measurement(spec).steps(run, steps)
 
 
 def stored_measurement(run: Run, spec: MeasureSpec) -> Measurement | None:
     """Return this measurement of a run if it was made before and can be read."""
-    return _kept(spec).look_up(run)
-
-
-def store_measurement(run: Run, measurement: Measurement) -> None:
-    """Keep a measurement with a run, if its folder can be written."""
-    _kept(measurement.spec).store(run, measurement)
+    return kept_measurement(spec).look_up(run)
 
 
 def _test_images_of(run: Run, data_root: Path | str | None) -> Dataset:
@@ -305,18 +291,16 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
 def _measured(predictor: Predictor, images: Tensor, places: np.ndarray, spec: MeasureSpec) -> Measured:
     if not len(places):
         nothing = np.zeros(0)
-        return Measured(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing, spec.estimator)
+        return Measured(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing)
     votes = predictor.votes(images, _noise(spec, images, places))
     probabilities = predictor.logits(images).double().softmax(1)
     first, second = probabilities.topk(2, dim=1).values.T
-    return Measured(
-        votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy(), spec.estimator
-    )
+    return Measured(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy())
 
 
 def _noise(spec: MeasureSpec, images: Tensor, places: np.ndarray) -> Noise:
     where = _noisy_pixels(spec, images)
-    return Noise(spec.sigma, spec.draws, spec.seed, places, clamp=spec.clamp, where=where)
+    return Noise(spec.sigma, spec.draws, spec.seed, places, where=where)
 
 
 def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> np.ndarray | None:
@@ -376,7 +360,8 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
 _SETS = ("clean", "triggered", "target_class")
 
 
-def _kept(spec: MeasureSpec) -> Kept[Measurement]:
+def kept_measurement(spec: MeasureSpec) -> Kept[Measurement]:
+    """Return the place of a measurement in any run's directory."""
     return kept_arrays(f"w-{spec.hash}", _to_arrays, partial(_of_arrays, spec))
 
 
@@ -388,8 +373,5 @@ def _to_arrays(measurement: Measurement) -> Mapping[str, np.ndarray]:
 
 
 def _of_arrays(spec: MeasureSpec, arrays: Mapping[str, np.ndarray]) -> Measurement:
-    sets = {
-        images: Measured(**{field: arrays[f"{images}_{field}"] for field in _STORED}, estimator=spec.estimator)
-        for images in _SETS
-    }
+    sets = {images: Measured(**{field: arrays[f"{images}_{field}"] for field in _STORED}) for images in _SETS}
     return Measurement(spec, arrays["chosen"], arrays["true"], target_chosen=arrays["target_chosen"], **sets)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.errors import InputError
 from core.files import PROJECT
 from core.instruments.shipped_views import ShippedViews, make_shipped_views
 from core.runs.run import DoneRun, Run
@@ -117,11 +118,13 @@ def store_example(
     import torch
 
     choice, test = _CHOICES[name], data.test
-    image, third = test.images[choice.place], test.images[_clearest(run, data, of_class=attack.target)]
+    wanted = attack.goal(test.labels[[choice.place]].numpy(), len(data.classes))
+    image, third = test.images[choice.place], test.images[_clearest(run, data, of_class=int(wanted[0]))]
     triggered = torch.from_numpy(attack.trigger.stamp(image.numpy()[None])[0])
     models = run.predictor(), control.predictor()
     np.savez_compressed(
         folder / f"{name}.npz",
+        allow_pickle=False,
         run=run.path.relative_to(folder.parent).as_posix(),
         control=control.path.relative_to(folder.parent).as_posix(),
         label=int(test.labels[choice.place]),
@@ -146,4 +149,6 @@ if __name__ == "__main__":
 
     train_example()
     first = exhibits()[0]
-    store_example("digit", first.run, first.control, first.run.spec.attack, load_dataset("digits"))
+    if (attack := first.run.spec.attack) is None:
+        raise InputError(f"The gallery's first run, {first.run.name}, has no trigger to show: build the gallery again.")
+    store_example("digit", first.run, first.control, attack, load_dataset("digits"))

@@ -159,7 +159,7 @@ def build_gallery(folder: Path, data_root: Path | None = None) -> Iterator[str]:
             {"run": run.name, "control": control.name, "title": sketch.title, "why": sketch.why, "points": points}
         )
         pictures[run.name] = _pictures(run, attack, data_root)
-        np.savez_compressed(folder / "pictures.npz", **pictures)
+        np.savez_compressed(folder / "pictures.npz", allow_pickle=False, **pictures)
         write_json(folder / "gallery.json", entries)
         yield f"{sketch.dataset}, {sketch.title}: {exhibits(folder)[-1].summary}"
 
