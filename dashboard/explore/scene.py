@@ -134,6 +134,16 @@ def is_complete(scene: Scene, found: Mapping[str, Measurement]) -> bool:
     return all(measured.spec.draws == scene.draws for measured in found.values())
 
 
+def selected_images(mine: Measurement) -> tuple[int, int]:
+    """Return the selected image and the pinned one, -1 if there is none, of those that were measured.
+
+    Where none is selected it is the first, not the most striking one: its W would be the most extreme of all.
+    """
+    state = get_state(ExploreState)
+    image = state.image if state.image in mine.chosen else int(mine.chosen[0])
+    return image, state.pin if state.pin in mine.chosen and state.pin != image else -1
+
+
 def remember(name: str) -> None:
     """Keep what a widget shows in the page's state: the callback of every widget that has no other."""
     value = st.session_state.get(widget_key(ExploreState, name))

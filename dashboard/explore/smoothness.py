@@ -25,6 +25,7 @@ from dashboard.explore.scene import (
     measurement_steps,
     plot,
     remember,
+    selected_images,
     stored_measurements,
 )
 from dashboard.progressive import progressive, show_progressive
@@ -124,13 +125,13 @@ def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
 
 def _pairs(scene: Scene, found: Mapping[str, Measurement]) -> None:
     """Show W with the trigger against W clean; a click on a point selects that image everywhere."""
-    mine, state = found[THIS_RUN], get_state(ExploreState)
+    mine = found[THIS_RUN]
     st.caption(
         f"**One point an image** ({len(mine.chosen)}), {mine.spec.draws} draws each (W ± {mine.half_width:.2f} on "
         f"average), σ = {mine.spec.sigma:g}; "
         f"{lower_in_words(mine)}: below the line. Click one to select it."
     )
-    chosen = [place for place in (state.image, state.pin) if place >= 0]
+    chosen = [image for image in selected_images(mine) if image >= 0]
     figure = paired_scatter(found, chosen, scene.classes, HEIGHT)
     alt = f"W with the trigger against W clean for {len(mine.chosen)} images: with the trigger {lower_in_words(mine)}"
     plot(figure, alt, key="pairs", on_select=_select_point)

@@ -255,11 +255,24 @@ def layer_at_corner(page, place: int, side: str) -> float:
 def drawn_points(page, key: str, trace: str) -> dict[int, tuple[float, float]]:
     chart = next(chart for chart in page.get("plotly_chart") if chart.key == key)
     shown = next(part for part in json.loads(chart.proto.spec)["data"] if part.get("name") == trace)
-    places, x, y = (
-        np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"]) if isinstance(part, dict) else np.array(part)
-        for part in (shown["customdata"], shown["x"], shown["y"])
-    )
+    places, x, y = (numbers(shown[part]) for part in ("customdata", "x", "y"))
     return {int(place): (float(x[row]), float(y[row])) for row, place in enumerate(places)}
+
+
+def test_the_selected_image_has_a_ring_among_the_points_from_the_first_look_on(visit, home_with_runs):
+    page = visit("explore", sigma="0.5")
+    selected = drawn_points(page, "pairs", "this run")[kept(page).image]
+    assert rings(page) == [pytest.approx(selected)]
+
+
+def rings(page) -> list[tuple[float, float]]:
+    chart = next(chart for chart in page.get("plotly_chart") if chart.key == "pairs")
+    drawn = [part for part in json.loads(chart.proto.spec)["data"] if part.get("marker", {}).get("size") == 17]
+    return [tuple(float(numbers(part[axis])[0]) for axis in "xy") for part in drawn]
+
+
+def numbers(part) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"]) if isinstance(part, dict) else np.array(part)
 
 
 def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poisoned, data_root):
