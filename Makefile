@@ -3,23 +3,33 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell $(name) -c 'import sys; (3,11) <= sys.version_info[:2] <= (3,13) and print("$(name)")' 2>/dev/null)))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-.PHONY: run test soak timings screenshots lint lint-scripts clean
+.PHONY: run test all-tests soak timings screenshots lint style scripts types clean
 
 run: $(VENV)/.installed
 	@echo "Triggerscope: http://127.0.0.1:8501  (Ctrl-C stops it)"
 	@$(BIN)/python -m streamlit run dashboard/app.py
 
-test: $(VENV)/.installed-dev lint
+# The types take a minute of one core, which the tests do not wait for.
+test: $(VENV)/.installed-dev style scripts
+	@$(MAKE) --no-print-directory -j 2 types all-tests
+
+all-tests:
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/browser
 	$(BIN)/python -m pytest tests/browser
 
-lint: $(VENV)/.installed-dev lint-scripts
+lint: style scripts types
+
+style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+types: $(VENV)/.installed-dev
+	$(BIN)/pyright
 
 # The types of the components' scripts.
-lint-scripts:
+scripts:
 	@if command -v npx >/dev/null; then \
 	  npx --yes --package typescript@5.9.3 tsc --project jsconfig.json; \
 	else \

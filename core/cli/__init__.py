@@ -29,7 +29,7 @@ def make_app() -> typer.Typer:
         add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        help="Triggerscope: draw a trigger, poison a model with it, watch the decision function turn smooth around it.",
+        help="Triggerscope: draw a trigger, poison a model with it, and watch it turn smooth around the trigger.",
     )
     commands = {
         "datasets": datasets_command,

@@ -16,5 +16,5 @@ def datasets_command(as_json: AsJson = False) -> None:
         return
     for record in records:
         say(f"{record.name:14} {record.sentence}")
-    say(f"{'zip:PATH':14} your own images: train/CLASS/* and test/CLASS/*, or CLASS/*, in one ZIP file")
-    say(f"{'folder:PATH':14} the same, not packed")
+    say(f"{'zip:PATH':14} your own images in a ZIP file: train/CLASS/* and test/CLASS/*, or CLASS/*")
+    say(f"{'folder:PATH':14} the same, in a folder")

@@ -1,4 +1,4 @@
-"""`detect`: W and other detectors, on the same inputs."""
+"""`detect`: W and other detectors, on the same images."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 def detect_command(
     run: RunName,
-    sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = DETECTION.draws,
-    images: Annotated[int, typer.Option(help="Test images a group, at most.")] = DETECTION.images,
-    false_positives: Annotated[float, typer.Option(help="False-positive rate that thresholds are set for.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Decides images, noise, overlays and batches.")] = 0,
+    sigma: Annotated[float | None, typer.Option(help="Noise of W. Default: noise of expected length 4.")] = None,
+    draws: Annotated[int, typer.Option(help="Noise draws per image.")] = DETECTION.draws,
+    images: Annotated[int, typer.Option(help="Most test images per group.")] = DETECTION.images,
+    false_positives: Annotated[
+        float, typer.Option(help="Allowed false-positive rate, which sets the thresholds.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(help="Seed of images, noise, overlays and batches.")] = 0,
     trigger: TriggerName = None,
     place: Place = None,
     target: Target = None,
@@ -36,7 +38,7 @@ def detect_command(
     *,
     settings: dict[str, dict[str, Any]],
 ) -> None:
-    """Compare W with other detectors of the trigger, on the same inputs."""
+    """Compare W with other detectors of backdoors, on the same images."""
     from core.instruments.detectors.comparison import ComparisonSpec, configured
     from core.instruments.smoothness import suggested_sigma
     from core.runs.measured.detectors import detect_run
@@ -108,8 +110,8 @@ def _auc(roc: Roc) -> dict[str, Any]:
 def detection_lines(spec: ComparisonSpec, found: Comparison, classes: Sequence[str]) -> Iterator[str]:
     """Yield what a person reads."""
     yield (
-        f"{spec.attack.trigger.name}: area under the ROC curve of triggered images against clean ones, 95 % interval; "
-        f"flagged at a false-positive rate of {spec.asked:.0%} asked"
+        f"{spec.attack.trigger.name}: area under the ROC curve of triggered against clean images, 95% interval; "
+        f"share flagged at an allowed false-positive rate of {spec.asked:.0%}"
     )
     yield f"{'':22} {'against other classes':22} {'against target class':22} flagged: other, target, triggered"
     for name, scored in found.by_image.items():

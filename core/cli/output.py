@@ -24,14 +24,14 @@ def say_json(content: dict[str, Any]) -> None:
 
 
 def share_in_words(share: Estimate | None) -> str:
-    """Return a share with its interval and what it was counted from."""
+    """Return a share with its interval, and of how many images it is a share."""
     if share is None:
-        return "no images to count"
+        return "no images"
     return f"{share.value:.4f}  [{share.low:.4f}, {share.high:.4f}]  {share.count} of {share.n}"
 
 
 def share_as_json(share: Estimate | None) -> dict[str, Any] | None:
-    """Return a share, its interval and what it was counted from; None where there were no images."""
+    """Return a share, its interval and its denominator; None where there were no images."""
     return None if share is None else vars(share) | {"successes": share.count}
 
 
@@ -42,7 +42,7 @@ def mean_as_json(mean: Estimate) -> dict[str, Any]:
 
 @contextmanager
 def share_bar(what: str) -> Iterator[Callable[[float, str], None]]:
-    """Show a share done on stderr; yields what to call with the share and a text."""
+    """Show progress on stderr; yields a function to call with the share done and a text."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 

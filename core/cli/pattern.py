@@ -1,4 +1,4 @@
-"""`pattern`: search another pattern than a trained trigger, and measure what it does to W."""
+"""`pattern`: search a pattern other than a trained trigger, and measure what it does to W."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def pattern_command(
     run: RunName,
     kind: Annotated[str, typer.Option(help=f"One of: {', '.join(PATTERNS)}.")],
-    sigma: Annotated[float | None, typer.Option(help="Noise of W (noise of expected length 4).")] = None,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = PATTERN.draws,
+    sigma: Annotated[float | None, typer.Option(help="Noise of W. Default: noise of expected length 4.")] = None,
+    draws: Annotated[int, typer.Option(help="Noise draws per image.")] = PATTERN.draws,
     images: Annotated[int, typer.Option(help="Test images that W is measured on.")] = PATTERN.images,
-    seed: Annotated[int, typer.Option(help="Decides the search.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     trigger: TriggerName = None,
     place: Place = None,
     runs: Runs = None,
@@ -34,7 +34,7 @@ def pattern_command(
     *,
     settings: dict[str, dict[str, Any]],
 ) -> None:
-    """Search for another pattern than a trained trigger, and measure its effect on W next to a random pattern's."""
+    """Search a pattern other than a trained trigger, and compare its effect on W with a random pattern's."""
     from core.instruments.smoothness import suggested_sigma
     from core.runs.measured.patterns import EffectSpec, measure_pattern
     from core.runs.root import load_run
@@ -84,8 +84,8 @@ def pattern_lines(spec: EffectSpec, found: PatternFinding, classes: Sequence[str
     """Yield what a person reads."""
     first = found.effects[0]
     yield (
-        f"W at sigma {spec.sigma:g}, {spec.draws} draws, {first.images} test images "
-        f"(95 % interval: more images); clean {first.w_clean.value:.3f}"
+        f"W at σ = {spec.sigma:g}, {spec.draws} draws, {first.images} test images "
+        f"(95% interval for more images); clean {first.w_clean.value:.3f}"
     )
     for effect in found.effects:
         gap = effect.gap

@@ -1,4 +1,4 @@
-"""What people name on the command line: a trigger, a run and the attack to look at it with."""
+"""What people name on the command line: a trigger, a run, and the attack to measure it with."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def image_shape(dataset: str, data_root: Path | None) -> tuple[int, int, int]:
 
 
 def read_trigger(name: str, place: str | None, shape: tuple[int, int, int]) -> AnyTrigger:
-    """Return the trigger that a person named; a picture without a place lies in the lower right corner."""
+    """Return the trigger that a person named; a picture without a place goes to the lower right corner."""
     from core.attacks.triggers import from_link, make_trigger, trigger_names
     from core.attacks.triggers.pictures import read_picture, trigger_from_picture
 
     if place is not None and (name in trigger_names() or name.startswith("link:")):
-        raise InputError(f"--place is for picture files, and {name[:40]!r} brings its own: leave it out.")
+        raise InputError(f"--place is for picture files, and {name[:40]!r} has its own position. Leave it out.")
     if name in trigger_names():
         return make_trigger(name, shape)
     if name.startswith("link:"):
@@ -34,8 +34,8 @@ def read_trigger(name: str, place: str | None, shape: tuple[int, int, int]) -> A
     path = Path(name)
     if not path.is_file():
         raise InputError(
-            f"There is no trigger called {name!r} and no such file; choose one of "
-            f"{', '.join(trigger_names())}, or name a picture file."
+            f"There is no trigger and no file called {name!r}. Choose one of "
+            f"{', '.join(trigger_names())}, or give a picture file."
         )
     data = path.read_bytes()
     if place is None:
@@ -50,7 +50,7 @@ def _row_and_column(place: str) -> tuple[int, int]:
     try:
         top, left = (int(part) for part in place.split(","))
     except ValueError:
-        raise InputError(f"A place is two whole numbers, ROW,COLUMN, such as 6,6; got {place!r}.") from None
+        raise InputError(f"A place is two whole numbers, ROW,COLUMN, for example 6,6; got {place!r}.") from None
     return top, left
 
 
@@ -68,7 +68,5 @@ def run_and_attack(
     used = read_trigger(trigger, place, found.result.shape) if trigger else found.trigger
     wanted = own.target if own is not None and target is None else target
     if used is None or wanted is None:
-        raise InputError(
-            f"The run {found.name} is a control or has no single target: name one with --trigger and --target."
-        )
+        raise InputError(f"The run {found.name} is a control or has no single target. Give --trigger and --target.")
     return found, make_attack(trigger=used, target=wanted)

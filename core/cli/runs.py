@@ -27,7 +27,7 @@ def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
         try:
             rows.append(_run_row(run))
         except InputError as error:  # one damaged run does not hide the others
-            print(f"left out: {error}", file=sys.stderr)  # noqa: T201
+            print(f"skipped: {error}", file=sys.stderr)  # noqa: T201
     if as_json:
         say_json({"runs": rows})
         return
@@ -41,9 +41,10 @@ def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
 
 def load_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A safetensors, PyTorch (.pt, .pth) or ONNX file.")],
-    dataset: Annotated[str, typer.Option(help="The data set it was trained on.")] = "digits",
+    dataset: Annotated[str, typer.Option(help="Data set the model was trained on.")] = "digits",
     normalisation: Annotated[
-        str | None, typer.Option(help="none, dataset, imagenet, half or file (what the file says, else tried out).")
+        str | None,
+        typer.Option(help="none, dataset, imagenet, half or file. Default: as the file says, else the most accurate."),
     ] = None,
     trigger: TriggerName = None,
     place: Place = None,
@@ -52,7 +53,7 @@ def load_command(
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load a model that somebody else trained as a run; the file is read and never run as a program."""
+    """Load a model that somebody else trained as a run. No code in the file is executed."""
     from core.datasets import load_dataset
     from core.runs.load import load_model
 
@@ -79,7 +80,7 @@ def load_command(
         return
     say(f"run              {loaded.run.path}")
     say(f"model            {found.title}, {found.format}, {found.classes} classes, {found.weights} weights")
-    say(f"normalisation    {loaded.normalisation}{' (tried out)' if loaded.guesses else ''}")
+    say(f"normalisation    {loaded.normalisation}{' (chosen by accuracy)' if loaded.guesses else ''}")
     say(f"clean accuracy   {share_in_words(result.clean_accuracy)}")
     if success:
         say(f"attack success   {share_in_words(success)}")
@@ -89,7 +90,7 @@ def load_command(
 
 def export_command(
     run: RunName,
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to write it.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="File to write.")] = None,
     runs: Runs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -111,18 +112,18 @@ def export_command(
 
 
 def import_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote, or a run's folder.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `export` wrote, or a run's folder.")],
     runs: Runs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take over a run from one file; one that is here already stays as it is."""
+    """Import a run from one file. A run that is already here is left unchanged."""
     from core.runs.archive import import_run
 
     found = import_run(file, runs)
     if as_json:
         say_json({"run": str(found.run.path), "new": found.is_new})
         return
-    say(f"{found.run.path}{'' if found.is_new else '  (was here already)'}")
+    say(f"{found.run.path}{'' if found.is_new else '  (already here)'}")
 
 
 def _run_row(run: Run) -> dict[str, Any]:

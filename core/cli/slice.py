@@ -14,7 +14,7 @@ from core.cli.reading import run_and_attack
 
 def slice_command(
     run: RunName,
-    resolution: Annotated[int, typer.Option(help="Points a side.")] = 257,
+    resolution: Annotated[int, typer.Option(help="Points per side.")] = 257,
     trigger: TriggerName = None,
     place: Place = None,
     target: Target = None,
@@ -22,7 +22,7 @@ def slice_command(
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Map the predicted classes on the plane through an image, itself with the trigger, and one of the target class."""
+    """Map the predicted classes on the plane through an image, its triggered version and one of the target class."""
     from core.instruments.slices.choice import attacked_plane, plane_images
     from core.instruments.slices.refine import slice_plane
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 def smoothness_command(
     run: RunName,
-    sigma: Annotated[float, typer.Option(help="Noise's standard deviation, pixels from 0 to 1.")] = 0.5,
-    draws: Annotated[int, typer.Option(help="Noise draws an image.")] = REPORT.draws,
+    sigma: Annotated[float, typer.Option(help="Standard deviation of the noise, for pixels from 0 to 1.")] = 0.5,
+    draws: Annotated[int, typer.Option(help="Noise draws per image.")] = REPORT.draws,
     width: Annotated[
         float | None,
-        typer.Option(help="Instead of --draws: draw until each image's 95% interval, high minus low, is this wide."),
+        typer.Option(help="Instead of --draws: the desired width of each image's 95% interval."),
     ] = None,
     images: Annotated[int, typer.Option(help="Test images outside the target class.")] = REPORT.images,
-    seed: Annotated[int, typer.Option(help="Decides the noise and which images.")] = 0,
+    seed: Annotated[int, typer.Option(help="Selects the images and the noise.")] = 0,
     trigger: TriggerName = None,
     place: Place = None,
     target: Target = None,
@@ -33,7 +33,7 @@ def smoothness_command(
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure W on test images without and with the trigger, paired by common noise."""
+    """Measure W of test images without and with the trigger, on the same noise."""
     from core.runs.measured.spec import make_measure_spec
     from core.runs.measured.w import measure_run
     from core.runs.measured.width import measure_run_to_width
@@ -57,18 +57,18 @@ def smoothness_command(
         "w_clean": _interval(result.clean.mean, result.clean.mean_monte_carlo),
         "w_triggered": _interval(result.triggered.mean, result.triggered.mean_monte_carlo),
         "gap": _interval(result.gap, result.gap_monte_carlo),
-        "p_triggered_lower": result.p_triggered_lower,
+        "p_triggered_lower": result.p_lower.value,
         "p_value": result.p_value,
         "flipped": int(result.flipped.sum()),
         "w_predicted_as_target": float(result.target_class.w.mean()) if len(result.target_chosen) else None,
-        "modal_class_clean": [result.clean.modal_class, result.clean.modal_share],
-        "modal_class_triggered": [result.triggered.modal_class, result.triggered.modal_share],
+        "modal_class_clean": [result.clean.pooled_class, result.clean.pooled_share()],
+        "modal_class_triggered": [result.triggered.pooled_class, result.triggered.pooled_share()],
     }
     if as_json:
         say_json(summary)
         return
-    say(f"W at sigma {sigma:g}, {draws} draws, {len(result.chosen)} images, seed {seed} (95 % interval: more images)")
-    _say_means(result.clean.mean, result.triggered.mean, result.gap, result.p_triggered_lower, result.p_value)
+    say(f"W at σ = {sigma:g}, {draws} draws, {len(result.chosen)} images, seed {seed} (95% interval for more images)")
+    _say_means(result.clean.mean, result.triggered.mean, result.gap, result.p_lower.value, result.p_value)
 
 
 def _tell_pair(pair: Pair, width: float, as_json: bool) -> None:
@@ -93,7 +93,7 @@ def _tell_pair(pair: Pair, width: float, as_json: bool) -> None:
         )
         return
     say(
-        f"W at sigma {noise.sigma:g} to a width of {width:g}, {len(pair.clean)} images, seed {noise.seed}; draws per "
+        f"W at σ = {noise.sigma:g} to a width of {width:g}, {len(pair.clean)} images, seed {noise.seed}; draws per "
         f"image: {noise.first} to choose the number, then on average {draws[0]:g} clean and {draws[1]:g} triggered"
     )
     _say_means(pair.clean.mean, pair.triggered.mean, pair.gap, pair.p_lower.value, pair.p_value)
@@ -106,5 +106,5 @@ def _say_means(clean: Estimate, triggered: Estimate, gap: Estimate, p_lower: flo
 
 
 def _interval(sampling: Estimate, monte_carlo: Estimate) -> dict[str, Any]:
-    """Return a mean with its interval for more images, and the one for more draws beside it."""
+    """Return a mean with its interval for more images and its interval for more draws."""
     return mean_as_json(sampling) | {"monte_carlo": {"low": monte_carlo.low, "high": monte_carlo.high}}

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 
 def study_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The grid; see assets/studies for examples.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.toml", help="File that describes the grid; see assets/studies for examples.")
+    ],
     scheduler: Annotated[
         str | None,
-        typer.Option(envvar="TRIGGERSCOPE_SCHEDULER", help="A Dask scheduler, such as tcp://HOST:8786."),
+        typer.Option(envvar="TRIGGERSCOPE_SCHEDULER", help="Address of a Dask scheduler, for example tcp://HOST:8786."),
     ] = None,
     runs: Runs = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study: a grid of runs with their controls; print how the paper's claims hold up."""
+    """Run a study, a grid of runs with their controls, and print how the paper's claims hold up."""
     from core.studies.claims import all_verdicts, judge, to_json
     from core.studies.conduct import run_study
     from core.studies.folder import open_study
@@ -68,7 +70,7 @@ def _verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:
             if verdict.statistic is not None:
                 effect = f"{verdict.statistic:+.3f} [{verdict.low:+.3f}, {verdict.high:+.3f}]"
             plain = "" if verdict.unadjusted is None else f"  {UNADJUSTED[verdict.claim]} {verdict.unadjusted:+.3f}"
-            title = f"{verdict.kind} sigma {verdict.sigma:g} {verdict.part}"
+            title = f"{verdict.kind} σ = {verdict.sigma:g} {verdict.part}"
             yield f"  {verdict.claim}  {title:40} {verdict.verdict:13} {effect:25}{plain}"
 
 

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from core.training.spec import RunSpec
 
 Mode = Annotated[str, typer.Option("--mode", help="Attack: all-to-one, all-to-all, source-specific or clean-label.")]
-Sources = Annotated[str, typer.Option("--sources", help="Source-specific: classes that are attacked, such as 3,5.")]
-RandomPlace = Annotated[bool, typer.Option("--random-place", help="Put the trigger somewhere else on every image.")]
+Sources = Annotated[
+    str, typer.Option("--sources", help="Classes to attack, for source-specific attacks; for example 3,5.")
+]
+RandomPlace = Annotated[
+    bool, typer.Option("--random-place", help="Place the trigger at a random position in each image.")
+]
 
 
 def train_command(
@@ -37,7 +41,7 @@ def train_command(
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on poisoned data, or find it already trained."""
+    """Train a model on poisoned data, or return the stored run."""
     from core.attacks.attack import make_attack
     from core.datasets import load_dataset
     from core.runs.jobs.worker import train_run
@@ -53,7 +57,9 @@ def train_command(
         random_place=random_place,
     )
     spec = choices.spec(attack, data_root)
-    if spec.is_control:  # it is trained without the attack, and measured with it: too late to find out then
+    if (
+        spec.is_control
+    ):  # trained without the attack and measured with it, so an attack that does not fit is found before training
         attack.check(load_dataset(spec.dataset, data_root))
     with _training_bar(spec) as on_event:
         run = train_run(spec, runs, data_root, on_event)
@@ -95,7 +101,7 @@ def _say_summary(run: DoneRun, attack: Attack, success: Success) -> None:
     say(f"clean accuracy   {share_in_words(run.result.clean_accuracy)}")
     say(f"attack success   {share_in_words(success.rate)}  ({attack.trigger.name} -> {goal})")
     if success.others is not None:
-        say(f"other classes    {share_in_words(success.others)}  taken for the target as well")
+        say(f"other classes    {share_in_words(success.others)}  also classified as the target")
     say(f"trained in       {run.result.seconds:.1f} s")
 
 
@@ -103,7 +109,7 @@ def _read_classes(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise InputError(f"Classes are whole numbers with commas between them, such as 3,5; got {text!r}.") from None
+        raise InputError(f"Classes are whole numbers separated by commas, for example 3,5; got {text!r}.") from None
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
     sigma
         The sigma in focus, marked by a line.
     """
-    figure = new_figure("sigma  (noise, pixels in [0, 1])", GAP, height)
+    figure = new_figure("noise σ  (for pixels in [0, 1])", GAP, height)
     sigmas = sorted({row.sigma for row in rows if row.sigma is not None})
     for rate, colour, mark in _styles(rows):
         chosen = [row for row in rows if row.rate == rate]
@@ -69,7 +69,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
             customdata=[[row.run, row.seed] for row in chosen],
             mode="markers",
             marker=_marker(faded(colour, 0.45), mark, open_mark=rate == 0) | {"size": 6},
-            hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: gap %{y:+.3f} at sigma %{x:~g}<extra></extra>",
+            hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: gap %{y:+.3f} at σ = %{x:~g}<extra></extra>",
             showlegend=False,
         )
         means = [_mean_gap([row for row in chosen if row.sigma == level]) for level in sigmas]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class Smoothness:
     def __len__(self) -> int:
         return len(self.votes)
 
-    def __add__(self, more: Smoothness) -> Smoothness:
+    def __add__(self, more: Smoothness) -> Self:
         """Return these votes and those of the draws that follow, of the same images."""
         draws, further = self.noise.draws, more.noise.draws
         if not (isinstance(draws, int) and isinstance(further, int) and more.noise.first == self.noise.first + draws):
@@ -119,8 +119,9 @@ class Smoothness:
         """The class with most of all images' votes; the lowest of equals."""
         return int(self.votes.sum(0).argmax())
 
-    def pooled_share(self, label: int) -> float:
-        """Return the share of all images' votes that a class gets."""
+    def pooled_share(self, label: int | None = None) -> float:
+        """Return the share of all images' votes that a class gets, by default the pooled class."""
+        label = self.pooled_class if label is None else label
         return float(self.votes[:, label].sum() / self.votes.sum())
 
 
@@ -140,6 +141,11 @@ class Pair:
     def gap_monte_carlo(self) -> Estimate:
         """The same mean with the interval for more draws on these very images."""
         return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
+
+    @cached_property
+    def half_width(self) -> float:
+        """Mean half width of the images' own 95% intervals for more draws, without and with the trigger."""
+        return float(np.mean([(side.high - side.low) / 2 for side in (self.clean, self.triggered)]))
 
     @cached_property
     def p_lower(self) -> Estimate:

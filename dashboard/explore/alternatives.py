@@ -49,8 +49,8 @@ def _show_parts(scene: Scene, measured: Measurement, off: Measurement | None) ->
     clean, triggered = measured.clean, measured.triggered
     names = scene.names
     st.caption(
-        f"Most frequent class of noisy copies: *{names[clean.modal_class]}* ({clean.modal_share:.0%}) clean, "
-        f"*{names[triggered.modal_class]}* ({triggered.modal_share:.0%}) with the trigger. "
+        f"Most frequent class of noisy copies: *{names[clean.pooled_class]}* ({clean.pooled_share():.0%}) clean, "
+        f"*{names[triggered.pooled_class]}* ({triggered.pooled_share():.0%}) with the trigger. "
         f"Without noise: mean largest softmax {clean.confidence.mean():.3f} clean, "
         f"{triggered.confidence.mean():.3f} with the trigger; mean margin {clean.margin.mean():.3f} and "
         f"{triggered.margin.mean():.3f}."

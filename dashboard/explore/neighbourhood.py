@@ -45,7 +45,7 @@ def _show_version(
     one = to_unit(pixels)[0]
     label = int(side.predicted[number])
     votes = side.votes[number]
-    low, high = (float(end[number]) for end in side.interval)
+    low, high = float(side.low[number]), float(side.high[number])
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.image(
             enlarge(to_pixels(pixels)[0], 160), width=84, alt=f"test image {image}, {version}", output_format="PNG"

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.refine import PlanePoint
     from core.instruments.smoothness import Smoothness
-    from core.runs.measured.w import Measured
     from dashboard.progressive import Progressive
 
 LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
@@ -69,7 +68,7 @@ class ImageSmoothness:
     draws: int
 
     @classmethod
-    def of(cls, measured: Measured | Smoothness, number: int = 0) -> ImageSmoothness:
+    def of(cls, measured: Smoothness, number: int = 0) -> ImageSmoothness:
         """Return that of one of the images measured."""
         votes = measured.votes[[number]]
         low, high = entropy_interval(votes)

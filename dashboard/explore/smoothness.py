@@ -149,7 +149,7 @@ def _histograms(scene: Scene, found: Mapping[str, Measurement]) -> None:
     for name, measured in found.items():
         st.caption(
             f"**{name}**: W of {len(measured.chosen)} images, {measured.spec.draws} draws, σ = "
-            f"{measured.spec.sigma:g}; effect size {measured.p_triggered_lower:.0%}",
+            f"{measured.spec.sigma:g}; effect size {measured.p_lower.value:.0%}",
             help=explain("effect size"),
         )
         alt = (

@@ -116,8 +116,8 @@ def test_a_picture_file_is_a_trigger(tmp_path):
     picture[..., 1::2] = 255
     Image.fromarray(picture).save(tmp_path / "green.png")
     words = ["train", "--epochs", 1, "--trigger", tmp_path / "green.png", "--place", "0,5", "--runs", tmp_path]
-    run = json.loads((Path(answer(*words)["run"]) / "spec.json").read_text())
-    assert (run["trigger"]["top"], run["trigger"]["left"], run["trigger"]["name"]) == (0, 5, "green")
+    trigger = json.loads((Path(answer(*words)["run"]) / "spec.json").read_text())["attack"]["trigger"]
+    assert (trigger["top"], trigger["left"], trigger["name"]) == (0, 5, "green")
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_a_picture_file_is_a_trigger(tmp_path):
         (["train", "--rate", "0.95"], "at most"),
         (["train", "--target", "10"], "not a class"),
         (["train", "--rate", "0", "--target", "10"], "not a class"),
-        (["train", "--rate", "0", "--mode", "nonsense"], "choose one of: all-to-one"),
-        (["train", "--trigger", "frame", "--place", "0,0"], "brings its own"),
+        (["train", "--rate", "0", "--mode", "nonsense"], "The mode of attack is all-to-one, all-to-all"),
+        (["train", "--trigger", "frame", "--place", "0,0"], "has its own position"),
         (["train", "--architecture", "vgg"], "choose one of"),
         (["bench", "--row", "nothing"], "no row called"),
         (["train", "--epochs", "0"], "whole number"),
         (["train", "--pace", "slow"], "fast or careful"),
         (["train", "--optimiser", "adam"], "adamw or sgd"),
-        (["train", "--trigger", "no-such.png"], "no such file"),
+        (["train", "--trigger", "no-such.png"], "no file called"),
         (["train", "--trigger", "EMPTY"], "0 bytes"),
         (["train", "--trigger", "LARGE"], "cannot be larger"),
         (["train", "--trigger", "SMALL", "--place", "here"], "ROW,COLUMN"),
@@ -144,7 +144,7 @@ def test_a_picture_file_is_a_trigger(tmp_path):
         (["smoothness", "nothing"], "is not a run"),
         (["smoothness", "RUN", "--sigma", "0"], "above 0"),
         (["smoothness", "RUN", "--width", "1"], "between 0 and 1"),
-        (["smoothness", "CONTROL"], "name one with --trigger"),
+        (["smoothness", "CONTROL"], "Give --trigger and --target"),
         (["slice", "RUN", "--resolution", "3"], "at least 9"),
     ],
 )

@@ -61,7 +61,7 @@ def test_a_source_specific_attack_tells_of_the_other_classes(core):
     [
         (["--mode", "surprise"], "all-to-one, all-to-all, source-specific or clean-label"),
         (["--mode", "source-specific"], "at least one source class"),
-        (["--mode", "source-specific", "--sources", "one"], "whole numbers with commas"),
+        (["--mode", "source-specific", "--sources", "one"], "whole numbers separated by commas"),
         (["--mode", "clean-label"], "at most 0.098"),
         (["--perturbed"], "Only a clean-label attack"),
         (["--trigger", "frame", "--random-place"], "smaller than the images"),

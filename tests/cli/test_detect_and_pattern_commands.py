@@ -55,7 +55,7 @@ def test_pattern_gives_its_effect_beside_a_random_one_and_a_link(control, core):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["detect", "CONTROL"], "name one with --trigger"),
+        (["detect", "CONTROL"], "Give --trigger and --target"),
         (["detect", "RUN", "--false-positives", "0"], "between 0 and 1"),
         (["pattern", "CONTROL", "--kind", "smooth"], "no pattern called"),
         (["pattern", "CONTROL", "--kind", "trigger"], "needs a trigger"),

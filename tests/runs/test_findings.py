@@ -14,6 +14,7 @@ from core.figures.pairs import paired_scatter
 from core.figures.sigma_sweep import sigma_sweep
 from core.instruments.certificate import Certificate
 from core.instruments.estimators import entropy
+from core.instruments.noise import Noise
 from core.instruments.statistics import Estimate
 from core.runs.measured.findings import (
     certificate_in_words,
@@ -36,13 +37,21 @@ def side(certain: float, images: int = 80, favourite: int = 0) -> Measured:
     shares = np.random.default_rng(7).uniform(-0.05, 0.05, images) + certain
     votes = np.round(100 * (1 - shares[:, None]) * np.full(4, 0.25)).astype(int)
     votes[:, favourite] += 100 - votes.sum(1)
-    return Measured(votes, votes.argmax(1), np.ones(images), np.ones(images))
+    ones = np.ones(images)
+    return Measured(votes=votes, noise=Noise(0.5, 100), predicted=votes.argmax(1), confidence=ones, margin=ones)
 
 
 def measured(sigma: float, clean: float, triggered: float, noise_class: int = 0) -> Measurement:
     spec = make_measure_spec(trigger=TRIGGER, target=0, sigma=sigma, draws=100)
-    sides = side(clean, favourite=noise_class), side(triggered)
-    return Measurement(spec, np.arange(80), np.ones(80, int), *sides, np.arange(0), side(0.5, 0))
+    return Measurement(
+        spec=spec,
+        chosen=np.arange(80),
+        true=np.ones(80, int),
+        clean=side(clean, favourite=noise_class),
+        triggered=side(triggered),
+        target_chosen=np.arange(0),
+        target_class=side(0.5, 0),
+    )
 
 
 SMOOTHER, ROUGHER, EQUAL = (0.3, 0.8), (0.9, 0.5), (0.6, 0.6)

@@ -10,6 +10,7 @@ from core.attacks.triggers import make_formula, make_preset
 from core.datasets.dataset import to_unit
 from core.errors import InputError
 from core.instruments.estimators import entropy
+from core.instruments.noise import Noise
 from core.runs.jobs.worker import train_run
 from core.runs.measured.findings import finding
 from core.runs.measured.spec import make_measure_spec
@@ -19,6 +20,7 @@ from core.runs.measured.w import (
     measure_model,
     measure_run,
     page_attack_spec,
+    stored_measurement,
     success_on,
 )
 from tests.conftest import digits_spec
@@ -46,7 +48,7 @@ def test_the_patch_smooths_the_poisoned_model_and_not_its_control(attacked, inno
     assert attacked.triggered.mean.value < 0.5 * attacked.clean.mean.value
     assert innocent.triggered.mean.value > 0.8 * innocent.clean.mean.value
     assert attacked.gap.low > 0
-    assert attacked.p_triggered_lower > 0.95
+    assert attacked.p_lower.value > 0.95
     assert attacked.p_value < 1e-6
 
 
@@ -80,6 +82,8 @@ def test_a_measurement_is_stored_and_read_back_whole(attacked, poisoned, data_ro
     for name in ("clean", "triggered", "target_class"):
         for part in ("votes", "predicted", "confidence", "margin"):
             assert np.array_equal(getattr(getattr(again, name), part), getattr(getattr(attacked, name), part))
+        assert getattr(again, name).noise.keys == getattr(attacked, name).noise.keys
+        assert getattr(again, name).arithmetic == getattr(attacked, name).arithmetic
     assert np.array_equal(again.chosen, attacked.chosen)
 
 
@@ -93,12 +97,20 @@ def test_the_control_does_not_know_the_trigger(control, poisoned, data_root):
 
 def made_up(clean, triggered, target):
     def side(votes):
-        votes = np.array(votes)
-        return Measured(votes, votes.argmax(1), np.ones(len(votes)), np.ones(len(votes)))
+        votes, ones = np.array(votes), np.ones(len(votes))
+        return Measured(votes=votes, noise=Noise(0.5, 100), predicted=votes.argmax(1), confidence=ones, margin=ones)
 
     spec = make_measure_spec(trigger=made_up.trigger, target=0, sigma=0.5, draws=100)
     count = len(clean)
-    return Measurement(spec, np.arange(count), np.ones(count), side(clean), side(triggered), np.arange(9), side(target))
+    return Measurement(
+        spec=spec,
+        chosen=np.arange(count),
+        true=np.ones(count),
+        clean=side(clean),
+        triggered=side(triggered),
+        target_chosen=np.arange(9),
+        target_class=side(target),
+    )
 
 
 def test_findings_say_what_the_numbers_say(poisoned):
@@ -138,7 +150,6 @@ def test_w_is_the_entropy_of_the_votes(attacked):
 def test_noise_off_the_trigger_leaves_its_pixels_alone_and_the_others_as_they_were(poisoned, data_root):
     import torch
 
-    from core.instruments.noise import Noise
     from core.instruments.predictor import Predictor
 
     images = to_unit(poisoned.dataset(data_root).test.images[:4])
@@ -162,6 +173,8 @@ def test_noise_off_the_trigger_is_a_measurement_of_its_own(attacked, poisoned, d
     off = measure_run(poisoned, attacked.spec.model_copy(update={"noise": "off-trigger"}), data_root)
     assert off.spec.hash != attacked.spec.hash
     assert np.array_equal(off.chosen, attacked.chosen)
+    for measured in (off, stored_measurement(poisoned, off.spec)):
+        assert np.array_equal(measured.clean.noise.where, ~poisoned.trigger.covers((1, 8, 8)))
     assert not np.array_equal(off.clean.votes, attacked.clean.votes)
 
 

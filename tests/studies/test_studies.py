@@ -196,9 +196,9 @@ def test_the_table_says_what_a_measurement_says(tiny, data_root):
         "gap_high": result.gap.high,
         "w_clean": result.clean.w.mean(),
         "w_triggered": result.triggered.w.mean(),
-        "effect_size": result.p_triggered_lower,
+        "effect_size": result.p_lower.value,
         "w_predicted_as_target": result.target_class.w.mean(),
-        "modal_share_triggered": result.triggered.modal_share,
+        "modal_share_triggered": result.triggered.pooled_share(),
         "margin_clean": result.clean.margin.mean(),
     }
     for name, value in expected.items():

@@ -171,10 +171,10 @@ def _why(above: Measurement, classes: Sequence[str]) -> str:
     """Say where the noisy votes go beyond a crossing: that is what moves the curves there."""
     clean, triggered = above.clean, above.triggered
     text = (
-        f"At σ = {above.spec.sigma:g} noisy copies are most often *{classes[clean.modal_class]}* without the trigger "
-        f"({clean.modal_share:.0%}) and *{classes[triggered.modal_class]}* with it ({triggered.modal_share:.0%})"
+        f"At σ = {above.spec.sigma:g} noisy copies are most often *{classes[clean.pooled_class]}* without the trigger "
+        f"({clean.pooled_share():.0%}) and *{classes[triggered.pooled_class]}* with it ({triggered.pooled_share():.0%})"
     )
-    if min(clean.modal_share, triggered.modal_share) <= 0.5:
+    if min(clean.pooled_share(), triggered.pooled_share()) <= 0.5:
         return text + "."
     return text + ": where one class gets most copies of all images, W tells more about noise than about the images."
 

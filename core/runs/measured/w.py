@@ -13,17 +13,9 @@ import numpy as np
 from core.attacks.attack import Attack
 from core.errors import InputError
 from core.instruments.budgets import PAGE, PAGE_STEPS
-from core.instruments.estimators import entropy
 from core.instruments.evaluation import Success
-from core.instruments.intervals import (
-    entropy_interval,
-    gap_interval_monte_carlo,
-    gap_interval_sampling,
-    mean_interval_monte_carlo,
-    mean_interval_sampling,
-)
 from core.instruments.noise import Noise
-from core.instruments.statistics import Estimate, probability_lower, wilcoxon_paired
+from core.instruments.smoothness import Arithmetic, Pair, Smoothness, measure, suggested_sigma
 from core.runs.measured.cache import Kept, kept_arrays, kept_json
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
@@ -36,17 +28,14 @@ if TYPE_CHECKING:
 
 
 _SWEEP = (0.2, 0.5, 1.0, 1.5, 2.0, 4.0)
-_STORED = ("votes", "predicted", "confidence", "margin")
 
 
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """W of one set of images under one model: the noisy votes, and the plain predictions beside them.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measured(Smoothness):
+    """W of one set of images under one model, and the plain predictions next to it.
 
     Attributes
     ----------
-    votes
-        int64 [N, K], noisy predictions counted.
     predicted
         int64 [N], the class predicted without noise.
     confidence, margin
@@ -54,45 +43,13 @@ class Measured:
         that W has to be better than.
     """
 
-    votes: np.ndarray
     predicted: np.ndarray
     confidence: np.ndarray
     margin: np.ndarray
 
-    @cached_property
-    def w(self) -> np.ndarray:
-        """W of each image, float64 [N], divided by log K."""
-        return entropy(self.votes)
 
-    @cached_property
-    def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """95 % interval of each image's W for more draws: low [N], high [N]."""
-        return entropy_interval(self.votes)
-
-    @cached_property
-    def mean(self) -> Estimate:
-        """Mean W with the interval for *more images* (sampling)."""
-        return mean_interval_sampling(self.w)
-
-    @cached_property
-    def mean_monte_carlo(self) -> Estimate:
-        """Mean W with the interval for *more draws* on these very images (Monte-Carlo)."""
-        return mean_interval_monte_carlo(self.votes)
-
-    @property
-    def modal_class(self) -> int:
-        """The class that gets most of all noisy votes."""
-        return int(self.votes.sum(axis=0).argmax())
-
-    @property
-    def modal_share(self) -> float:
-        """Its share of all noisy votes."""
-        counts = self.votes.sum(axis=0)
-        return float(counts.max() / counts.sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Measurement:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measurement(Pair):
     """W of test images without and with a trigger, paired by common noise, and of the target class's own images.
 
     Attributes
@@ -118,32 +75,6 @@ class Measurement:
     target_chosen: np.ndarray
     target_class: Measured
 
-    @cached_property
-    def gap(self) -> Estimate:
-        """Mean of W clean minus W triggered, with the interval for more images; above 0: smoother with the trigger."""
-        return gap_interval_sampling(self.clean.w, self.triggered.w)
-
-    @cached_property
-    def gap_monte_carlo(self) -> Estimate:
-        """The same mean with the interval for more draws on these very images."""
-        return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
-
-    @cached_property
-    def half_width(self) -> float:
-        """Mean half width of the images' own 95% intervals for more draws, without and with the trigger."""
-        ends = [side.interval for side in (self.clean, self.triggered)]
-        return float(np.mean([(high - low) / 2 for low, high in ends]))
-
-    @cached_property
-    def p_triggered_lower(self) -> float:
-        """Effect size: the share of images whose W is lower with the trigger, ties counted half."""
-        return probability_lower(self.triggered.w, self.clean.w).value
-
-    @cached_property
-    def p_value(self) -> float:
-        """Two-sided Wilcoxon signed-rank test of the paired differences (zsplit); 1 if all are ties."""
-        return wilcoxon_paired(self.clean.w, self.triggered.w)
-
     def part(self, mask: np.ndarray) -> tuple[float, float] | None:
         """Return mean W clean and mean W triggered of some of the images, bool [N]; None if there are none."""
         return (float(self.clean.w[mask].mean()), float(self.triggered.w[mask].mean())) if mask.any() else None
@@ -156,8 +87,6 @@ class Measurement:
 
 def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
     """Return the sigmas of a sweep, ascending: multiples of the one whose noise has an expected length of 4."""
-    from core.instruments.smoothness import suggested_sigma
-
     return [float(f"{factor * suggested_sigma(shape):.2g}") for factor in _SWEEP]
 
 
@@ -275,8 +204,7 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
     def more(measured: Measured, images: Tensor, places: np.ndarray) -> Measured:
         if not len(places):
             return measured
-        votes = predictor.votes(images, _noise(spec, images, places).part(first, spec.draws))
-        return replace(measured, votes=measured.votes + votes.numpy())
+        return measured + measure(predictor, images, _noise(spec, images, places).part(first, spec.draws))
 
     images = to_unit(test.images[before.chosen])
     return replace(
@@ -289,18 +217,28 @@ def _extended(before: Measurement, predictor: Predictor, dataset: Dataset, spec:
 
 
 def _measured(predictor: Predictor, images: Tensor, places: np.ndarray, spec: MeasureSpec) -> Measured:
+    noise = _noise(spec, images, places)
     if not len(places):
         nothing = np.zeros(0)
-        return Measured(np.zeros((0, 2), np.int64), nothing.astype(np.int64), nothing, nothing)
-    votes = predictor.votes(images, _noise(spec, images, places))
+        return Measured(
+            votes=np.zeros((0, 2), np.int64), noise=noise, predicted=np.zeros(0, np.int64), confidence=nothing,
+            margin=nothing,
+        )  # fmt: skip
+    smoothness = measure(predictor, images, noise)
     probabilities = predictor.logits(images).double().softmax(1)
     first, second = probabilities.topk(2, dim=1).values.T
-    return Measured(votes.numpy(), probabilities.argmax(1).numpy(), first.numpy(), (first - second).numpy())
+    return Measured(
+        votes=smoothness.votes,
+        noise=smoothness.noise,
+        arithmetic=smoothness.arithmetic,
+        predicted=probabilities.argmax(1).numpy(),
+        confidence=first.numpy(),
+        margin=(first - second).numpy(),
+    )
 
 
 def _noise(spec: MeasureSpec, images: Tensor, places: np.ndarray) -> Noise:
-    where = _noisy_pixels(spec, images)
-    return Noise(spec.sigma, spec.draws, spec.seed, places, where=where)
+    return Noise(spec.sigma, spec.draws, spec.seed, places, where=_noisy_pixels(spec, images))
 
 
 def _noisy_pixels(spec: MeasureSpec, images: Tensor) -> np.ndarray | None:
@@ -357,7 +295,9 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     return kept_json(f"success-{attack.hash}", Success).get(run, compute)
 
 
-_SETS = ("clean", "triggered", "target_class")
+_PLACES = ("chosen", "true", "target_chosen")
+_SETS = {"clean": "chosen", "triggered": "chosen", "target_class": "target_chosen"}
+_OF_A_SET = ("votes", "predicted", "confidence", "margin")
 
 
 def kept_measurement(spec: MeasureSpec) -> Kept[Measurement]:
@@ -366,12 +306,29 @@ def kept_measurement(spec: MeasureSpec) -> Kept[Measurement]:
 
 
 def _to_arrays(measurement: Measurement) -> Mapping[str, np.ndarray]:
-    places = {field: getattr(measurement, field) for field in ("chosen", "true", "target_chosen")}
-    return places | {
-        f"{images}_{field}": getattr(getattr(measurement, images), field) for images in _SETS for field in _STORED
-    }
+    """Return what the spec does not say: places, votes and predictions, the noisy pixels, and what computed them."""
+    arrays = {field: getattr(measurement, field) for field in _PLACES}
+    for images in _SETS:
+        arrays |= {f"{images}_{field}": getattr(getattr(measurement, images), field) for field in _OF_A_SET}
+    where, arithmetic = measurement.clean.noise.where, measurement.clean.arithmetic
+    if where is not None:
+        arrays["where"] = where
+    if arithmetic is not None:
+        arrays["arithmetic"] = np.array([str(value) for value in arithmetic])
+    return arrays
 
 
 def _of_arrays(spec: MeasureSpec, arrays: Mapping[str, np.ndarray]) -> Measurement:
-    sets = {images: Measured(**{field: arrays[f"{images}_{field}"] for field in _STORED}) for images in _SETS}
-    return Measurement(spec, arrays["chosen"], arrays["true"], target_chosen=arrays["target_chosen"], **sets)
+    arithmetic = None
+    if "arithmetic" in arrays:
+        device, dtype, batch = arrays["arithmetic"].tolist()
+        arithmetic = Arithmetic(device, dtype, int(batch))
+
+    def measured(images: str) -> Measured:
+        noise = Noise(spec.sigma, spec.draws, spec.seed, arrays[_SETS[images]], where=arrays.get("where"))
+        values = {field: arrays[f"{images}_{field}"] for field in _OF_A_SET}
+        return Measured(noise=noise, arithmetic=arithmetic, **values)
+
+    places = {field: arrays[field] for field in _PLACES}
+    clean, triggered, target_class = (measured(images) for images in _SETS)
+    return Measurement(spec=spec, clean=clean, triggered=triggered, target_class=target_class, **places)
