@@ -58,7 +58,7 @@ def finding(
     clean, triggered = mine.clean.mean.value, mine.triggered.mean.value
     sentences = [
         f"{where} W {_CHANGES[direction(mine.gap)]} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
-        f"{_signed(mine.gap)} (95 %, for more images), {lower_in_words(mine)}."
+        f"{_signed(mine.gap)} (95%, for more images), {lower_in_words(mine)}."
         + (" That is no clear gap at this σ." if direction(mine.gap) == "undecided" else "")
     ]
     if other is not None:
@@ -98,7 +98,7 @@ def clearest_sigma(mine: Sequence[Measurement], control: Sequence[Measurement] |
     """Return the sigma at which the paired gap stands out most from the control's, or None where it does at none.
 
     At each sigma the control's gap is subtracted image by image (nothing, where there is no control); what counts is
-    how far the 95 % interval of the mean lies from 0, on whichever side. The largest of several is chosen, so it
+    how far the 95% interval of the mean lies from 0, on whichever side. The largest of several is chosen, so it
     flatters: a place to look first, never a verdict.
 
     Parameters
@@ -133,7 +133,7 @@ class Crossing:
 
 
 def crossings(measurements: Sequence[Measurement]) -> list[Crossing]:
-    """Return where the gap changes its sign over ascending sigmas, between sigmas at which its 95 % interval is clear.
+    """Return where the gap changes its sign over ascending sigmas, between sigmas at which its 95% interval is clear.
 
     The place is interpolated on a logarithmic axis, and no more exact than the sigmas lie close.
     """
