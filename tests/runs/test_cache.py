@@ -121,6 +121,6 @@ def test_objects_in_an_array_file_are_never_loaded(tmp_path):
     kept = kept_arrays("w-x", lambda value: {"value": value}, lambda arrays: arrays["value"])
     kept.store(Run(tmp_path), np.array([3]))
     assert kept.look_up(Run(tmp_path)) == [3]
-    with open(kept.path(Run(tmp_path)), "wb") as file:
+    with kept.path(Run(tmp_path)).open("wb") as file:
         np.savez(file, value=np.array([{}], dtype=object))
     assert kept.look_up(Run(tmp_path)) is None
