@@ -16,6 +16,7 @@ from core.datasets import Dataset
 from core.figures.pictures import picture_row
 from core.glossary import explain
 from core.instruments.pattern_effect import Effect
+from core.runs.measured.findings import direction
 from core.runs.measured.patterns import EffectSpec, PatternFinding
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
@@ -92,14 +93,13 @@ def _show(run: DoneRun, spec: EffectSpec, found: PatternFinding, classes: Sequen
 
 def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
     """Return what the numbers say, and no more: what a random pattern does as well is not this one's doing."""
-    if effect.gap.low > 0 and effect.gap.value <= random.gap.value:
+    change = direction(effect.gap)
+    if change == "smoother" and effect.gap.value <= random.gap.value:
         says = "is smoother with it, but **no smoother than with a random pattern**"
-    elif effect.gap.low > 0:
-        says = "is **smoother** with it"
-    elif effect.gap.high < 0:
-        says = "is **rougher** with it"
-    else:
+    elif change == "undecided":
         says = "shows **no clear difference**"
+    else:
+        says = f"is **{change}** with it"
     return (
         f"At σ = {effect.sigma:g} this model {says}: W {effect.w_clean.value:.2f} → {effect.w_with.value:.2f} over "
         f"{effect.images} test images; {random.w_with.value:.2f} with a random pattern. With it, "
