@@ -7,17 +7,17 @@ import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
 from core.figures.palette import CLEAN, TRIGGERED, faded
-from core.runs.measured.w import Measured, Measurement
+from core.instruments.smoothness import Pair, Smoothness
 
 BINS = 25
 
 
-def smoothness_histogram(measurement: Measurement, most: int | None = None, height: int = 260) -> go.Figure:
+def smoothness_histogram(pair: Pair, most: int | None = None, height: int = 260) -> go.Figure:
     """Return histograms of W clean (upwards) and W triggered (downwards) on one axis, their means marked.
 
     Parameters
     ----------
-    measurement
+    pair
         What was measured.
     most
         Images at the ends of the axis, to put several figures on one scale; by default this figure's tallest bar.
@@ -25,9 +25,9 @@ def smoothness_histogram(measurement: Measurement, most: int | None = None, heig
         In pixels.
     """
     figure = new_figure("W  (0 smooth, 1 rough)", "images", height)
-    most = most or tallest_bar(measurement)
-    _half(figure, measurement.clean, "clean", CLEAN, most)
-    _half(figure, measurement.triggered, "with trigger", TRIGGERED, -most)
+    most = most or tallest_bar(pair)
+    _half(figure, pair.clean, "clean", CLEAN, most)
+    _half(figure, pair.triggered, "with trigger", TRIGGERED, -most)
     ticks = np.unique([0, most // 2, most])
     values = [*(-ticks[:0:-1]).tolist(), *ticks.tolist()]
     figure.update_layout(bargap=0, barmode="overlay")
@@ -38,16 +38,16 @@ def smoothness_histogram(measurement: Measurement, most: int | None = None, heig
     return figure
 
 
-def tallest_bar(measurement: Measurement) -> int:
-    """Return the number of images in the tallest bar of this measurement's histogram."""
-    return int(max(_counts(side).max() for side in (measurement.clean, measurement.triggered)))
+def tallest_bar(pair: Pair) -> int:
+    """Return the number of images in the tallest bar of this pair's histogram."""
+    return int(max(_counts(side).max() for side in (pair.clean, pair.triggered)))
 
 
-def _counts(side: Measured) -> np.ndarray:
+def _counts(side: Smoothness) -> np.ndarray:
     return np.histogram(side.w.clip(0, 1), BINS, range=(0, 1))[0]
 
 
-def _half(figure: go.Figure, side: Measured, name: str, colour: str, end: int) -> None:
+def _half(figure: go.Figure, side: Smoothness, name: str, colour: str, end: int) -> None:
     """Draw one histogram towards `end`, which is negative for downwards, and its mean."""
     counts, sign, mean = _counts(side), int(np.sign(end)), side.mean.value
     figure.add_bar(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
+from core.drawing import Drawn
 from core.errors import InputError
 from core.instruments.budgets import REPORT
 from core.instruments.estimators import entropy
@@ -95,6 +96,10 @@ class Smoothness:
     def _interval(self) -> tuple[Float64[np.ndarray, " N"], Float64[np.ndarray, " N"]]:
         return entropy_interval(self.votes)
 
+    def estimate_of(self, image: int = 0) -> Estimate:
+        """Return W of one of the images with its 95% interval for more draws."""
+        return Estimate(float(self.w[image]), float(self.low[image]), float(self.high[image]))
+
     @property
     def modal_class(self) -> Int64[np.ndarray, " N"]:
         """The class with most votes, int64 [N]; the lowest of equals."""
@@ -127,7 +132,7 @@ class Smoothness:
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class Pair(Drawn):
     """W of the same images without and with a trigger or pattern, paired by common noise."""
 
     clean: Smoothness
@@ -144,6 +149,11 @@ class Pair:
         return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
 
     @cached_property
+    def half_width(self) -> float:
+        """Mean half width of the images' own 95% intervals for more draws, without and with the trigger."""
+        return float(np.mean([(side.high - side.low) / 2 for side in (self.clean, self.triggered)]))
+
+    @cached_property
     def p_lower(self) -> Estimate:
         """Effect size: the share of images whose W is lower with the trigger, ties counted half."""
         return probability_lower(self.triggered.w, self.clean.w)
@@ -152,6 +162,27 @@ class Pair:
     def p_value(self) -> float:
         """Two-sided Wilcoxon signed-rank test of the paired differences (zsplit); 1 if all are ties."""
         return wilcoxon_paired(self.clean.w, self.triggered.w)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: mean W and the gap with both intervals, and how they were measured."""
+        rows = {
+            "W clean": (self.clean.mean, self.clean.mean_monte_carlo),
+            "W triggered": (self.triggered.mean, self.triggered.mean_monte_carlo),
+            "gap": (self.gap, self.gap_monte_carlo),
+        }
+        cells = "".join(
+            f"<tr><th>{name}</th><td>{images.value:.3f}</td><td>[{images.low:.3f}, {images.high:.3f}]</td>"
+            f"<td>[{draws.low:.3f}, {draws.high:.3f}]</td></tr>"
+            for name, (images, draws) in rows.items()
+        )
+        draws = np.unique([self.clean.draws, self.triggered.draws])
+        taken = f"{draws[0]}" if len(draws) == 1 else f"{draws[0]} to {draws[-1]}"
+        noise = self.clean.noise
+        return (
+            f"<table><caption>{len(self.clean)} images, σ = {noise.sigma:g}, {taken} draws, seed {noise.seed}</caption>"
+            "<tr><th></th><th>mean</th><th>95%, for more images</th><th>95%, for more draws</th></tr>"
+            f"{cells}</table>"
+        )
 
 
 def measure(model: Model, images: Tensor, noise: Noise) -> Smoothness:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.drawing import Drawn
 from core.instruments.budgets import PAGE
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Pair, Smoothness, measure
@@ -25,7 +26,7 @@ _STEPS = (16, 48)
 
 
 @dataclass(frozen=True, eq=False)
-class TriggerSweep:
+class TriggerSweep(Drawn):
     """Votes over sigma without a trigger and under each of several, with the same noise throughout.
 
     Attributes

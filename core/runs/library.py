@@ -130,7 +130,7 @@ def what_it_is(spec: RunSpec | LoadedSpec | None, result: Result | None, name: s
     goal = attack.mode if attack.target is None else str(attack.target)
     if result is not None and attack.target is not None and attack.target < len(result.classes):
         goal = result.classes[attack.target]
-    return f"{short_name(spec.dataset)}: {trigger_title(attack.trigger)} → {goal}, {100 * spec.rate:.3g} %"
+    return f"{short_name(spec.dataset)}: {trigger_title(attack.trigger)} → {goal}, {100 * spec.rate:.3g}%"
 
 
 def trigger_title(trigger: AnyTrigger) -> str:

@@ -16,10 +16,12 @@ from core.datasets import Dataset
 from core.figures.pictures import picture_row
 from core.glossary import explain
 from core.instruments.pattern_effect import Effect
+from core.runs.measured.findings import direction
 from core.runs.measured.patterns import EffectSpec, PatternFinding
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
+from dashboard.markdown import plain
 from dashboard.parts.html import picture
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
@@ -91,18 +93,17 @@ def _show(run: DoneRun, spec: EffectSpec, found: PatternFinding, classes: Sequen
 
 def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
     """Return what the numbers say, and no more: what a random pattern does as well is not this one's doing."""
-    if effect.gap.low > 0 and effect.gap.value <= random.gap.value:
+    change = direction(effect.gap)
+    if change == "smoother" and effect.gap.value <= random.gap.value:
         says = "is smoother with it, but **no smoother than with a random pattern**"
-    elif effect.gap.low > 0:
-        says = "is **smoother** with it"
-    elif effect.gap.high < 0:
-        says = "is **rougher** with it"
-    else:
+    elif change == "undecided":
         says = "shows **no clear difference**"
+    else:
+        says = f"is **{change}** with it"
     return (
         f"At σ = {effect.sigma:g} this model {says}: W {effect.w_clean.value:.2f} → {effect.w_with.value:.2f} over "
-        f"{effect.images} test images; {random.w_with.value:.2f} with a random pattern. With it "
-        f"*{classes[effect.modal_class]}* gets {effect.modal_share:.0%} of all noisy answers, without it "
+        f"{effect.images} test images; {random.w_with.value:.2f} with a random pattern. With it, "
+        f"*{plain(classes[effect.modal_class])}* gets {effect.modal_share:.0%} of all noisy predictions; without it, "
         f"{effect.modal_share_clean:.0%}."
     )
 
@@ -114,7 +115,7 @@ def _show_effects(effects: Sequence[Effect], classes: Sequence[str]) -> None:
             "W with it": [effect.w_with.value for effect in effects],
             "gap": [f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" for gap in (e.gap for e in effects)],
             "lower for": [f"{effect.p_lower.value:.0%}" for effect in effects],
-            "most noisy answers": [f"{classes[e.modal_class]} {e.modal_share:.0%}" for e in effects],
+            "most noisy predictions": [f"{classes[e.modal_class]} {e.modal_share:.0%}" for e in effects],
             "class changes": [f"{effect.changed.value:.0%}" for effect in effects],
             "L2": [effect.l2 for effect in effects],
             "Linf": [effect.linf for effect in effects],

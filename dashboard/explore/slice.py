@@ -1,7 +1,8 @@
 """The decision boundary around one image: both runs' slices on identical planes, one selection, what lies under it.
 
 A page calls `show_slice_panel(state, data, run, other, trigger, target, image)` and goes on with the state that comes
-back: its fields `layer`, `plane` and `point` belong to this panel. The page owns everything else (`sigma` is read).
+back: its fields `layer`, `plane` and `point` belong to this panel. The page owns everything else (`sigma` and `draws`
+are read).
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def show_slice_panel(
     Parameters
     ----------
     state
-        What the page shows; `sigma`, `layer`, `plane` and `point` are read.
+        What the page shows; `sigma`, `draws`, `layer`, `plane` and `point` are read.
     data
         The data set whose test images these are.
     run, other
@@ -83,7 +84,7 @@ def show_slice_panel(
         The state with what people chose here, for the link. A choice reruns this panel only, which keeps it itself.
     """
     runs = {"this run": run} | ({"other run": other} if other is not None else {})
-    scene = SliceScene(data, runs, trigger, target, image, state.sigma, found)
+    scene = SliceScene(data, runs, trigger, target, image, state.sigma, state.draws, found)
     kept = get_state(ExploreState)
     settled = replace(kept, layer=state.layer, plane=state.plane, point=_point_of(state, scene))
     if settled != kept:

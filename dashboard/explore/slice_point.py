@@ -14,7 +14,6 @@ from core.errors import InputError
 from core.figures.line import line_figure, line_words
 from core.figures.palette import OTHER, class_colour
 from core.figures.pictures import enlarge, to_pixels
-from core.instruments.budgets import PAGE
 from core.instruments.slices.choice import PlaneChoice, SpanningImages
 from dashboard import cached
 from dashboard.components.slice_view import Point
@@ -39,7 +38,7 @@ def show_point(
     """Show the selected point's picture, and what each run makes of it."""
     key = scene.plane_key(choice)
     looks = {
-        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, PAGE.draws, scene.image, plane)
+        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, scene.draws, scene.image, plane)
         for name, plane in planes.items()
     }
     plane = next(iter(planes.values()))

@@ -48,6 +48,7 @@ class SliceScene:
     target: int
     image: int
     sigma: float
+    draws: int
     found: Mapping[str, Measurement]
 
     def known(self, name: str, choice: PlaneChoice, plane: SlicePlane) -> dict[Point, ImageSmoothness]:

@@ -43,7 +43,7 @@ def choose_attack(columns: list[DeltaGenerator], below: DeltaGenerator, state: L
         MOST_RATE,
         **seed_value(state, "rate", within(state.rate, 0.0, MOST_RATE)),
         step=0.5,
-        format="%g %%",
+        format="%g%%",
         help=explain("poisoning rate"),
     )
     anywhere = columns[3].toggle(
@@ -71,7 +71,7 @@ def choose_further(state: LabState, name: ModeName, data: Dataset) -> LabState:
             MOST_COVER,
             **seed_value(state, "cover", within(state.cover, 0.0, MOST_COVER)),
             step=0.5,
-            format="%g %%",
+            format="%g%%",
             help="Share of all training images that belong to other classes, carry the trigger and keep their label.",
         )
         state = replace(state, cover=cover)

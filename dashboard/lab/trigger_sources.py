@@ -97,8 +97,8 @@ def show_picture(data: Dataset, drawing: Drawing) -> None:
         return
     longest, start = max(data.shape[1:]), max(2, max(data.shape[1:]) // 2)
     left, right = st.columns(2)
-    across = left.slider("Crop left and right", 0, 100, (0, 100), key="picture.across", format="%g %%")
-    down = right.slider("Crop top and bottom", 0, 100, (0, 100), key="picture.down", format="%g %%")
+    across = left.slider("Crop left and right", 0, 100, (0, 100), key="picture.across", format="%g%%")
+    down = right.slider("Crop top and bottom", 0, 100, (0, 100), key="picture.down", format="%g%%")
     side = left.slider("Size", 1, longest, start, key="picture.side", format="%g pixels")
     with right:
         middle = choose_place("picture")
@@ -122,8 +122,8 @@ def take_picture(content: bytes, name: str) -> None:
 def choose_place(what: str) -> tuple[float, float]:
     """Show where something lies on the canvas: from its upper left corner (0, 0) to its lower right (1, 1)."""
     left, right = st.columns(2)
-    across = left.slider("Across", 0, 100, 100, key=f"{what}.x", format="%g %%")
-    down = right.slider("Down", 0, 100, 100, key=f"{what}.y", format="%g %%")
+    across = left.slider("Across", 0, 100, 100, key=f"{what}.x", format="%g%%")
+    down = right.slider("Down", 0, 100, 100, key=f"{what}.y", format="%g%%")
     return across / 100, down / 100
 
 
@@ -156,7 +156,7 @@ def show_text(data: Dataset, drawing: Drawing) -> None:
         colour = int(chosen[1:3], 16), int(chosen[3:5], 16), int(chosen[5:7], 16)
     left, right = st.columns(2)
     size = left.slider("Height", 4, max(5, 2 * height), max(6, height // 3), key="text.size", format="%g pixels")
-    opacity = left.slider("Opacity", 1, 100, 100, key="text.opacity", format="%g %%")
+    opacity = left.slider("Opacity", 1, 100, 100, key="text.opacity", format="%g%%")
     with right:
         middle = choose_place("text")
     if not text.strip():
@@ -191,11 +191,13 @@ def show_formula(data: Dataset, drawing: Drawing) -> None:
     try:
         if issubclass(kind, Formula):
             start = current if isinstance(current, kind) else kind.suited_to(data.shape)
-            formula = settings_form(kind, f"formula.{name}", start, fields=kind.settings())
+            formula = settings_form(
+                kind, f"formula.{name}", start, fields=kind.settings(), largest=kind.largest(data.shape)
+            )
             formula.check_fits(data.shape)
             set_formula(formula)
         else:
-            blend = settings_form(kind, f"formula.{name}")
+            blend = settings_form(kind, f"formula.{name}", largest=kind.largest(data))
             set_formula(None)
             lay_on_canvas(drawing, (name, data.fingerprint, blend), lambda: blend.canvas(data))
     except InputError as error:

@@ -71,7 +71,7 @@ def show_facts(card: Card) -> None:
                 "Attack",
                 "none: this is a control"
                 if spec.attack is None
-                else f"{spec.attack.mode}, {100 * spec.rate:.3g} % poisoned",
+                else f"{spec.attack.mode}, {100 * spec.rate:.3g}% poisoned",
             ),
             ("Training", f"{spec.optimiser}, {spec.epochs} epochs, batches of {spec.batch_size}, seed {spec.seed}"),
             ("Computed on", f"{spec.device}, {spec.precision}, {spec.threads} thread{'s' if spec.threads > 1 else ''}"),

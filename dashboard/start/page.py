@@ -12,6 +12,7 @@ import streamlit as st
 from core.figures.palette import CLASSES, CLEAN, TRIGGERED, class_colour
 from core.figures.pictures import enlarge, framed_grid, to_pixels
 from core.glossary import explain
+from core.runs.measured.findings import change
 from core.runs.shipped.examples import EXAMPLE_NAMES
 from dashboard import cached
 from dashboard.components.slice_view import slice_view
@@ -210,21 +211,21 @@ def show_w(state: StartState, example: ExampleWords, around: Mapping[bool, Neigh
 def story(example: ExampleWords, around: Mapping[bool, Neighbourhood], classes: Sequence[str], sigma: float) -> str:
     """Return what this image shows at this noise, in words that fit the numbers."""
     clean, stuck = around[False].smoothness, around[True].smoothness
-    w, v = clean.w[0], stuck.w[0]
+    w, v = clean.estimate_of(), stuck.estimate_of()
+    became = change(w, v)
     first = classes[clean.modal_class[0]]
     share, target = stuck.modal_share[0], classes[stuck.modal_class[0]]
     text = (
         f"At σ = {sigma:g}, {clean.modal_share[0]:.0%} of the noisy copies of the plain {example.thing} get the same "
     )
     text += f"class (*{first}*). With the {example.trigger}, {share:.0%} get *{target}*. "
-    if v < w and stuck.high[0] < clean.low[0]:
-        text += (
-            f"**W falls from {w:.2f} to {v:.2f}: noise barely changes its prediction there, so the model is smoother.**"
-        )
-    elif v > w and stuck.low[0] > clean.high[0]:
-        text += f"**W rises from {w:.2f} to {v:.2f}: here the {example.trigger} makes the model rougher.**"
+    if became == "smoother":
+        text += f"**W falls from {w.value:.2f} to {v.value:.2f}: noise barely changes its prediction there, "
+        text += "so the model is smoother.**"
+    elif became == "rougher":
+        text += f"**W rises from {w.value:.2f} to {v.value:.2f}: here the {example.trigger} makes the model rougher.**"
     else:
-        text += f"**W is {w:.2f} and {v:.2f}: no clear difference at this noise.** Try another σ."
+        text += f"**W is {w.value:.2f} and {v.value:.2f}: no clear difference at this noise.** Try another σ."
     return text
 
 
@@ -232,15 +233,16 @@ def against_control(
     example: ExampleWords, around: Mapping[bool, Neighbourhood], control: Mapping[bool, Neighbourhood]
 ) -> str:
     """Return what a model that was trained without poison makes of the same pictures, and what that changes."""
-    mine, theirs = ({on: one.smoothness for on, one in each.items()} for each in (around, control))
+    plain, stuck = (control[on].smoothness.estimate_of() for on in (False, True))
     text = "A model trained on clean data has "
-    text += f"W {theirs[False].w[0]:.2f} and {theirs[True].w[0]:.2f} on the same two images"
-    smoother = [on for on in (False, True) if mine[on].high[0] < theirs[on].low[0]]
-    if len(smoother) == 2:
+    text += f"W {plain.value:.2f} and {stuck.value:.2f} on the same two images"
+    with_plain = change(plain, around[False].smoothness.estimate_of())
+    with_trigger = change(stuck, around[True].smoothness.estimate_of())
+    if with_plain == with_trigger == "smoother":
         return text + f": poison made it smoother around both, the plain {example.thing} as well."
-    if True in smoother:
+    if with_trigger == "smoother":
         return text + f": poison made it smoother around the {example.thing} with the {example.trigger}."
-    if theirs[False].high[0] < mine[False].low[0]:
+    if with_plain == "rougher":
         return text + f": poison made it rougher around the plain {example.thing}, and no smoother around the other."
     return text + "."
 

@@ -15,7 +15,7 @@ def test_every_run_has_a_card(visit):
     page, shown = visit("gallery"), exhibits()
     words = " ".join(element.proto.body for element in page.get("html"))
     assert [heading.value for heading in page.subheader] == [
-        f"{one.title}, {100 * one.run.spec.rate:g} %" for one in shown
+        f"{one.title}, {100 * one.run.spec.rate:g}%" for one in shown
     ]
     for one in shown:
         assert escape(one.summary) in words

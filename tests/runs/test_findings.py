@@ -15,9 +15,11 @@ from core.figures.sigma_sweep import sigma_sweep
 from core.instruments.certificate import Certificate
 from core.instruments.estimators import entropy
 from core.instruments.noise import Noise
+from core.instruments.smoothness import Smoothness
 from core.instruments.statistics import Estimate
 from core.runs.measured.findings import (
     certificate_in_words,
+    change,
     clearest_sigma,
     crossings,
     direction,
@@ -183,3 +185,11 @@ def test_test_images_alone_are_the_ones_that_come_with_the_others(tmp_path, monk
 ])  # fmt: skip
 def test_a_gap_is_clear_only_beyond_zero_and_beyond_the_control(gap, control, says):
     assert direction(Estimate(*gap), None if control is None else Estimate(*control)) == says
+
+
+def test_w_of_one_image_changed_only_where_the_intervals_do_not_overlap():
+    high, low, wide = Estimate(0.8, 0.7, 0.9), Estimate(0.2, 0.1, 0.3), Estimate(0.5, 0.25, 0.75)
+    assert (change(high, low), change(low, high)) == ("smoother", "rougher")
+    assert change(high, wide) == change(wide, high) == change(low, wide) == "undecided"
+    votes = Smoothness(np.array([[9, 1], [5, 5]]), Noise(0.5, 10))
+    assert votes.estimate_of(1) == Estimate(votes.w[1], votes.low[1], votes.high[1])

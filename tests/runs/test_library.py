@@ -52,7 +52,7 @@ def named(cards) -> list[str]:
 def test_cards_tell_what_a_run_is(root, poisoned, control):
     cards = {one.run.name: one for one in all_cards(root)}
     assert len(cards) == 3
-    assert cards[poisoned.name].title == "digits: White corner → 0, 10 %"
+    assert cards[poisoned.name].title == "digits: White corner → 0, 10%"
     assert cards[control.name].title == "digits: control"
     assert cards[poisoned.name].result == poisoned.result
     assert [one.state for one in cards.values() if one.result is None] == ["interrupted"]

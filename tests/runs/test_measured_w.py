@@ -129,7 +129,7 @@ def test_findings_say_what_the_numbers_say(poisoned):
     assert beside.endswith("that class is as smooth in this model (in the control it has 1.00).")
     # What is rough with the trigger is not explained by a class that is as rough, nor by a smooth one.
     for target in (rough, smooth):
-        up = finding(made_up(smooth, rough, target[:9]), down, "abcd", seed=3, beside="the other run")
+        up = finding(made_up(smooth, rough, target[:9]), down, "abcd", seed=3, other_name="the other run")
         assert "W rises" in up
         assert "In the other run the gap is +1.00" in up
         assert "as smooth" not in up

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.attacks.attack import Attack
+from core.drawing import Drawn
 from core.errors import InputError
 from core.instruments.budgets import DETECTION
 from core.instruments.detectors.detector import ClassScores, Detector, Suspect
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Drawn):
     """What the detectors reached so far. Names are those of `DETECTORS`, in their order.
 
     Attributes

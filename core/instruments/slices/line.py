@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.drawing import Drawn
 from core.errors import InputError
 from core.instruments.predictor import Predictor, as_predictor, check_images
 
@@ -28,7 +29,7 @@ class LabelChange:
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class Line(Drawn):
     """A model's predictions at start + t (end - start).
 
     Attributes

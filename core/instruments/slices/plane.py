@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.drawing import Drawn
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _COLLINEAR = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class SlicePlane:
+class SlicePlane(Drawn):
     """Predicted classes on a square piece of the plane through three images.
 
     A point (x, y) of the plane is the image origin + x * x_axis + y * y_axis. The axes are orthonormal over the

@@ -40,32 +40,40 @@ def direction(gap: Estimate, control: Estimate | None = None) -> Direction:
     return "rougher" if gap.high < low else "undecided"
 
 
+def change(before: Estimate, after: Estimate) -> Direction:
+    """Return what became of one image's W, with a trigger on it or in another model: clear if no interval overlaps."""
+    if after.value < before.value and after.high < before.low:
+        return "smoother"
+    return "rougher" if after.value > before.value and after.low > before.high else "undecided"
+
+
 def finding(
-    mine: Measurement,
+    measurement: Measurement,
     other: Measurement | None,
     classes: Sequence[str],
     seed: int | None,
     run: str = "",
-    beside: str = "the control",
+    other_name: str = "the control",
 ) -> str:
     """Return one to three sentences of Markdown about W with the trigger, and in another run where there is one.
 
-    It is a finding about one run at one sigma, not a verdict; `beside` is what the other run is called.
+    It is a finding about one run at one sigma, not a verdict; `other_name` is what the other run is called.
     """
     name = f"run {run}, " if run else ""
     trained = "" if seed is None else f"seed {seed}, "  # a model loaded from a file does not say
-    where = f"At σ = {mine.spec.sigma:g} ({name}{trained}{len(mine.chosen)} images, {mine.spec.draws} draws)"
-    clean, triggered = mine.clean.mean.value, mine.triggered.mean.value
+    spec = measurement.spec
+    where = f"At σ = {spec.sigma:g} ({name}{trained}{len(measurement.chosen)} images, {spec.draws} draws)"
+    clean, triggered = measurement.clean.mean.value, measurement.triggered.mean.value
     sentences = [
-        f"{where} W {_CHANGES[direction(mine.gap)]} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
-        f"{_signed(mine.gap)} (95 %, for more images), {lower_in_words(mine)}."
-        + (" That is no clear gap at this σ." if direction(mine.gap) == "undecided" else "")
+        f"{where} W {_CHANGES[direction(measurement.gap)]} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
+        f"{_signed(measurement.gap)} (95%, for more images), {lower_in_words(measurement)}."
+        + (" That is no clear gap at this σ." if direction(measurement.gap) == "undecided" else "")
     ]
     if other is not None:
-        sentences.append(f"In {beside} the gap is {_signed(other.gap)}.")
-    target = mine.spec.attack.target
-    if target is not None and len(mine.target_chosen) > 1:
-        sentences.append(_about_target(mine, other, classes[target], beside))
+        sentences.append(f"In {other_name} the gap is {_signed(other.gap)}.")
+    target = spec.attack.target
+    if target is not None and len(measurement.target_chosen) > 1:
+        sentences.append(_about_target(measurement, other, classes[target], other_name))
     return " ".join(sentences)
 
 
@@ -77,37 +85,37 @@ def lower_in_words(measured: Measurement) -> str:
     return text + (f" and equal for {equal:.0%}" if equal else "")
 
 
-def _about_target(mine: Measurement, other: Measurement | None, target: str, beside: str) -> str:
+def _about_target(measurement: Measurement, other: Measurement | None, target: str, other_name: str) -> str:
     """Compare with clean images of the target class, which a trigger may only have moved images to."""
-    own, triggered = mine.target_class.mean, mine.triggered.mean
+    own, triggered = measurement.target_class.mean, measurement.triggered.mean
     text = f"Clean images that this model takes for *{target}* have W {own.value:.2f}"
     alike = own.low <= triggered.high and triggered.low <= own.high
-    if not alike or mine.gap.low <= 0:
+    if not alike or measurement.gap.low <= 0:
         return text + "."
     text = f"But c{text[1:]}: that class is as smooth in this model"
     if other is None or len(other.target_chosen) < 2:
         return text + "."
-    return text + f" (in {beside} it has {other.target_class.mean.value:.2f})."
+    return text + f" (in {other_name} it has {other.target_class.mean.value:.2f})."
 
 
 def _signed(value: Estimate) -> str:
     return f"{value.value:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
 
 
-def clearest_sigma(mine: Sequence[Measurement], control: Sequence[Measurement] | None) -> float | None:
+def clearest_sigma(measurements: Sequence[Measurement], control: Sequence[Measurement] | None) -> float | None:
     """Return the sigma at which the paired gap stands out most from the control's, or None where it does at none.
 
     At each sigma the control's gap is subtracted image by image (nothing, where there is no control); what counts is
-    how far the 95 % interval of the mean lies from 0, on whichever side. The largest of several is chosen, so it
+    how far the 95% interval of the mean lies from 0, on whichever side. The largest of several is chosen, so it
     flatters: a place to look first, never a verdict.
 
     Parameters
     ----------
-    mine, control
+    measurements, control
         Measurements of the same images at the same sigmas, in the same order.
     """
     best, distance = None, 0.0
-    for number, measured in enumerate(mine):
+    for number, measured in enumerate(measurements):
         gap = measured.clean.w - measured.triggered.w
         if control is not None:
             gap = gap - (control[number].clean.w - control[number].triggered.w)
@@ -133,12 +141,12 @@ class Crossing:
 
 
 def crossings(measurements: Sequence[Measurement]) -> list[Crossing]:
-    """Return where the gap changes its sign over ascending sigmas, between sigmas at which its 95 % interval is clear.
+    """Return where the gap changes its sign over ascending sigmas, between sigmas at which its 95% interval is clear.
 
     The place is interpolated on a logarithmic axis, and no more exact than the sigmas lie close.
     """
     clear = [number for number, measured in enumerate(measurements) if direction(measured.gap) != "undecided"]
-    found = []
+    crossed = []
     for first, second in pairwise(clear):
         if direction(measurements[first].gap) == direction(measurements[second].gap):
             continue
@@ -147,8 +155,8 @@ def crossings(measurements: Sequence[Measurement]) -> list[Crossing]:
         share = low.gap.value / (low.gap.value - high.gap.value) if low.gap.value != high.gap.value else 0.5
         sigma = low.spec.sigma ** (1 - share) * high.spec.sigma**share
         ends = measurements[first].spec.sigma, measurements[second].spec.sigma
-        found.append(Crossing(float(sigma), measurements[first].gap.low > 0, *ends))
-    return found
+        crossed.append(Crossing(float(sigma), measurements[first].gap.low > 0, *ends))
+    return crossed
 
 
 def sweep_in_words(measurements: Sequence[Measurement], classes: Sequence[str]) -> str:
