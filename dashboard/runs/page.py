@@ -121,6 +121,7 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
             "Show",
             **seed_word_default(state, "sort", SORTS),
             required=True,
+            wrap=True,
             label_visibility="collapsed",
             on_change=to_first_page,
         )
