@@ -11,6 +11,7 @@ A field's title and description label its widget, its bounds and `json_schema_ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -29,6 +30,7 @@ def settings_form(
     *,
     fields: Sequence[str] | None = None,
     classes: Sequence[str] = (),
+    largest: Mapping[str, float] = MappingProxyType({}),
 ) -> Model:
     """Show a model's settings in one row, and return the model as it is set.
 
@@ -44,6 +46,8 @@ def settings_form(
         The fields that are shown, by default all; the others keep their defaults.
     classes
         Names of the classes, for fields that are shown as one.
+    largest
+        Upper limits of fields that a data set makes lower than the model does.
 
     Raises
     ------
@@ -56,8 +60,18 @@ def settings_form(
     values: dict[str, Any] = {}
     for place, name in zip(st.columns(len(shown), vertical_alignment="bottom") if shown else (), shown, strict=True):
         begin = (given or {}).get(name, schemas[name].get("default"))
+        if name in largest:
+            begin, schemas[name] = min(begin, largest[name]), _limited(schemas[name], largest[name])
         values[name] = _widget(place, schemas[name], f"{key}.{name}", begin, classes)
     return validated(kind, values)
+
+
+def _limited(schema: Mapping[str, Any], largest: float) -> dict[str, Any]:
+    """Return a number's schema with a lower upper limit, which its slider keeps as well."""
+    limited = {**schema, "maximum": min(largest, schema.get("maximum", largest))}
+    if "usual" in schema:
+        limited["usual"] = [schema["usual"][0], min(largest, schema["usual"][1])]
+    return limited
 
 
 def _widget(place: DeltaGenerator, schema: Mapping[str, Any], key: str, start: Any, classes: Sequence[str]) -> Any:

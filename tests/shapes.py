@@ -9,13 +9,30 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from functools import cached_property
 from types import FunctionType, ModuleType
 from typing import Any
 
 from beartype import BeartypeConf, beartype
 from jaxtyping import jaxtyped
 
-CHECKED = ("core.attacks.attack", "core.attacks.poisoning", "core.attacks.clean_label", "core.training.augmentation")
+# In the order of their imports: a module that came before one whose functions it imports would keep unchecked ones.
+CHECKED = (
+    "core.attacks.attack",
+    "core.attacks.poisoning",
+    "core.attacks.clean_label",
+    "core.instruments.estimators",
+    "core.instruments.certificate",
+    "core.instruments.noise",
+    "core.instruments.smoothness",
+    "core.instruments.predictor",
+    "core.instruments.evaluation",
+    "core.instruments.slices.plane",
+    "core.instruments.slices.choice",
+    "core.instruments.slices.line",
+    "core.instruments.slices.refine",
+    "core.training.augmentation",
+)
 _CHECKER = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
@@ -39,8 +56,22 @@ def _import_types(module: ModuleType) -> None:
 
 def _check_functions(holder: Any, module: ModuleType) -> None:
     for name, thing in list(vars(holder).items()):
-        if isinstance(thing, FunctionType) and thing.__module__ == module.__name__ and _names_shapes(thing):
-            setattr(holder, name, jaxtyped(typechecker=_CHECKER)(thing))
+        if isinstance(thing, property) and _is_checked(thing.fget, module):
+            setattr(holder, name, property(_checking(thing.fget)))
+        elif isinstance(thing, cached_property) and _is_checked(thing.func, module):
+            thing.func = _checking(thing.func)
+        elif _is_checked(thing, module):
+            setattr(holder, name, _checking(thing))
+
+
+def _is_checked(function: Any, module: ModuleType) -> bool:
+    return isinstance(function, FunctionType) and function.__module__ == module.__name__ and _names_shapes(function)
+
+
+def _checking(function: Any) -> Any:
+    # A tensor of any shape is one that the function looks at itself, to refuse it in words.
+    function.__annotations__ = {name: hint for name, hint in function.__annotations__.items() if hint != "Tensor"}
+    return jaxtyped(typechecker=_CHECKER)(function)
 
 
 def _names_shapes(function: FunctionType) -> bool:

@@ -16,7 +16,11 @@ PAGE = Budget(100, 100)
 """W on Explore, Gallery and Runs: a 95% interval of the mean gap below ±0.1. One image's W there has as many draws, so
 that it is the same number wherever the page shows it."""
 
-PAGE_STEPS = (16, 48)
+PAGE_DRAWS = (PAGE.draws, 400, 1600)
+"""Draws of each image to choose from on Explore: 95% intervals of one image's W on ten classes are ±0.1, ±0.05 and
+±0.03 at most, or nearly so. All images get the same number, fixed beforehand: no interval depends on when to stop."""
+
+PAGE_STEPS = (16, 48, 100, 200, 400, 800)
 """Draws after which a page shows W while the rest is computed: first within a second, then within a few."""
 
 REPORT = Budget(150, 250)

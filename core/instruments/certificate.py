@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +11,9 @@ from numpy.typing import ArrayLike
 from core.errors import InputError
 from core.instruments.estimators import check_votes
 from core.instruments.statistics import clopper_pearson
+
+if TYPE_CHECKING:
+    from jaxtyping import Float64, Int64
 
 ABSTAIN = -1
 
@@ -30,9 +34,9 @@ class Certificate:
         The noise, in the same units, and the chance to be wrong.
     """
 
-    label: np.ndarray
-    p_low: np.ndarray
-    radius: np.ndarray
+    label: Int64[np.ndarray, " N"]
+    p_low: Float64[np.ndarray, " N"]
+    radius: Float64[np.ndarray, " N"]
     sigma: float
     alpha: float
 

@@ -8,16 +8,20 @@ only, so its numbers depend neither on its neighbours nor on the call.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core.errors import InputError
 
+if TYPE_CHECKING:
+    from jaxtyping import Float64, Int64
+
 ESTIMATORS = ("corrected", "plug-in")
 
 
-def entropy(votes: ArrayLike, estimator: str = "corrected") -> np.ndarray:
+def entropy(votes: ArrayLike, estimator: str = "corrected") -> Float64[np.ndarray, " N"]:
     """Entropy of the class distribution behind each row of votes, divided by log K: W of each image. Low W = smooth.
 
     Parameters
@@ -45,7 +49,7 @@ def entropy(votes: ArrayLike, estimator: str = "corrected") -> np.ndarray:
     return nats / float(np.log(classes))
 
 
-def check_votes(votes: ArrayLike) -> np.ndarray:
+def check_votes(votes: ArrayLike) -> Int64[np.ndarray, "N K"]:
     """Votes as int64[N, K]; raises InputError where they cannot be votes."""
     counts = np.asarray(votes)
     if counts.ndim != 2 or counts.shape[1] < 2:
@@ -62,12 +66,12 @@ def entropy_nats(shares: np.ndarray) -> np.ndarray:
     return np.abs((shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=-1))
 
 
-def plug_in(votes: np.ndarray) -> np.ndarray:
+def plug_in(votes: Int64[np.ndarray, "N K"]) -> Float64[np.ndarray, " N"]:
     """Return the entropy of the observed shares of each row in nats, float64[N]."""
     return entropy_nats(votes / votes.sum(axis=1, keepdims=True))
 
 
-def chao_wang_jost(votes: np.ndarray) -> np.ndarray:
+def chao_wang_jost(votes: Int64[np.ndarray, "N K"]) -> Float64[np.ndarray, " N"]:
     """Chao, Wang and Jost's estimate in nats, not clipped."""
     n = votes.sum(axis=1)
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n.max(initial=1) + 1))])

@@ -11,6 +11,8 @@ from core.datasets.dataset import to_unit
 from core.instruments.statistics import Estimate, binomial_interval
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Int64
+
     from core.attacks.attack import Attack
     from core.attacks.triggers import AnyTrigger
     from core.datasets import Split
@@ -54,7 +56,7 @@ def attack_success(predictor: Predictor, split: Split, attack: Attack, classes: 
 
 
 def _share_taken(
-    predictor: Predictor, split: Split, attack: Attack, which: np.ndarray, classes: int, seed: int
+    predictor: Predictor, split: Split, attack: Attack, which: Bool[np.ndarray, " N"], classes: int, seed: int
 ) -> Estimate | None:
     """Return the share of some images, bool [N], that is predicted as the attacker wants, with the trigger on."""
     keys = np.nonzero(which)[0]
@@ -76,7 +78,7 @@ def attack_success_rate(predictor: Predictor, split: Split, trigger: AnyTrigger,
     return attack_success(predictor, split, Attack(trigger=trigger, target=target), classes=target + 1).rate
 
 
-def choose_images(split: Split, target: int, count: int, seed: int) -> np.ndarray:
+def choose_images(split: Split, target: int, count: int, seed: int) -> Int64[np.ndarray, " M"]:
     """Return indices of test images: the first `count` by seeded order outside one class; -1 leaves none out.
 
     A larger count extends a smaller one. Fewer come back where there are fewer.
@@ -84,7 +86,7 @@ def choose_images(split: Split, target: int, count: int, seed: int) -> np.ndarra
     return _first_of(split.labels.numpy() != target, count, seed)
 
 
-def choose_attacked(split: Split, attack: Attack, count: int, seed: int) -> np.ndarray:
+def choose_attacked(split: Split, attack: Attack, count: int, seed: int) -> Int64[np.ndarray, " M"]:
     """Return indices of the test images that W is measured on: the first `count` by seeded order that it attacks.
 
     All-to-one and clean-label: outside the target class. Source-specific: of the source classes. All-to-all: any.
@@ -92,6 +94,6 @@ def choose_attacked(split: Split, attack: Attack, count: int, seed: int) -> np.n
     return _first_of(attack.attacks(split.labels.numpy()), count, seed)
 
 
-def _first_of(eligible: np.ndarray, count: int, seed: int) -> np.ndarray:
+def _first_of(eligible: Bool[np.ndarray, " N"], count: int, seed: int) -> Int64[np.ndarray, " M"]:
     order = np.random.default_rng([seed, 0x1A6E]).permutation(len(eligible))
     return order[eligible[order]][:count]

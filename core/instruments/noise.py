@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Integer
 
 KEYS = 2**32
 """Keys are whole numbers from 0 to this, exclusive."""
@@ -46,9 +50,9 @@ class Noise:
     sigma: float
     draws: int | tuple[int, ...] = 250
     seed: int = 0
-    keys: Sequence[int] | np.ndarray | None = None
+    keys: Sequence[int] | Integer[np.ndarray, " N"] | None = None
     first: int = 0
-    where: np.ndarray | None = None
+    where: Bool[np.ndarray, "H W"] | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.sigma) and self.sigma > 0):

@@ -6,7 +6,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from core.instruments.noise import Noise
 from core.instruments.noise_stream import NoiseStream
 from core.models.normalize import Normalize
 from core.models.streamline import replace_module, streamline
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float32, Int64
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -82,15 +85,15 @@ class Predictor:
             return _ACCELERATOR_BATCH
         return max(_CPU_BATCH, _CPU_PIXELS // (shape[-2] * shape[-1]))
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, images: Tensor) -> Float32[Tensor, "N K"]:
         """Return the logits, float32 [N, K] on the CPU, of images float [N, C, H, W]."""
         return self._each_batch(images, lambda logits: logits)
 
-    def labels(self, images: Tensor) -> Tensor:
+    def labels(self, images: Tensor) -> Int64[Tensor, " N"]:
         """Return the predicted classes, int64 [N] on the CPU, of images float [N, C, H, W]."""
         return self._each_batch(images, lambda logits: logits.argmax(1))
 
-    def votes(self, images: Tensor, noise: Noise) -> Tensor:
+    def votes(self, images: Tensor, noise: Noise) -> Int64[Tensor, "N K"]:
         """Count how often each class is predicted under Gaussian noise.
 
         Parameters
@@ -121,7 +124,9 @@ class Predictor:
                 tally.index_add_(0, owners, votes)
         return tally.cpu().clone()  # a clone made out here may take part in gradients, unlike the original
 
-    def _noisy_batches(self, images: Tensor, noise: Noise) -> Iterator[tuple[Tensor, Tensor]]:
+    def _noisy_batches(
+        self, images: Float32[Tensor, "N C H W"], noise: Noise
+    ) -> Iterator[tuple[Float32[Tensor, "B C H W"], Int64[Tensor, " M"]]]:
         """Yield noisy images in batches of the fixed shape, and which image each of the rows in use belongs to."""
         batch, owners = self._blank(images)
         where = None if noise.where is None else torch.as_tensor(noise.where, device=self.device)
@@ -144,7 +149,7 @@ class Predictor:
         if filled:
             yield batch, owners[:filled]
 
-    def _blank(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _blank(self, images: Float32[Tensor, "N C H W"]) -> tuple[Float32[Tensor, "B C H W"], Int64[Tensor, " B"]]:
         shape = images.shape[1:]
         owners = torch.zeros(self.batch_of(shape), dtype=torch.int64, device=self.device)
         return torch.zeros(len(owners), *shape, device=self.device), owners
@@ -187,10 +192,10 @@ class Predictor:
             while under_way:
                 yield under_way.popleft().result()
 
-    def _forward(self, batch: Tensor) -> Tensor:
+    def _forward(self, batch: Float32[Tensor, "B C H W"]) -> Float32[Tensor, "B K"]:
         return self._network(batch.to(self._entry, memory_format=torch.channels_last)).float()
 
-    def _placed(self, images: Tensor) -> Tensor:
+    def _placed(self, images: Float[Tensor, "N C H W"]) -> Float32[Tensor, "N C H W"]:
         return images.detach().to(self.device, torch.float32)
 
 
@@ -231,5 +236,5 @@ class _RoundedNormalize(nn.Module):
         super().__init__()
         self.normalize, self.dtype = normalize, dtype
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
         return self.normalize(images).to(self.dtype)

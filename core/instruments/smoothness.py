@@ -25,6 +25,7 @@ from core.instruments.noise import Noise
 from core.instruments.statistics import Estimate, probability_lower, wilcoxon_paired
 
 if TYPE_CHECKING:
+    from jaxtyping import Float64, Int64
     from torch import Tensor
 
     from core.instruments.predictor import Predictor
@@ -56,7 +57,7 @@ class Smoothness:
         What computed the votes; None where nobody kept it.
     """
 
-    votes: np.ndarray
+    votes: Int64[np.ndarray, "N K"]
     noise: Noise
     arithmetic: Arithmetic | None = None
 
@@ -71,28 +72,28 @@ class Smoothness:
         return replace(self, votes=self.votes + more.votes, noise=replace(self.noise, draws=draws + further))
 
     @property
-    def draws(self) -> np.ndarray:
+    def draws(self) -> Int64[np.ndarray, " N"]:
         """Votes of each image, int64 [N]."""
         return self.votes.sum(1)
 
     @cached_property
-    def w(self) -> np.ndarray:
+    def w(self) -> Float64[np.ndarray, " N"]:
         """W of each image, corrected for the bias of few draws and divided by log K, float64 [N]."""
         return entropy(self.votes)
 
     @property
-    def low(self) -> np.ndarray:
+    def low(self) -> Float64[np.ndarray, " N"]:
         """Lower end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
         return self._interval[0]
 
     @property
-    def high(self) -> np.ndarray:
+    def high(self) -> Float64[np.ndarray, " N"]:
         """Upper end of each image's 95% interval for more draws (Monte-Carlo), float64 [N]."""
         return self._interval[1]
 
     # Read by few callers and by far the slowest part for many images, so computed when first read.
     @cached_property
-    def _interval(self) -> tuple[np.ndarray, np.ndarray]:
+    def _interval(self) -> tuple[Float64[np.ndarray, " N"], Float64[np.ndarray, " N"]]:
         return entropy_interval(self.votes)
 
     def estimate_of(self, image: int = 0) -> Estimate:
@@ -100,12 +101,12 @@ class Smoothness:
         return Estimate(float(self.w[image]), float(self.low[image]), float(self.high[image]))
 
     @property
-    def modal_class(self) -> np.ndarray:
+    def modal_class(self) -> Int64[np.ndarray, " N"]:
         """The class with most votes, int64 [N]; the lowest of equals."""
         return self.votes.argmax(1)
 
     @property
-    def modal_share(self) -> np.ndarray:
+    def modal_share(self) -> Float64[np.ndarray, " N"]:
         """Share of the draws that vote for the modal class, float64 [N]."""
         return self.votes.max(1) / self.draws
 
@@ -146,6 +147,11 @@ class Pair(Drawn):
     def gap_monte_carlo(self) -> Estimate:
         """The same mean with the interval for more draws on these very images."""
         return gap_interval_monte_carlo(self.clean.votes, self.triggered.votes)
+
+    @cached_property
+    def half_width(self) -> float:
+        """Mean half width of the images' own 95% intervals for more draws, without and with the trigger."""
+        return float(np.mean([(side.high - side.low) / 2 for side in (self.clean, self.triggered)]))
 
     @cached_property
     def p_lower(self) -> Estimate:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.attacks.poisoning import choose_covers, choose_poisoned
 from core.errors import InputError
-from core.models import architecture_names
+from core.models.registry import describe
 
 if TYPE_CHECKING:
     from core.datasets import Dataset
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
 def check_spec(spec: RunSpec, dataset: Dataset) -> None:
     """Raise InputError unless this spec can be trained on this data set."""
-    if spec.architecture not in architecture_names():
-        raise InputError(
-            f"There is no architecture called {spec.architecture!r}; choose one of: {', '.join(architecture_names())}."
-        )
+    if reason := describe(spec.architecture).suits(dataset.shape, len(dataset.classes)):
+        raise InputError(reason)
     if spec.fingerprint and spec.fingerprint != dataset.fingerprint:
         raise InputError(
             f"The data set {spec.dataset} has changed since this run was named (then {spec.fingerprint}, now "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import streamlit as st
 
 from core.datasets import Dataset
+from core.instruments.budgets import PAGE
 from core.runs.measured.findings import alternatives
 from core.runs.measured.w import Measurement
 from dashboard.explore.scene import Scene, measurement_steps
@@ -22,7 +24,8 @@ def show_alternatives(scene: Scene, data: Callable[[], Dataset], found: dict[str
     )
     off: dict[str, Measurement] = {}
     if not scene.trigger.covers(scene.run.result.shape).all():
-        *_, off = measurement_steps(scene, scene.sigma, data, noise="off-trigger")
+        # A mean over images, which more draws hardly change, and nothing shows how far it is.
+        *_, off = measurement_steps(replace(scene, draws=PAGE.draws), scene.sigma, data, noise="off-trigger")
     for place, (name, measured) in zip(st.columns(2, gap="medium"), found.items(), strict=False):
         with place:
             st.markdown(f"**{name}**: {plain(run_title(scene.runs[name]))}")

@@ -12,6 +12,7 @@ from core.attacks.triggers import AnyTrigger, from_link, make_preset, preset_nam
 from core.attacks.triggers.library import TriggerLibrary
 from core.errors import InputError
 from core.glossary import explain
+from core.instruments.budgets import PAGE, PAGE_DRAWS
 from core.runs.measured.findings import clearest_sigma
 from core.runs.measured.w import page_attack_spec, sweep_sigmas
 from core.runs.run import DoneRun
@@ -73,8 +74,9 @@ def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | No
         **seed_value(state, "sigma", min(sigmas, key=lambda value: abs(value - start))),
         help=explain("sigma"),
     )
-    save_state(replace(state, sigma=sigma))
-    return None if attack is None else Scene(run, others.get(beside), attack, sigma)
+    draws = state.draws if state.draws in PAGE_DRAWS else PAGE.draws
+    save_state(replace(state, sigma=sigma, draws=draws))
+    return None if attack is None else Scene(run, others.get(beside), attack, sigma, draws)
 
 
 def _for_another_run(state: ExploreState, alike: bool) -> ExploreState:

@@ -24,6 +24,7 @@ from core.runs.measured.detectors import comparison_name
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
+from dashboard.markdown import plain, show_error
 from dashboard.parts.html import figure_ink
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
@@ -64,7 +65,7 @@ def show_detectors(run: DoneRun, data: Dataset, attack: Attack | None = None) ->
     try:
         spec = ComparisonSpec(attack, sigma, asked=asked, detectors=_configure())
     except InputError as error:
-        st.error(str(error))
+        show_error(error)
         return
     name = comparison_name(spec)
     with columns[2]:
@@ -100,11 +101,11 @@ def _show(comparison: Comparison, spec: ComparisonSpec, classes: Sequence[str]) 
     for name, scores in comparison.by_class.items():
         _show_class_scores(name, scores, classes)
     for name, reason in comparison.left_out.items():
-        st.caption(f"*{DETECTORS[name].title}* is left out: {reason}")
+        st.caption(f"*{DETECTORS[name].title}* is left out: {plain(reason)}")
 
 
 def _show_curves(by_image: Mapping[str, Scored], spec: ComparisonSpec, classes: Sequence[str]) -> None:
-    target = "" if spec.attack.target is None else f", *{classes[spec.attack.target]}*"
+    target = "" if spec.attack.target is None else f", *{plain(classes[spec.attack.target])}*"
     groups = (
         (
             "other",
@@ -179,8 +180,8 @@ def _percent(share: Estimate | None) -> str:
 
 def _show_class_scores(name: str, scores: ClassScores, classes: Sequence[str]) -> None:
     detector = DETECTORS[name]
-    named = ", ".join(f"*{classes[label]}* ({scores.scores[label]:.1f})" for label in scores.suspicious)
+    named = ", ".join(f"*{plain(classes[label])}* ({scores.scores[label]:.1f})" for label in scores.suspicious)
     st.markdown(
-        f"**{detector.title}** finds {named or 'no class'} suspicious. {scores.note}",
+        f"**{detector.title}** finds {named or 'no class'} suspicious. {plain(scores.note)}",
         help=f"{detector.sentence} Fails with: {detector.fails} {detector.source}",
     )

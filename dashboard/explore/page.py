@@ -19,7 +19,7 @@ from dashboard.explore.patterns import show_patterns
 from dashboard.explore.samples import choose_image
 from dashboard.explore.scene import THIS_RUN, Scene
 from dashboard.explore.smoothness import show_smoothness, show_sweep
-from dashboard.explore.trigger_map import show_where
+from dashboard.explore.trigger_map import show_trigger_map
 from dashboard.explore.triggers import show_triggers
 from dashboard.markdown import show_error
 from dashboard.parts.head import copy_link, page_head
@@ -67,7 +67,7 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
         show_boundary(scene, data(), found, image)
     if scene.run.spec.attack is not None and scene.run.epochs:
         section("epochs", "How the boundary came about, epoch by epoch", partial(show_epochs, scene))
-    section("where", "Where the trigger works", partial(show_where, scene, data(), found, image))
+    section("where", "Where the trigger works", partial(show_trigger_map, scene, data(), found, image))
     section("triggers", "The same run under several triggers", partial(show_triggers, scene, data(), found, runs))
     section("detectors", "W beside other detectors", partial(show_detectors, scene.run, data(), scene.attack))
     section(

@@ -21,6 +21,7 @@ from core.runs.measured.patterns import EffectSpec, PatternFinding
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
+from dashboard.markdown import plain
 from dashboard.parts.html import picture
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
@@ -101,8 +102,8 @@ def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
         says = f"is **{change}** with it"
     return (
         f"At σ = {effect.sigma:g} this model {says}: W {effect.w_clean.value:.2f} → {effect.w_with.value:.2f} over "
-        f"{effect.images} test images; {random.w_with.value:.2f} with a random pattern. With it "
-        f"*{classes[effect.modal_class]}* gets {effect.modal_share:.0%} of all noisy answers, without it "
+        f"{effect.images} test images; {random.w_with.value:.2f} with a random pattern. With it, "
+        f"*{plain(classes[effect.modal_class])}* gets {effect.modal_share:.0%} of all noisy predictions; without it, "
         f"{effect.modal_share_clean:.0%}."
     )
 
@@ -114,7 +115,7 @@ def _show_effects(effects: Sequence[Effect], classes: Sequence[str]) -> None:
             "W with it": [effect.w_with.value for effect in effects],
             "gap": [f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" for gap in (e.gap for e in effects)],
             "lower for": [f"{effect.p_lower.value:.0%}" for effect in effects],
-            "most noisy answers": [f"{classes[e.modal_class]} {e.modal_share:.0%}" for e in effects],
+            "most noisy predictions": [f"{classes[e.modal_class]} {e.modal_share:.0%}" for e in effects],
             "class changes": [f"{effect.changed.value:.0%}" for effect in effects],
             "L2": [effect.l2 for effect in effects],
             "Linf": [effect.linf for effect in effects],

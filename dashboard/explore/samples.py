@@ -12,7 +12,7 @@ from core.figures.palette import class_colour
 from core.figures.pictures import to_pixels
 from core.runs.measured.w import Measurement
 from dashboard.components.sample_grid import Tile, sample_grid
-from dashboard.explore.scene import Scene, remember
+from dashboard.explore.scene import Scene, remember, selected_images
 from dashboard.state import ExploreState, get_state, save_state, seed_index, set_state
 
 SHOWN = 24
@@ -22,11 +22,8 @@ FOOLED = {"all": "All", "yes": "Fooled", "no": "Not fooled"}
 
 def choose_image(scene: Scene, data: Dataset, mine: Measurement) -> int:
     """Let people choose a test image, and return it; the pinned one is in the page's state."""
-    state = get_state(ExploreState)
-    # Any image, not the most striking one: its W would be the most flattering of all.
-    image = state.image if state.image in mine.chosen else int(mine.chosen[0])
-    pin = state.pin if state.pin in mine.chosen and state.pin != image else -1
-    save_state(replace(state, image=image, pin=pin))
+    image, pin = selected_images(mine)
+    save_state(replace(get_state(ExploreState), image=image, pin=pin))
     show_grid(scene, data, mine)
     return image
 

@@ -41,12 +41,15 @@ class Scene:
         The run's own, or what people try on a run that has none.
     sigma
         The noise.
+    draws
+        Of noise, for W of each image.
     """
 
     run: DoneRun
     other: DoneRun | None
     attack: Attack
     sigma: float
+    draws: int = PAGE.draws
 
     @property
     def trigger(self) -> AnyTrigger:
@@ -90,7 +93,7 @@ class Scene:
 
     def spec(self, sigma: float | None = None, noise: str = "everywhere") -> Any:
         """Return what is measured at this, or at another, sigma."""
-        return page_attack_spec(self.attack, sigma or self.sigma, noise)
+        return page_attack_spec(self.attack, sigma or self.sigma, noise, self.draws)
 
     def data(self) -> Dataset:
         """Return the test images, with progress shown where they have to be made."""
@@ -126,9 +129,19 @@ def measurement_steps(
         yield dict(latest)
 
 
-def is_complete(found: Mapping[str, Measurement]) -> bool:
+def is_complete(scene: Scene, found: Mapping[str, Measurement]) -> bool:
     """Say whether all runs have got all their draws: one may have been measured before, and the other not."""
-    return all(measured.spec.draws == PAGE.draws for measured in found.values())
+    return all(measured.spec.draws == scene.draws for measured in found.values())
+
+
+def selected_images(mine: Measurement) -> tuple[int, int]:
+    """Return the selected image and the pinned one, -1 if there is none, of those that were measured.
+
+    Where none is selected it is the first, not the most striking one: its W would be the most extreme of all.
+    """
+    state = get_state(ExploreState)
+    image = state.image if state.image in mine.chosen else int(mine.chosen[0])
+    return image, state.pin if state.pin in mine.chosen and state.pin != image else -1
 
 
 def remember(name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,7 +14,7 @@ from core.figures.histogram import smoothness_histogram, tallest_bar
 from core.figures.pairs import paired_scatter
 from core.figures.sigma_sweep import sigma_sweep
 from core.glossary import explain
-from core.instruments.budgets import PAGE
+from core.instruments.budgets import PAGE_DRAWS
 from core.runs.measured.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
 from core.runs.measured.w import Measurement, sweep_sigmas
 from dashboard.explore.scene import (
@@ -24,10 +25,11 @@ from dashboard.explore.scene import (
     measurement_steps,
     plot,
     remember,
+    selected_images,
     stored_measurements,
 )
 from dashboard.progressive import progressive, show_progressive
-from dashboard.state import ExploreState, get_state, seed_default, set_state, widget_key
+from dashboard.state import ExploreState, get_state, seed_default, seed_index, set_state, widget_key
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -47,10 +49,13 @@ def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str
         The place for W over sigma; None while more draws are on their way: what is below waits for them.
     """
     st.subheader("Smoothness", help=explain("W"), anchor=False)
-    st.caption(
+    words, choice = st.columns([4, 1], vertical_alignment="center")
+    words.caption(
         "W, from 0 to 1: how much the model's predictions vary when noise is added to an image. Low is smooth. The gap "
         "is W clean minus W with the trigger."
     )
+    with choice:
+        _choose_draws()
     right: DeltaGenerator | None = None
 
     def show(found: dict[str, Measurement]) -> None:
@@ -64,13 +69,25 @@ def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str
     results = progressive(
         scene.what(f"W at {scene.sigma}"), lambda: measurement_steps(scene, scene.sigma, lambda: images)
     )
-    moving = show_progressive("smoothness", results, _progress, show)
+    moving = show_progressive("smoothness", results, partial(_progress, scene), show)
     return results.newest or {}, None if moving else right
 
 
-def _progress(found: Mapping[str, Measurement]) -> tuple[float, str]:
+def _choose_draws() -> None:
+    """Let people choose how precise each image's W is; the same draws give it everywhere on the page."""
+    st.selectbox(
+        "Draws per image",
+        PAGE_DRAWS,
+        **seed_index(get_state(ExploreState), "draws", PAGE_DRAWS, PAGE_DRAWS[0]),
+        on_change=remember,
+        args=("draws",),
+        help="Four times as many draws halve the interval of each image's W, and take four times as long.",
+    )
+
+
+def _progress(scene: Scene, found: Mapping[str, Measurement]) -> tuple[float, str]:
     draws = sum(measured.spec.draws for measured in found.values()) / len(found)
-    return draws / PAGE.draws, f"Measuring W: {draws:.0f} of {PAGE.draws} draws"
+    return draws / scene.draws, f"Measuring W: {draws:.0f} of {scene.draws} draws"
 
 
 def _show_measurements(scene: Scene, found: dict[str, Measurement]) -> DeltaGenerator:
@@ -103,17 +120,18 @@ def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
     text = finding(mine, theirs, scene.names, scene.run.spec.seed, scene.run.name, scene.other_in_words)
     if not scene.run.spec.is_control and scene.run.control() is None:
         text += " This run has **no control** here, so its effect on a clean model is unknown."
-    return text + ("" if is_complete(found) else " *Still sampling …*")
+    return text + ("" if is_complete(scene, found) else " *Still sampling …*")
 
 
 def _pairs(scene: Scene, found: Mapping[str, Measurement]) -> None:
     """Show W with the trigger against W clean; a click on a point selects that image everywhere."""
-    mine, state = found[THIS_RUN], get_state(ExploreState)
+    mine = found[THIS_RUN]
     st.caption(
-        f"**One point an image** ({len(mine.chosen)}), {mine.spec.draws} draws each, σ = {mine.spec.sigma:g}; "
+        f"**One point an image** ({len(mine.chosen)}), {mine.spec.draws} draws each (W ± {mine.half_width:.2f} on "
+        f"average), σ = {mine.spec.sigma:g}; "
         f"{lower_in_words(mine)}: below the line. Click one to select it."
     )
-    chosen = [place for place in (state.image, state.pin) if place >= 0]
+    chosen = [image for image in selected_images(mine) if image >= 0]
     figure = paired_scatter(found, chosen, scene.classes, HEIGHT)
     alt = f"W with the trigger against W clean for {len(mine.chosen)} images: with the trigger {lower_in_words(mine)}"
     plot(figure, alt, key="pairs", on_select=_select_point)
@@ -150,7 +168,7 @@ def show_sweep(scene: Scene, data: Dataset) -> None:
     sigmas = sweep_sigmas(scene.run.result.shape)
 
     def progress(sweep: Sweep) -> tuple[float, str]:
-        whole = PAGE.draws * len(sigmas)
+        whole = scene.draws * len(sigmas)
         return sweep.draws / whole, f"Measuring W over σ: {sweep.draws} of {whole} draws an image"
 
     show_progressive(
@@ -158,7 +176,7 @@ def show_sweep(scene: Scene, data: Dataset) -> None:
         progressive(scene.what("sweep"), lambda: _sweep_steps(scene, sigmas, data)),
         progress,
         lambda sweep: _show_curves(scene, sigmas, sweep),
-        _summary,
+        partial(_summary, scene),
     )
 
 
@@ -207,10 +225,10 @@ def _show_curves(scene: Scene, sigmas: Sequence[float], sweep: Sweep) -> None:
         _read_sweep(scene, curves)
 
 
-def _summary(sweep: Sweep) -> None:
+def _summary(scene: Scene, sweep: Sweep) -> None:
     images = len(sweep.curves[THIS_RUN][0].chosen)
     st.caption(
-        f"**Mean W over σ**, {images} images, {PAGE.draws} draws; bands: 95% intervals over images.",
+        f"**Mean W over σ**, {images} images, {scene.draws} draws; bands: 95% intervals over images.",
         help=explain("interval"),
     )
 

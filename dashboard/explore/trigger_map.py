@@ -42,7 +42,7 @@ from dashboard.state import ExploreState, get_state, save_state, seed_value, set
 OPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
-def show_where(scene: Scene, data: Dataset, found: dict[str, Measurement], image: int) -> None:
+def show_trigger_map(scene: Scene, data: Dataset, found: dict[str, Measurement], image: int) -> None:
     """Show the movable trigger and the maps; a sentence for triggers that are everywhere."""
     trigger = scene.trigger
     if not isinstance(trigger, Trigger):

@@ -1,4 +1,4 @@
-"""Gallery: small runs that come with the project, where W falls with the trigger and where it does not."""
+"""Gallery: small runs included with the project; in some W falls with the trigger, in others it does not."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ def main() -> None:
     """Show the page."""
     page_head(
         "Gallery",
-        "Ten small backdoors, each trained and measured like its unpoisoned control. In some W falls with the trigger, "
+        "Ten small backdoored models, each next to a clean control. In some, W falls with the trigger, "
         "as the abstract of “Backdoor Smoothing” (Grosse et al., arXiv 2006.06721) says; in others it does not.",
     )
     st.html(
         f'<div class="ts-small"><span class="ts-key"><i style="border-top:3px solid {CLEAN}"></i>W clean</span>'
         f'<span class="ts-key"><i style="border-top:3px dashed {TRIGGERED}"></i>W with the trigger</span>'
-        "mean of 100 test images, 100 draws each, over the noise's σ; one training each (seed 0), so no verdict</div>"
+        "Mean of 100 test images, 100 draws each, over σ. Each model was trained once (seed 0), so one card proves "
+        "nothing.</div>"
     )
     shown = exhibits()
     for first in range(0, len(shown), 3):
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def show_exhibit(exhibit: Exhibit) -> None:
-    """Show one run as a card: its pictures, its W over sigma, what that says, and the way to it."""
+    """Show one run as a card: its pictures, its W over sigma, what that says, and a link to it."""
     spec, result = exhibit.run.spec, exhibit.run.result
     attack, success = spec.attack, result.attack_success_rate
     assert attack is not None, "the gallery shows runs under an attack"
@@ -51,7 +52,7 @@ def show_exhibit(exhibit: Exhibit) -> None:
         f'<img src="{_pictures(exhibit)}" alt="{words}" style="width:100%;image-rendering:pixelated;outline:1px solid '
         f'rgba(128,128,140,.45)">'
         f"{_sparkline(exhibit)}</div>"
-        f'<div class="ts-small" style="margin-top:.5rem">{spec.dataset} → {escape(target)}; clean '
+        f'<div class="ts-small" style="margin-top:.5rem">{escape(spec.dataset)} → {escape(target)}; clean '
         f"accuracy {result.clean_accuracy.value:.1%}, attack success {success.value:.1%}</div>"
         f'<p style="margin:.4rem 0 0 0">{escape(exhibit.why)} <b>{escape(exhibit.summary)}</b></p>'
     )

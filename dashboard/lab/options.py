@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import streamlit as st
 
+from core.datasets import Dataset
 from core.device import choose_device, choose_precision
 from core.models import architecture_names
 from core.models.registry import describe
 from core.training.settings import Settings, default_learning_rate, default_weight_decay, recommended
 from dashboard.lab.attack import within
+from dashboard.markdown import plain
 from dashboard.state import LabState, seed_default, seed_index, seed_value, update_state, widget_key
 
 PRESETS = {"fast": "Fast", "careful": "Careful"}
@@ -39,16 +41,16 @@ def choose_preset(state: LabState) -> LabState:
     return replace(state, preset=preset or LabState.preset)
 
 
-def choose_options(state: LabState) -> LabState:
+def choose_options(state: LabState, data: Dataset) -> LabState:
     """Show every setting of the training and return what they say; what is as the preset has it stays "" or 0."""
     left, right = st.columns(2)
     with left:
-        state = choose_network(state, suited(state))
+        state = choose_network(state, suited(state), data)
     with right:
         return choose_optimiser(state)
 
 
-def choose_network(state: LabState, recipe: Settings) -> LabState:
+def choose_network(state: LabState, recipe: Settings, data: Dataset) -> LabState:
     """Show architecture, length, batch, augmentation and seed."""
     names, usual = architecture_names(), usual_architecture(state.preset)
     architecture = st.selectbox(
@@ -58,6 +60,11 @@ def choose_network(state: LabState, recipe: Settings) -> LabState:
         **seed_index(state, "architecture", names, usual),
         on_change=forget_rates,
     )
+    network = describe(architecture)
+    if why_not := network.suits(data.shape, len(data.classes)):
+        st.warning(plain(why_not))
+    else:
+        st.caption(network.sentence)
     epochs = st.number_input(
         f"Epochs (up to {MOST_EPOCHS})",
         1,

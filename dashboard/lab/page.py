@@ -124,7 +124,7 @@ def train_and_watch(state: LabState, data: Dataset, trigger: AnyTrigger | None) 
         st.subheader("Training", anchor=False, width="stretch")
         state = choose_preset(state)
         with st.popover("Options"):
-            state = choose_options(state)
+            state = choose_options(state, data)
         pressed = st.button(
             "Train", type="primary", key="train", disabled=trigger is None and state.rate > 0, width=110
         )

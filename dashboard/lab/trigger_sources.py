@@ -191,11 +191,13 @@ def show_formula(data: Dataset, drawing: Drawing) -> None:
     try:
         if issubclass(kind, Formula):
             start = current if isinstance(current, kind) else kind.suited_to(data.shape)
-            formula = settings_form(kind, f"formula.{name}", start, fields=kind.settings())
+            formula = settings_form(
+                kind, f"formula.{name}", start, fields=kind.settings(), largest=kind.largest(data.shape)
+            )
             formula.check_fits(data.shape)
             set_formula(formula)
         else:
-            blend = settings_form(kind, f"formula.{name}")
+            blend = settings_form(kind, f"formula.{name}", largest=kind.largest(data))
             set_formula(None)
             lay_on_canvas(drawing, (name, data.fingerprint, blend), lambda: blend.canvas(data))
     except InputError as error:

@@ -111,6 +111,7 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
             format_func=lambda name: SORTS[name],
             **seed_default(state, "sort", state.sort if state.sort in SORTS else "all"),
             required=True,
+            wrap=True,
             label_visibility="collapsed",
             on_change=to_first_page,
         )

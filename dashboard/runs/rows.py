@@ -122,7 +122,7 @@ def numbers_html(card: Card) -> str:
 
 
 def _share(rate: Estimate | None) -> str:
-    return "–" if rate is None else f"{100 * rate.value:.1f}&nbsp;%"
+    return "–" if rate is None else f"{100 * rate.value:.1f}%"
 
 
 def _number(name: str, value: str, below: str, meaning: str) -> str:

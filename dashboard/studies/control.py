@@ -15,13 +15,14 @@ from core.studies.conduct import start_study
 from core.studies.folder import Study, StudyState, find_study, open_study
 from core.studies.grid import StudySpec, read_study
 from core.studies.plan import count_runs
+from dashboard.markdown import plain, show_error
 
 
 def show_refusal() -> None:
     """Show why Start could not begin, once."""
     refusal = st.session_state.pop("studies.refusal", None)
     if refusal:
-        st.error(refusal)
+        show_error(refusal)
 
 
 def show_control(spec: StudySpec, source: Path) -> None:
@@ -29,7 +30,7 @@ def show_control(spec: StudySpec, source: Path) -> None:
     try:
         st.html(f'<div class="ts-small">{escape(grid_in_words(spec))}</div>')
     except InputError as error:  # it cannot be carried out; what was computed of it can be looked at
-        st.error(str(error))
+        show_error(error)
         return
     study = Study(runs_root().resolve() / "studies" / spec.folder_name)
     running = study.state is StudyState.RUNNING
@@ -49,7 +50,7 @@ def show_progress(study: Study, source: Path, running: bool) -> None:
         shipped = f" Below are precomputed results of {done} runs." if done else ""
         words.caption(f"Not run on this machine yet.{shipped}")
     elif state is StudyState.RUNNING:
-        words.progress(progress.share, text=f"Running: {progress.words}. {progress.last}")
+        words.progress(progress.share, text=f"Running: {progress.words}. {plain(progress.last)}")
     else:
         words.caption(f"{state.capitalize()}: {progress.words}.")
     if running:

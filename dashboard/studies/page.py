@@ -14,6 +14,7 @@ from core.runs.root import runs_root
 from core.studies.folder import Study, find_study, list_studies
 from core.studies.grid import StudySpec, read_study
 from core.studies.rows import EpochRow, Row
+from dashboard.markdown import plain, show_error
 from dashboard.parts.head import copy_link, page_head
 from dashboard.parts.titles import told_apart
 from dashboard.state import StudiesState, open_state, save_state, seed_index, widget_key
@@ -53,7 +54,7 @@ def main() -> None:
             show_control(spec, source)
         state = show_results(state, study) if study is not None else state
     except InputError as error:
-        st.error(str(error))
+        show_error(error)
     save_state(state)
     with link:
         copy_link(state)
@@ -68,7 +69,9 @@ def choose_study(state: StudiesState) -> tuple[StudiesState, StudySpec, Path]:
         else next(name for name in studies if read_study(studies[name]).name == FIRST)
     )
     if state.study and state.study not in studies:
-        st.warning(f"The study {state.study} in this link is not on this machine. Another one is shown instead.")
+        st.warning(
+            f"The study {plain(state.study[:40])} in this link is not on this machine. Another one is shown instead."
+        )
     titles = study_titles(studies)
     name = st.selectbox(
         "Study",

@@ -13,6 +13,7 @@ from core.glossary import explain
 from core.runs.root import run_named
 from core.studies.rows import EpochRow, Row
 from dashboard import cached
+from dashboard.markdown import plain
 from dashboard.parts.html import figure_ink
 from dashboard.state import ExploreState, StudiesState, seed_default, seed_value, to_query
 
@@ -51,7 +52,7 @@ def show_figures(state: StudiesState, rows: Sequence[Row], epochs: Sequence[Epoc
     st.caption(f"Above 0 the model is smoother with the trigger. {click}")
     message = st.session_state.pop("studies.clicked", None)
     if message:
-        st.info(message, icon=":material/info:")
+        st.info(plain(message), icon=":material/info:")
     return replace(state, kind=kind or start, sigma=sigma)
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from core.studies.claims import MARKS, SENTENCES, UNADJUSTED, Judged, Outcome, Verdict, all_verdicts
 from core.studies.folder import Study
 from core.studies.rows import Row
+from dashboard.markdown import plain
 
 LOOKS = {
     Outcome.SUPPORTED: "ts-yes",
@@ -87,9 +88,9 @@ def verdict_cell(verdict: Verdict) -> str:
     """Return one verdict as a table cell; its reason appears on hover."""
     number = "–" if verdict.statistic is None else f"{verdict.statistic:+.2f}"
     interval = "" if verdict.low is None else f", 95% interval {verdict.low:+.3f} to {verdict.high:+.3f}"
-    plain = "" if verdict.unadjusted is None else f"; {UNADJUSTED[verdict.claim]} {verdict.unadjusted:+.2f}"
+    unadjusted = "" if verdict.unadjusted is None else f"; {UNADJUSTED[verdict.claim]} {verdict.unadjusted:+.2f}"
     runs = f"{verdict.seeds} seeds, {len(verdict.runs)} runs"
-    title = escape(f"{verdict.verdict}: {verdict.reason}; {runs}{interval}{plain}")
+    title = escape(f"{verdict.verdict}: {verdict.reason}; {runs}{interval}{unadjusted}")
     look, mark = LOOKS[verdict.verdict], MARKS[verdict.verdict]
     return f'<td class="{look}" title="{title}" aria-label="{title}">{mark} {number}</td>'
 
@@ -122,4 +123,4 @@ def show_failures(rows: Sequence[Row]) -> None:
     if failures:
         with st.expander(f"{len(failures)} runs failed", icon=":material/error:"):
             for run, why in failures:
-                st.markdown(f"`{run}` {why}")
+                st.markdown(f"**{plain(run)}** {plain(why)}")

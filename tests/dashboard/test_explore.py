@@ -187,14 +187,27 @@ def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
             assert f"<span>{top}</span>" in words(page)
 
 
-def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, control, data_root):
-    spec = page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5)
+def test_more_draws_begin_with_those_there_are_and_narrow_the_intervals(visit, home_with_runs):
+    page = visit("explore", sigma="0.5")
+    assert "100 draws each" in captions(page)
+    wide = float(re.search(r"W ± ([\d.]+)", captions(page))[1])
+    page.selectbox(key="ExploreState.draws").set_value(400).run()
+    assert not re.search(r"\b(16|48) draws each", captions(page))
+    settled(page)
+    assert "400 draws each" in captions(page)
+    assert float(re.search(r"W ± ([\d.]+)", captions(page))[1]) == pytest.approx(wide / 2, abs=0.02)
+    assert page.query_params["draws"] == "400"
+
+
+@pytest.mark.parametrize("draws", [100, 400])
+def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, control, data_root, draws):
+    spec = page_attack_spec(poisoned.spec.attack, 0.5, draws=draws)
     found = {"this run": measure_run(poisoned, spec, data_root), "other run": measure_run(control, spec, data_root)}
     # Of the tiles one whose W is somewhere in the middle: it differs for other draws, seeds or keys.
     number = int(np.abs(found["this run"].clean.w[:24] - 0.5).argmin())
     image = int(found["this run"].chosen[number])
     for point, at, side in (("clean", "0.000,0.000", "clean"), ("with trigger", "", "triggered")):
-        page = visit("explore", sigma="0.5", image=str(image), shown="where", layer="W", point=at)
+        page = visit("explore", sigma="0.5", draws=str(draws), image=str(image), shown="where", layer="W", point=at)
         while any(told["growing"] is not None for told in maps(page)):
             page.run()
         assert f"**Selected point**: {point}" in " ".join(element.value for element in page.markdown)
@@ -242,11 +255,24 @@ def layer_at_corner(page, place: int, side: str) -> float:
 def drawn_points(page, key: str, trace: str) -> dict[int, tuple[float, float]]:
     chart = next(chart for chart in page.get("plotly_chart") if chart.key == key)
     shown = next(part for part in json.loads(chart.proto.spec)["data"] if part.get("name") == trace)
-    places, x, y = (
-        np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"]) if isinstance(part, dict) else np.array(part)
-        for part in (shown["customdata"], shown["x"], shown["y"])
-    )
+    places, x, y = (numbers(shown[part]) for part in ("customdata", "x", "y"))
     return {int(place): (float(x[row]), float(y[row])) for row, place in enumerate(places)}
+
+
+def test_the_selected_image_has_a_ring_among_the_points_from_the_first_look_on(visit, home_with_runs):
+    page = visit("explore", sigma="0.5")
+    selected = drawn_points(page, "pairs", "this run")[kept(page).image]
+    assert rings(page) == [pytest.approx(selected)]
+
+
+def rings(page) -> list[tuple[float, float]]:
+    chart = next(chart for chart in page.get("plotly_chart") if chart.key == "pairs")
+    drawn = [part for part in json.loads(chart.proto.spec)["data"] if part.get("marker", {}).get("size") == 17]
+    return [tuple(float(numbers(part[axis])[0]) for axis in "xy") for part in drawn]
+
+
+def numbers(part) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"]) if isinstance(part, dict) else np.array(part)
 
 
 def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poisoned, data_root):

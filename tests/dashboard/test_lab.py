@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from core.attacks.triggers import Sinusoid, Trigger, Warp, make_preset
 from core.attacks.triggers.canvases import blend_noise
 from core.attacks.triggers.library import TriggerLibrary
 from core.datasets import data_folder, load_dataset
+from core.models.registry import ARCHITECTURES
 from core.runs.jobs.last_dataset import LastDataset
 from core.runs.jobs.queue import Jobs
 from core.runs.root import list_runs
@@ -187,6 +189,27 @@ def test_the_sliders_of_a_formula_change_the_trigger(visit, home):
     np.testing.assert_array_equal(page.session_state["drawing"].rgba, blend_noise((1, 8, 8), 0.5, 2017))
     page.button_group(key="LabState.trigger_source").set_value("draw").run()
     np.testing.assert_array_equal(page.session_state["drawing"].rgba, blend_noise((1, 8, 8), 0.5, 2017))
+
+
+def test_the_data_set_limits_the_settings_of_formulas_and_blends(visit, home):
+    page = visit("lab")
+    page.button_group(key="LabState.trigger_source").set_value("formula").run()
+    page.button_group(key="formula.kind").set_value("warp").run()
+    assert page.slider(key="formula.warp.k").max == 8  # the digits' pixels a side
+    page.button_group(key="formula.kind").set_value("image").run()
+    number = page.number_input(key="formula.image.number")
+    assert (number.max, number.value) == (len(load_dataset("digits").train) - 1, 7)
+
+
+def test_an_architecture_says_what_it_is_and_whether_it_suits_the_images(visit, home, monkeypatch):
+    page = visit("lab", architecture="mlp")
+    assert ARCHITECTURES["mlp"].sentence in [caption.value for caption in page.caption]
+    monkeypatch.setitem(ARCHITECTURES, "mlp", replace(ARCHITECTURES["mlp"], smallest_side=16))
+    page.run()
+    assert "at least 16x16" in page.warning[0].value
+    page.button(key="train").click().run()
+    assert "at least 16x16" in page.error[0].value
+    assert not list_runs(home)
 
 
 def test_a_word_is_written_on_the_canvas_and_strokes_on_it_stay(visit, home):

@@ -71,7 +71,7 @@ def test_detectors_show_what_was_computed(show, poisoned, home_with_runs, data_r
     table = page.dataframe[0].value
     assert table["detector"].tolist() == [DETECTORS[name].title for name in found.by_image]
     area = found.by_image["strip"].against_target.auc
-    assert table["AUC, target class"][1] == f"{area.mean:.2f} [{area.low:.2f}, {area.high:.2f}]"
+    assert table["AUC, target class"][1] == f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]"
     flagged = found.by_image["smoothness"].flagged.false_positive_target
     assert table["flagged: target"][0] == f"{flagged.value:.0%} of {flagged.n}"
     words = " ".join(part.proto.body for part in page.get("html"))
@@ -124,8 +124,8 @@ def test_a_pattern_is_searched_measured_and_can_be_opened(show, control, home_wi
     spec = EffectSpec(PatternSpec("universal", {"target": 3}, 0.5), 0.5)
     (found,) = measure_pattern(run, spec, data_root)  # one step: the page has stored it
     effect = found.effects[0]
-    assert f"W {effect.w_clean.mean:.2f} → {effect.w_with.mean:.2f}" in sentences(page)
-    assert f"gets {effect.modal_share:.0%} of all noisy answers" in sentences(page)
+    assert f"W {effect.w_clean.value:.2f} → {effect.w_with.value:.2f}" in sentences(page)
+    assert f"gets {effect.modal_share:.0%} of all noisy predictions" in sentences(page)
     assert page.dataframe[0].value["gap"][0].startswith(f"{effect.gap.value:+.3f}")
     assert page.dataframe[0].value["pattern"].tolist() == ["Universal adversarial", "Random, equal norm"]
     links = [link.proto.url for link in page.get("link_button")]

@@ -56,8 +56,8 @@ def test_each_run_has_a_row_with_its_numbers(visit, home_with_runs, poisoned, co
     assert set(rows(page)) == {poisoned.name, control.name}
     shown = html(page)
     assert "digits: White corner → 0, 10%" in shown
-    assert f"{100 * poisoned.result.clean_accuracy.value:.1f}&nbsp;%" in shown
-    assert f"{100 * poisoned.result.attack_success_rate.value:.1f}&nbsp;%" in shown
+    assert f"{100 * poisoned.result.clean_accuracy.value:.1f}%" in shown
+    assert f"{100 * poisoned.result.attack_success_rate.value:.1f}%" in shown
     assert 'alt="The trigger: white-corner"' in shown
     assert "2 runs" in words(page)
 

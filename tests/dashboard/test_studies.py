@@ -10,6 +10,7 @@ from core.studies.claims import judge
 from core.studies.conduct import run_study
 from core.studies.folder import SHIPPED, StudyState, open_study
 from core.studies.tables import write_tables
+from dashboard.markdown import plain
 from tests.here import Here
 from tests.studies.test_claims import course, table
 
@@ -119,7 +120,7 @@ def test_a_study_whose_folder_cannot_be_written_says_so_when_it_is_started(visit
     (study.path / "log.txt").mkdir()
     page = visit("studies", study=study.path.name)
     page.button(key="studies.start").click().run()
-    assert f"{study.path} cannot be written" in page.error[0].value
+    assert plain(f"{study.path} cannot be written") in page.error[0].value
 
 
 def test_a_study_that_no_images_could_suit_says_so_and_is_not_started(visit, home):

@@ -55,7 +55,7 @@ def test_layers_show_their_own_numbers(plane):
 
 def test_margins_of_several_slices_share_a_scale():
     ones, threes = (
-        PlaneConfidence(np.arange(2), np.arange(2), np.ones((2, 2)), np.full((2, 2), v)) for v in (1.0, 3.0)
+        PlaneConfidence(np.arange(2.0), np.arange(2.0), np.ones((2, 2)), np.full((2, 2), v)) for v in (1.0, 3.0)
     )
     assert margin_layer(ones, [ones, threes]).high == 3
     assert margin_layer(threes).high == 3

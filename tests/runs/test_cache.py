@@ -12,7 +12,7 @@ from core.instruments.predictor import Predictor
 from core.instruments.slices.choice import PlaneChoice, spanning_images
 from core.instruments.slices.refine import look_at_point, slice_plane
 from core.runs.measured.cache import kept_arrays, kept_json
-from core.runs.measured.w import measure_run, measure_steps, page_attack_spec, stored_measurement
+from core.runs.measured.w import measure_model, measure_run, measure_steps, page_attack_spec, stored_measurement
 from core.runs.run import Run
 from core.studies.cell import Cell, TestCondition
 from core.studies.cells import compute_cell
@@ -77,6 +77,18 @@ def test_steps_get_better_and_the_last_is_kept(run, no_votes):
     assert np.array_equal(measure_run(run, spec).clean.votes, whole.clean.votes)
 
 
+def test_more_draws_begin_with_the_ones_that_were_kept(run, no_votes):
+    few, many = (page_attack_spec(run.spec.attack, SIGMA, draws=draws) for draws in (PAGE.draws, 400))
+    measure_run(run, few)
+    steps = list(measure_steps(run, many, run.predictor, run.dataset))
+    assert [measured.spec.draws for measured in steps] == [100, 200, 400]
+    whole = measure_model(run.predictor(), run.dataset(), many)
+    assert np.array_equal(steps[-1].triggered.votes, whole.triggered.votes)
+    assert steps[-1].half_width == pytest.approx(steps[0].half_width / 2, abs=0.02)
+    no_votes()
+    assert np.array_equal(measure_run(run, many).clean.votes, whole.clean.votes)
+
+
 def test_one_image_has_one_w_wherever_a_page_shows_it(run):
     """Among the samples, at its point of the slice: the same draws of the same noise, so the same number to the bit."""
     data, predictor = run.dataset(), run.predictor()
@@ -107,6 +119,8 @@ def test_a_damaged_result_counts_as_none(tmp_path, content):
 
 def test_objects_in_an_array_file_are_never_loaded(tmp_path):
     kept = kept_arrays("w-x", lambda value: {"value": value}, lambda arrays: arrays["value"])
-    kept.store(Run(tmp_path), np.array([{}], dtype=object))
-    assert kept.path(Run(tmp_path)).exists()
+    kept.store(Run(tmp_path), np.array([3]))
+    assert kept.look_up(Run(tmp_path)) == [3]
+    with kept.path(Run(tmp_path)).open("wb") as file:
+        np.savez(file, value=np.array([{}], dtype=object))
     assert kept.look_up(Run(tmp_path)) is None

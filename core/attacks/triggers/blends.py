@@ -7,6 +7,7 @@ After Chen, Liu, Li, Lu and Song, "Targeted backdoor attacks on deep learning sy
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -24,6 +25,12 @@ class Blend(BaseModel, ABC, frozen=True):
 
     title: ClassVar[str]
     sentence: ClassVar[str]
+
+    @classmethod
+    def largest(cls, dataset: Dataset) -> Mapping[str, float]:
+        """Return the largest values of those fields that a data set limits further; by default of none."""
+        del dataset
+        return {}
 
     @abstractmethod
     def canvas(self, dataset: Dataset) -> np.ndarray:
@@ -58,6 +65,11 @@ class BlendedImage(Blend, frozen=True):
 
     opacity: float = _opacity()
     number: int = Field(7, ge=0, title="Training image")
+
+    @classmethod
+    def largest(cls, dataset: Dataset) -> Mapping[str, float]:
+        """Return the last training image's number."""
+        return {"number": len(dataset.train) - 1}
 
     def canvas(self, dataset: Dataset) -> np.ndarray:
         """Return the training image of that number as a picture."""

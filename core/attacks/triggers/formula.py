@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -31,6 +32,12 @@ class Formula(BaseTrigger, frozen=True):
         """Return the one that people start from on images of this (C, H, W); by default with all defaults."""
         del shape
         return cls.model_validate({})
+
+    @classmethod
+    def largest(cls, shape: Shape) -> Mapping[str, float]:
+        """Return the largest values of those fields that images of this (C, H, W) limit further; by default of none."""
+        del shape
+        return {}
 
     def suits(self, shape: Shape) -> str | None:
         """Return None if it can be put on images of this (C, H, W), else a sentence that says why not."""

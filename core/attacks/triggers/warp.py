@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -44,6 +45,11 @@ class Warp(Formula, frozen=True):
     )  # fmt: skip
     seed: int = Field(default=0, ge=0, lt=2**32, title="Shape", description="Change the number for a different warp.")
     name: str = "warp"
+
+    @classmethod
+    def largest(cls, shape: Shape) -> Mapping[str, float]:
+        """Return the most control points that images of this (C, H, W) can have a side."""
+        return {"k": min(shape[1:])}
 
     def suits(self, shape: Shape) -> str | None:
         """Return None unless images of this (C, H, W) have fewer pixels a side than there are control points."""

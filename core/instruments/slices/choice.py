@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 from core.errors import InputError
 
 if TYPE_CHECKING:
+    from jaxtyping import Float32
     from torch import Tensor
 
     from core.attacks.attack import Attack
@@ -88,9 +89,9 @@ class SpanningImages:
         What the plane's two axes are.
     """
 
-    origin: Tensor
-    toward: Tensor
-    across: Tensor
+    origin: Float32[Tensor, "C H W"]
+    toward: Float32[Tensor, "C H W"]
+    across: Float32[Tensor, "C H W"]
     point_names: dict[str, str]
     axis_names: tuple[str, str]
 
@@ -168,7 +169,7 @@ def nearest_of_class(dataset: Dataset, image: int, label: int) -> int:
     return int(candidates[int(distances.argmin())])
 
 
-def random_directions(shape: tuple[int, ...], count: int, length: float, seed: int) -> Tensor:
+def random_directions(shape: tuple[int, ...], count: int, length: float, seed: int) -> Float32[Tensor, "M ..."]:
     """Return Gaussian directions of one L2 length, float32 [count, *shape]; the same for the same seed."""
     import torch
 
@@ -193,7 +194,7 @@ def attacked_plane(dataset: Dataset, attack: Attack) -> tuple[int, int]:
     return int(clean), int(third[0]) if len(third) else int(clean == 0)
 
 
-def plane_images(dataset: Dataset, attack: Attack, clean: int, third: int, seed: int) -> Tensor:
+def plane_images(dataset: Dataset, attack: Attack, clean: int, third: int, seed: int) -> Float32[Tensor, "3 C H W"]:
     """Return a test image, itself with the trigger, and a third one, which span a plane: float [3, C, H, W].
 
     The seed decides where the trigger lies on the image, if its place is random.

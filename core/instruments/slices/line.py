@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor
 from core.drawing import Drawn
 from core.errors import InputError
 from core.instruments.predictor import Predictor, as_predictor, check_images
+
+if TYPE_CHECKING:
+    from jaxtyping import Float64, Int64
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,9 @@ class Line(Drawn):
         L2 distance from the start to the end, over pixels of [0, 1].
     """
 
-    t: np.ndarray
-    probability: np.ndarray
-    labels: np.ndarray
+    t: Float64[np.ndarray, " S"]
+    probability: Float64[np.ndarray, "S K"]
+    labels: Int64[np.ndarray, " S"]
     length: float
 
     @property

@@ -11,6 +11,7 @@ from core.drawing import Drawn
 from core.errors import InputError
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float32, Float64, Int64
     from torch import Tensor
 
 _MARGIN = 0.25
@@ -39,13 +40,13 @@ class SlicePlane(Drawn):
         The three images' places: `origin` (0, 0), `toward` (d, 0) and `across`.
     """
 
-    labels: np.ndarray
-    evaluated: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    origin: np.ndarray
-    x_axis: np.ndarray
-    y_axis: np.ndarray
+    labels: Int64[np.ndarray, "R R"]
+    evaluated: Bool[np.ndarray, "R R"]
+    x: Float64[np.ndarray, " R"]
+    y: Float64[np.ndarray, " R"]
+    origin: Float64[np.ndarray, "C H W"]
+    x_axis: Float64[np.ndarray, "C H W"]
+    y_axis: Float64[np.ndarray, "C H W"]
     points: dict[str, tuple[float, float]]
 
     @property
@@ -69,11 +70,11 @@ class SlicePlane(Drawn):
                 return px, py
         return float(self.x[column]), float(self.y[row])
 
-    def image(self, x: float, y: float) -> Tensor:
+    def image(self, x: float, y: float) -> Float32[Tensor, "C H W"]:
         """Return the image at (x, y), float32 [C, H, W]; its pixels may leave [0, 1]."""
         return self.images(np.array([x]), np.array([y]))[0]
 
-    def images(self, x: np.ndarray, y: np.ndarray) -> Tensor:
+    def images(self, x: Float64[np.ndarray, " M"], y: Float64[np.ndarray, " M"]) -> Float32[Tensor, "M C H W"]:
         """Return the images at M points, float32 [M, C, H, W]."""
         import torch
 
@@ -84,7 +85,12 @@ class SlicePlane(Drawn):
         return origin + right * x_axis + up * y_axis
 
 
-def blank_plane(origin: np.ndarray, toward: np.ndarray, across: np.ndarray, resolution: int) -> SlicePlane:
+def blank_plane(
+    origin: Float64[np.ndarray, "C H W"],
+    toward: Float64[np.ndarray, "C H W"],
+    across: Float64[np.ndarray, "C H W"],
+    resolution: int,
+) -> SlicePlane:
     """Return the plane through three images before any model was asked: class 0 everywhere, nothing evaluated.
 
     Parameters
@@ -108,14 +114,18 @@ def blank_plane(origin: np.ndarray, toward: np.ndarray, across: np.ndarray, reso
     return SlicePlane(labels, np.zeros_like(labels, bool), x, y, origin, x_axis, y_axis, points)
 
 
-def _direction(vector: np.ndarray, whole: np.ndarray) -> tuple[float, np.ndarray]:
+def _direction(
+    vector: Float64[np.ndarray, "C H W"], whole: Float64[np.ndarray, "C H W"]
+) -> tuple[float, Float64[np.ndarray, "C H W"]]:
     length = float(np.linalg.norm(vector))
     if length <= _COLLINEAR * np.linalg.norm(whole):
         raise InputError("The three images lie on one line, so they span no plane; choose another third image.")
     return length, vector / length
 
 
-def _grid(points: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:
+def _grid(
+    points: Float64[np.ndarray, "P 2"], resolution: int
+) -> tuple[Float64[np.ndarray, " R"], Float64[np.ndarray, " R"]]:
     low, high = points.min(0), points.max(0)
     half = (0.5 + _MARGIN) * (high - low).max()
     steps = np.linspace(-half, half, resolution)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from core.instruments.coarse_to_fine import coarse_grid, grid_nodes, nearest_mea
 from core.instruments.predictor import Predictor, as_predictor, check_images
 from core.instruments.slices.plane import SlicePlane, blank_plane
 from core.instruments.smoothness import Smoothness, measure_smoothness
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float32, Float64, Int64
 
 Model = Callable[[Tensor], Tensor] | Predictor
 
@@ -82,10 +86,10 @@ class PlaneConfidence:
         float64 [R, R]: the largest logit minus the second largest.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    probability: np.ndarray
-    margin: np.ndarray
+    x: Float64[np.ndarray, " R"]
+    y: Float64[np.ndarray, " R"]
+    probability: Float64[np.ndarray, "R R"]
+    margin: Float64[np.ndarray, "R R"]
 
 
 def confidence_over_plane(model: Model, plane: SlicePlane, resolution: int = 65) -> PlaneConfidence:
@@ -114,10 +118,10 @@ class PlaneSmoothness:
         What was measured, images in the order of `w[evaluated]`; each one's key is its place in `w.ravel()`.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    w: np.ndarray
-    evaluated: np.ndarray
+    x: Float64[np.ndarray, " R"]
+    y: Float64[np.ndarray, " R"]
+    w: Float64[np.ndarray, "R R"]
+    evaluated: Bool[np.ndarray, "R R"]
     measured: Smoothness
 
     @property
@@ -149,9 +153,9 @@ class PlanePoint:
         W of this one image.
     """
 
-    image: Tensor
+    image: Float32[Tensor, "C H W"]
     label: int
-    probability: np.ndarray
+    probability: Float64[np.ndarray, " K"]
     smoothness: Smoothness
 
 
@@ -190,7 +194,13 @@ def smoothness_over_plane_steps(
 
 
 def _smoothness_steps(
-    predictor: Predictor, x: np.ndarray, y: np.ndarray, images: Tensor, sigma: float, draws: int, seed: int
+    predictor: Predictor,
+    x: Float64[np.ndarray, " R"],
+    y: Float64[np.ndarray, " R"],
+    images: Float32[Tensor, "M C H W"],
+    sigma: float,
+    draws: int,
+    seed: int,
 ) -> Iterator[PlaneSmoothness]:
     shape = len(y), len(x)
     evaluated, votes = np.zeros(len(images), bool), None
@@ -204,7 +214,7 @@ def _smoothness_steps(
         yield PlaneSmoothness(x, y, _filled(measured.w, where), where, measured)
 
 
-def _smoothness_order(side: int) -> Iterator[np.ndarray]:
+def _smoothness_order(side: int) -> Iterator[Int64[np.ndarray, " M"]]:
     """Yield numbers of grid points: a coarse grid as a whole, for a value everywhere, then the others in parts."""
     done = np.zeros((side, side), bool)
     for stride in _SMOOTHNESS_STRIDES:
@@ -215,14 +225,16 @@ def _smoothness_order(side: int) -> Iterator[np.ndarray]:
         done |= grid
 
 
-def _filled(values: np.ndarray, evaluated: np.ndarray) -> np.ndarray:
+def _filled(values: Float64[np.ndarray, " M"], evaluated: Bool[np.ndarray, "R R"]) -> Float64[np.ndarray, "R R"]:
     """Return values at the evaluated points, and elsewhere the value of the nearest of them."""
     grid = np.zeros(evaluated.shape)
     grid[evaluated] = values
     return grid[nearest_measured(evaluated)]
 
 
-def _coarser(plane: SlicePlane, resolution: int) -> tuple[np.ndarray, np.ndarray, Tensor]:
+def _coarser(
+    plane: SlicePlane, resolution: int
+) -> tuple[Float64[np.ndarray, " R"], Float64[np.ndarray, " R"], Float32[Tensor, "M C H W"]]:
     if resolution < 2:
         raise InputError(f"A grid of {resolution} points a side covers no plane; ask for at least 2.")
     x, y = (np.linspace(along[0], along[-1], resolution) for along in (plane.x, plane.y))
@@ -249,12 +261,12 @@ def _spanned(origin: Tensor, toward: Tensor, across: Tensor, resolution: int) ->
     return blank_plane(first, second, third, resolution)
 
 
-def _spread(plane: SlicePlane, nodes: np.ndarray) -> SlicePlane:
+def _spread(plane: SlicePlane, nodes: Int64[np.ndarray, " M"]) -> SlicePlane:
     nearest = nodes[np.abs(np.arange(len(plane.x))[:, None] - nodes).argmin(1)]
     return replace(plane, labels=plane.labels[np.ix_(nearest, nearest)])
 
 
-def _beside_a_change(labels: np.ndarray) -> np.ndarray:
+def _beside_a_change(labels: Int64[np.ndarray, "R R"]) -> Bool[np.ndarray, "R R"]:
     beside = np.zeros(labels.shape, bool)
     padded = np.pad(labels, 1, mode="edge")
     rows, columns = labels.shape
@@ -264,7 +276,7 @@ def _beside_a_change(labels: np.ndarray) -> np.ndarray:
     return beside
 
 
-def _ask(predictor: Predictor, plane: SlicePlane, asked: np.ndarray) -> SlicePlane:
+def _ask(predictor: Predictor, plane: SlicePlane, asked: Bool[np.ndarray, "R R"]) -> SlicePlane:
     rows, columns = np.nonzero(asked)
     labels = plane.labels.copy()
     for start in range(0, len(rows), _CHUNK):

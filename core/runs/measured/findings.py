@@ -106,7 +106,7 @@ def clearest_sigma(measurements: Sequence[Measurement], control: Sequence[Measur
     """Return the sigma at which the paired gap stands out most from the control's, or None where it does at none.
 
     At each sigma the control's gap is subtracted image by image (nothing, where there is no control); what counts is
-    how far the 95 % interval of the mean lies from 0, on whichever side. The largest of several is chosen, so it
+    how far the 95% interval of the mean lies from 0, on whichever side. The largest of several is chosen, so it
     flatters: a place to look first, never a verdict.
 
     Parameters
@@ -141,7 +141,7 @@ class Crossing:
 
 
 def crossings(measurements: Sequence[Measurement]) -> list[Crossing]:
-    """Return where the gap changes its sign over ascending sigmas, between sigmas at which its 95 % interval is clear.
+    """Return where the gap changes its sign over ascending sigmas, between sigmas at which its 95% interval is clear.
 
     The place is interpolated on a logarithmic axis, and no more exact than the sigmas lie close.
     """

@@ -90,9 +90,9 @@ def sweep_sigmas(shape: tuple[int, int, int]) -> list[float]:
     return [float(f"{factor * suggested_sigma(shape):.2g}") for factor in _SWEEP]
 
 
-def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere") -> MeasureSpec:
+def page_attack_spec(attack: Attack, sigma: float, noise: str = "everywhere", draws: int = PAGE.draws) -> MeasureSpec:
     """Return what the pages measure of a run under any attack: on the images that the attack is about."""
-    return make_measure_spec(attack=attack, images=PAGE.images, sigma=sigma, draws=PAGE.draws, noise=noise)
+    return make_measure_spec(attack=attack, images=PAGE.images, sigma=sigma, draws=draws, noise=noise)
 
 
 def measure_run(run: Run, spec: MeasureSpec, data_root: Path | str | None = None) -> Measurement:
@@ -131,6 +131,8 @@ def measure_steps(
 ) -> Iterator[Measurement]:
     """Yield ever better measurements of a run, from few draws to all of them; the last one alone if it was kept.
 
+    One with fewer draws that was kept is where they begin.
+
     Parameters
     ----------
     run, spec
@@ -140,11 +142,15 @@ def measure_steps(
     """
 
     def steps() -> Iterator[Measurement]:
-        measured = None
-        for draws in (*(few for few in PAGE_STEPS if few < spec.draws), spec.draws):
-            step = spec.model_copy(update={"draws": draws})
-            measured = measure_model(predictor(), dataset(), step, measured)
+        smaller = [spec.model_copy(update={"draws": few}) for few in PAGE_STEPS if few < spec.draws]
+        kept = (stored_measurement(run, step) for step in reversed(smaller))
+        measured = next((fewer for fewer in kept if fewer is not None), None)
+        if measured is not None:
             yield measured
+        for step in (*smaller, spec):
+            if measured is None or step.draws > measured.spec.draws:
+                measured = measure_model(predictor(), dataset(), step, measured)
+                yield measured
 
     return kept_measurement(spec).steps(run, steps)
 

@@ -1,0 +1,150 @@
+"""What people choose about slices: the layer, the plane and the point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from core.errors import InputError
+from core.instruments.budgets import SLICE_POINT_DRAWS
+from core.instruments.slices.choice import PlaneChoice
+from dashboard.components.slice_view import Point
+from dashboard.explore.slice_scene import SliceScene
+from dashboard.markdown import plain
+from dashboard.state import ExploreState, get_state, save_state, seed_default, widget_key
+
+if TYPE_CHECKING:
+    from core.instruments.slices.plane import SlicePlane
+
+LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
+KINDS = {
+    "class": "The trigger, and towards a class",
+    "random": "The trigger, and a random direction",
+    "randoms": "Two random directions",
+    "images": "Three test images",
+}
+# Points a side of W; noisy copies at each of them.
+W_SIDE, W_DRAWS = 25, SLICE_POINT_DRAWS
+
+
+def chosen_plane(scene: SliceScene) -> PlaneChoice:
+    """The plane that the state names, by default towards the target class."""
+    text = get_state(ExploreState).plane
+    if text:
+        try:
+            return PlaneChoice.from_link(text)
+        except InputError as error:
+            st.warning(f"{plain(str(error))} The plane towards the target class is shown instead.")
+    return PlaneChoice("class", label=scene.target)
+
+
+def choose_layer() -> str:
+    """Let people choose what is drawn over the planes, and return it."""
+    state = get_state(ExploreState)
+    start = state.layer if state.layer in LAYERS else "labels"
+    chosen = st.segmented_control(
+        "Show",
+        list(LAYERS),
+        format_func=LAYERS.__getitem__,
+        **seed_default(state, "layer", start),
+        on_change=_change_layer,
+        help="Labels: the predicted class. Probability: of that class, by softmax. Margin: its logit minus the next. "
+        f"W: measured with {W_DRAWS} noisy copies at each of {W_SIDE} × {W_SIDE} points, which takes a while.",
+    )
+    return chosen or "labels"
+
+
+def _change_layer() -> None:
+    chosen = st.session_state[widget_key(ExploreState, "layer")] or "labels"
+    save_state(replace(get_state(ExploreState), layer=chosen))
+
+
+def choose_plane(scene: SliceScene, choice: PlaneChoice) -> None:
+    """Let people choose the plane, and what there is to say about one of its kind."""
+    classes, last = scene.data.classes, len(scene.data.test) - 1
+    st.selectbox(
+        "Plane",
+        list(KINDS),
+        format_func=KINDS.__getitem__,
+        key=_seed("slice.kind", choice.kind),
+        on_change=_change_kind,
+        args=(scene,),
+        width=300,
+    )
+    if choice.kind == "class":
+        st.selectbox(
+            "Class",
+            range(len(classes)),
+            format_func=lambda label: classes[label],
+            key=_seed("slice.label", min(choice.label, len(classes) - 1)),
+            on_change=_change_part,
+            args=("slice.label", choice, "label"),
+            width=200,
+            help="The plane goes through the test image of this class that is nearest to this one.",
+        )
+    elif choice.kind == "images":
+        for number, name in enumerate(("Second image", "Third image")):
+            st.number_input(
+                name,
+                0,
+                last,
+                key=_seed(f"slice.others.{number}", min(choice.others[number], last)),
+                on_change=_change_others,
+                width=140,
+            )
+    else:
+        st.number_input(
+            "Seed",
+            0,
+            999_999,
+            key=_seed("slice.seed", choice.seed),
+            on_change=_change_part,
+            args=("slice.seed", choice, "seed"),
+            width=140,
+            help="Names the random directions. They are as long as the trigger's step.",
+        )
+
+
+def _seed(key: str, value: Any) -> str:
+    """Give a widget the value that the state has, and return its key."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    return key
+
+
+def _keep_plane(choice: PlaneChoice) -> None:
+    save_state(replace(get_state(ExploreState), plane=choice.to_link(), point=""))
+
+
+def _change_kind(scene: SliceScene) -> None:
+    after = [(scene.image + step) % len(scene.data.test) for step in (1, 2)]
+    _keep_plane(PlaneChoice(st.session_state["slice.kind"], label=scene.target, others=(after[0], after[1])))
+
+
+def _change_part(key: str, choice: PlaneChoice, name: str) -> None:
+    _keep_plane(replace(choice, **{name: int(st.session_state[key])}))
+
+
+def _change_others() -> None:
+    first, second = (int(st.session_state[f"slice.others.{number}"]) for number in (0, 1))
+    _keep_plane(PlaneChoice("images", others=(first, second)))
+
+
+def select_point(point: Point | None) -> None:
+    """Keep the point that people select on a map; None selects none."""
+    save_state(replace(get_state(ExploreState), point="" if point is None else f"{point[0]:.3f},{point[1]:.3f}"))
+
+
+def selected_point(planes: Mapping[str, SlicePlane], choice: PlaneChoice) -> Point:
+    """The selected point; where none is, the image with the trigger, or the clean one."""
+    plane = next(iter(planes.values()))
+    try:
+        x, y = map(float, get_state(ExploreState).point.split(","))
+        point = plane.snap(x, y) if np.isfinite([x, y]).all() else None
+    except ValueError:
+        point = None
+    return point or plane.points["toward" if choice.along_trigger else "origin"]
