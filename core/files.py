@@ -186,3 +186,14 @@ def _check_member(member: zipfile.ZipInfo, archive: str) -> None:
             f"{archive} holds {printable(inner)!r} compressed or encrypted, which its program never does: it is not "
             "read."
         )
+
+
+def disk_use(folder: Path) -> int:
+    """Return how many bytes the files in a folder have."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size if path.is_file() else 0
+        except OSError:  # deleted meanwhile
+            continue
+    return total

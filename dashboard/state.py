@@ -97,8 +97,9 @@ class ExploreState:
 class RunsState:
     """Which runs of the library are shown, in which order, on which page, and which is open.
 
-    `find` are words, `dataset` a name or "" for all, `sort` and `order` keys of `core.runs.library.SORTS` and `ORDERS`,
-    `run` the open run's name or "", and `pick` the names of those to look at side by side, apart by commas.
+    `find` are words, `dataset` a name or "" for all, `sort` and `order` keys of `SORTS` and `ORDERS` in
+    `core.runs.library.search`, `run` the open run's name or "", and `pick` the names of those to look at side by side,
+    separated by commas.
     """
 
     find: str = ""

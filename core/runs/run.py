@@ -7,7 +7,7 @@
     model.onnx               the file of a loaded model that brings its own network
     result.json              written last, by atomic rename
     failure.txt              where in the code a training failed that should not have
-    label.json               what people call it, see `core.runs.library`
+    label.json               what people call it, see `core.runs.library.label`
     lock                     held by the worker that computes it
     cancel                   present when somebody asked to stop
     measures/                results that are kept with the run, see `core.runs.measured.cache`

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from core.runs.library import read_label, what_it_is
+from core.runs.library.card import what_it_is
+from core.runs.library.label import read_label
 from core.runs.root import finished_runs
 from core.runs.run import DoneRun, Run
 from core.runs.shipped.examples import EXAMPLES

@@ -15,7 +15,7 @@ from core.datasets import Dataset, dataset_names, describe
 from core.datasets.uploads import uploaded_datasets
 from core.errors import InputError
 from core.runs.archive import import_run
-from core.runs.library import short_name
+from core.runs.library.card import short_name
 from core.runs.load import NORMALISATIONS, LoadedModel, load_model
 from core.runs.root import runs_root
 from core.runs.run import Run

@@ -10,7 +10,9 @@ import streamlit as st
 from core.errors import InputError
 from core.runs.archive import archive_name, export_run
 from core.runs.command_line import command_line
-from core.runs.library import LONGEST_NAME, LONGEST_NOTE, Card, delete_run, write_label
+from core.runs.library.bin import delete_run
+from core.runs.library.card import Card
+from core.runs.library.label import LONGEST_NAME, LONGEST_NOTE, write_label
 from core.runs.load import NORMALISATIONS
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import Run, State

@@ -9,21 +9,10 @@ from typing import cast
 import streamlit as st
 
 from core.errors import InputError
-from core.runs.library import (
-    ORDERS,
-    SORTS,
-    Card,
-    Order,
-    Sort,
-    bring_back,
-    card,
-    deleted_runs,
-    disk_use,
-    empty_bin,
-    find_cards,
-    short_name,
-    stamp,
-)
+from core.files import disk_use
+from core.runs.library.bin import bring_back, deleted_runs, empty_bin
+from core.runs.library.card import Card, card, short_name, stamp
+from core.runs.library.search import ORDERS, SORTS, Order, Sort, find_cards
 from core.runs.root import list_runs, runs_root
 from core.runs.run import Run, State
 from dashboard.markdown import plain

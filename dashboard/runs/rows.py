@@ -14,7 +14,7 @@ from core.attacks.triggers import AnyTrigger
 from core.figures.trigger_picture import trigger_picture
 from core.glossary import explain
 from core.instruments.statistics import Estimate
-from core.runs.library import Card, what_it_is
+from core.runs.library.card import Card, what_it_is
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import State
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from core.runs.archive import export_run
-from core.runs.library import deleted_runs, read_label, write_label
+from core.runs.library.bin import deleted_runs
+from core.runs.library.label import read_label, write_label
 from core.runs.root import create_run, list_runs
 from core.runs.run import Run
 from core.training.events import Ended

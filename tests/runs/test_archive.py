@@ -12,7 +12,7 @@ import torch
 from core.attacks.attack import Attack
 from core.errors import InputError
 from core.runs.archive import archive_name, export_run, import_run
-from core.runs.library import write_label
+from core.runs.library.label import write_label
 from core.runs.measured.w import measure_run, page_attack_spec
 from core.runs.root import create_run, list_runs
 from core.runs.run import Run

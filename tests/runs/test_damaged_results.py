@@ -11,7 +11,7 @@ import pytest
 from core.attacks.attack import Attack
 from core.attacks.patterns import PatternSpec
 from core.instruments.detectors.comparison import ComparisonSpec
-from core.runs.library import card
+from core.runs.library.card import card
 from core.runs.measured.detectors import comparison_name, detect_run
 from core.runs.measured.patterns import EffectSpec, measure_pattern
 from core.runs.measured.w import measure_run, page_attack_spec, stored_measurement, success_on

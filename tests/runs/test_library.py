@@ -12,19 +12,10 @@ from core.attacks.attack import Attack
 from core.attacks.triggers import Trigger, make_formula, make_preset
 from core.errors import InputError
 from core.figures.trigger_picture import trigger_picture
-from core.runs.library import (
-    Card,
-    Label,
-    bring_back,
-    card,
-    delete_run,
-    deleted_runs,
-    empty_bin,
-    find_cards,
-    read_label,
-    stamp,
-    write_label,
-)
+from core.runs.library.bin import bring_back, delete_run, deleted_runs, empty_bin
+from core.runs.library.card import Card, card, stamp
+from core.runs.library.label import Label, read_label, write_label
+from core.runs.library.search import find_cards
 from core.runs.measured.w import measure_run, page_attack_spec
 from core.runs.root import create_run, finished_runs, list_runs, load_run
 from core.runs.run import Run

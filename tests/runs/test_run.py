@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import InputError
 from core.runs.event_file import LONGEST_LINE
-from core.runs.library import card
+from core.runs.library.card import card
 from core.runs.root import finished_runs, load_run
 from core.runs.run import DoneRun, Run, State
 from core.training.events import Ended
