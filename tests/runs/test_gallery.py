@@ -6,8 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from core.runs.measured.w import measure_run, page_attack_spec
+from core.runs.library.card import card
+from core.runs.measured.w import measure_run, page_attack_spec, stored_measurement
 from core.runs.run import Run
 from core.runs.shipped.gallery import GALLERY, Exhibit, Point, exhibits
 
@@ -63,3 +66,22 @@ def test_the_numbers_are_those_of_the_models(tmp_path, data_root):
             if gap == "gap":
                 assert found.clean.mean.value == pytest.approx(point.clean, abs=0.01)
                 assert found.triggered.mean.value == pytest.approx(point.triggered, abs=0.01)
+
+
+def test_every_shipped_run_is_measured_as_the_pages_show_it():
+    for shown in exhibits():
+        for run in (shown.run, shown.control):
+            for point in shown.points:
+                measured = stored_measurement(run, page_attack_spec(shown.run.spec.attack, point.sigma))
+                assert measured is not None
+                gap = point.gap if run is shown.run else point.control_gap
+                assert measured.gap.value == pytest.approx(gap[0], abs=1e-4)
+        assert card(shown.run).gap is not None
+
+
+def test_a_shipped_model_has_the_weights_that_its_training_left():
+    for shown in exhibits():
+        for run in (shown.run, shown.control):
+            weights = load_file(run.path / "model.safetensors")
+            assert {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()} == {torch.float32}
+            assert run.epochs[-1].clean_accuracy == run.result.clean_accuracy
