@@ -93,6 +93,6 @@ def grid_in_words(spec: StudySpec) -> str:
         *(["patterns on the controls: " + " + ".join(patterns)] if patterns else []),
         f"{len(spec.seeds)} seeds",
         " and ".join(str(count) for count in spec.epochs) + " epochs",
-        f"W on {measure.images} images with {measure.draws} draws each, σ {min(sigmas):g} to {max(sigmas):g}",
+        f"W on {measure.images} images with {measure.draws} draws each, σ = {min(sigmas):g} to {max(sigmas):g}",
     ]
     return " · ".join(parts)

@@ -65,7 +65,7 @@ def verdict_table(verdicts: Sequence[Verdict], kinds: Sequence[str]) -> str:
     sigmas = sorted({verdict.sigma for verdict in verdicts})
     parts = list(dict.fromkeys(verdict.part for verdict in verdicts))
     cells = {(verdict.kind, verdict.part, verdict.sigma): verdict_cell(verdict) for verdict in verdicts}
-    head = "".join(f'<th scope="col">σ {sigma:g}</th>' for sigma in sigmas)
+    head = "".join(f'<th scope="col">σ = {sigma:g}</th>' for sigma in sigmas)
     body = []
     for kind in kinds:
         judged = {verdict.part for verdict in verdicts if verdict.kind == kind}

@@ -93,7 +93,7 @@ def test_a_loaded_models_line_names_its_file():
     spec = make_loaded_spec(
         file="a model.pt",
         sha256="0" * 64,
-        format="PyTorch",
+        file_format="PyTorch",
         dataset="digits",
         architecture="mlp",
         normalisation="half",

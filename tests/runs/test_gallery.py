@@ -23,14 +23,14 @@ def exhibit(*gaps: tuple[float, float, float], control: tuple[float, float, floa
 
 
 @pytest.mark.parametrize(("shown", "words"), [
-    (exhibit((0.3, 0.2, 0.4), (0.0, -0.1, 0.1)), "W falls more than in the control, most at σ 0.1: 0.50 without"),
-    (exhibit((-0.3, -0.4, -0.2), (0.0, -0.1, 0.1)), "than in the control; at 1 of 2 it rises more, most at σ 0.1"),
-    (exhibit((-0.3, -0.4, -0.2), (0.3, 0.2, 0.4)), "against the control W falls at σ 0.2 and rises at σ 0.1."),
+    (exhibit((0.3, 0.2, 0.4), (0.0, -0.1, 0.1)), "W falls more than in the control, most at σ = 0.1: 0.50 without"),
+    (exhibit((-0.3, -0.4, -0.2), (0.0, -0.1, 0.1)), "than in the control; at 1 of 2 it rises more, most at σ = 0.1"),
+    (exhibit((-0.3, -0.4, -0.2), (0.3, 0.2, 0.4)), "against the control W falls at σ = 0.2 and rises at σ = 0.1."),
     (exhibit((0.0, -0.1, 0.1)), "At none of 1 noise levels"),
     # A fall that the control shows as well is none.
     (exhibit((0.3, 0.2, 0.4), control=(0.3, 0.2, 0.4)), "At none of 1 noise levels"),
     # Nor is a rise that it shows as well, and that is said.
-    (exhibit((-0.3, -0.4, -0.2), control=(-0.3, -0.4, -0.2)), "At σ 0.1 it rises, but not clearly more than in the"),
+    (exhibit((-0.3, -0.4, -0.2), control=(-0.3, -0.4, -0.2)), "At σ = 0.1 it rises, but not clearly more than in the"),
 ])  # fmt: skip
 def test_the_sentence_follows_from_the_numbers(shown, words):
     assert words in shown.summary

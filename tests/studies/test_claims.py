@@ -382,9 +382,9 @@ def test_c4_never_pools_what_patterns_were_allowed_or_made_for():
             rows.append(Row(**labels, **names, gap=found, control_gap=0.0, gap_beyond_control=found))
     found = {one.part: one.verdict for one in judge(rows)["C4"]}
     assert found == {
-        "clean models, bound 0.3, made for σ 0.5": Outcome.SUPPORTED,
-        "clean models, bound 0.05, made for σ 0.5": Outcome.REVERSED,
-        "clean models, bound 0.3, made for σ 0.1": Outcome.NOT_SUPPORTED,
+        "clean models, bound 0.3, made for σ = 0.5": Outcome.SUPPORTED,
+        "clean models, bound 0.05, made for σ = 0.5": Outcome.REVERSED,
+        "clean models, bound 0.3, made for σ = 0.1": Outcome.NOT_SUPPORTED,
     }
 
 

@@ -112,11 +112,11 @@ class Exhibit:
 
 
 def _extreme(point: Point) -> str:
-    return f"σ {point.sigma:g}: {point.clean:.2f} without the trigger, {point.triggered:.2f} with it."
+    return f"σ = {point.sigma:g}: {point.clean:.2f} without the trigger, {point.triggered:.2f} with it."
 
 
 def _sigmas(points: Sequence[Point]) -> str:
-    return "σ " + ", ".join(f"{point.sigma:g}" for point in points)
+    return "σ = " + ", ".join(f"{point.sigma:g}" for point in points)
 
 
 def exhibits(folder: Path = GALLERY) -> list[Exhibit]:

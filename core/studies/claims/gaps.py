@@ -39,7 +39,7 @@ def judge_c4(group: Group, rows: pd.DataFrame) -> Iterator[Verdict]:
         bound, made_for = float(alike["bound"].iloc[0]), float(alike["made_for"].iloc[0])
         words = ["clean models"]
         words += [f"bound {bound:g}"] if bound else []
-        words += [f"made for σ {made_for:g}"] if made_for else []
+        words += [f"made for σ = {made_for:g}"] if made_for else []
         yield from _judge_gap("C4", group, ", ".join(words), alike, alike)
 
 

@@ -55,7 +55,10 @@ def to_json(judged: Judged) -> dict[str, list[dict[str, Any]]]:
 def as_markdown(verdicts: Sequence[Verdict]) -> str:
     """Return one claim's verdicts on one group as a Markdown table: a row for each kind and part, a column a sigma."""
     sigmas = sorted({verdict.sigma for verdict in verdicts})
-    lines = ["| trigger | " + " | ".join(f"σ {sigma:g}" for sigma in sigmas) + " |", "| --- |" + " --- |" * len(sigmas)]
+    lines = [
+        "| trigger | " + " | ".join(f"σ = {sigma:g}" for sigma in sigmas) + " |",
+        "| --- |" + " --- |" * len(sigmas),
+    ]
     for kind, part in dict.fromkeys((verdict.kind, verdict.part) for verdict in verdicts):
         row = {verdict.sigma: verdict for verdict in verdicts if (verdict.kind, verdict.part) == (kind, part)}
         cells = [_markdown_cell(row.get(sigma)) for sigma in sigmas]
