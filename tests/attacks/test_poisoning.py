@@ -18,6 +18,7 @@ from core.instruments.evaluation import (
     choose_images,
     clean_accuracy,
 )
+from core.instruments.predictor import Predictor
 from core.training.check import check_spec
 from core.training.loop import poison_for, training_data
 from core.training.spec import make_spec
@@ -44,8 +45,8 @@ def poisoned_by(data, spec, perturb=None):
     return poison(data, spec.attack, spec.rate, spec.seed, cover_rate=spec.cover_rate, perturb=perturb)
 
 
-class Fixed:
-    """A stand-in for a predictor that answers by rule."""
+class Fixed(Predictor):
+    """A predictor that answers by rule."""
 
     def __init__(self, rule):
         self.rule = rule

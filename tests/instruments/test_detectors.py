@@ -381,7 +381,7 @@ def test_intervals_of_areas_cover_the_true_one(kind):
             return random.binomial(5, 0.3 + 0.4 * bad, count).astype(float)
         return np.where(random.random(count) < (0.8 if bad else 0.1), 5.0, 0.0) + random.normal(0, 1, count)
 
-    truth = auc_interval(draw(20000, True), draw(20000, False)).mean
+    truth = auc_interval(draw(20000, True), draw(20000, False)).value
     found = [auc_interval(draw(25, True), draw(40, False)) for _ in range(150)]
     assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.9
 
