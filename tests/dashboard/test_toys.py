@@ -31,9 +31,12 @@ def toy(name: str, monkeypatch):
 
 @pytest.fixture
 def brightness(monkeypatch):
-    for name in set(DETECTORS) - {"confidence"}:  # one other is company enough
-        monkeypatch.delitem(DETECTORS, name)
-    monkeypatch.setitem(DETECTORS, "brightness", toy("brightness", monkeypatch))
+    registered = dict(DETECTORS)
+    DETECTORS.clear()  # one other is company enough
+    DETECTORS.update(confidence=registered["confidence"], brightness=toy("brightness", monkeypatch))
+    yield
+    DETECTORS.clear()
+    DETECTORS.update(registered)  # in their order, which the pages keep
 
 
 @pytest.fixture
