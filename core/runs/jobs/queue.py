@@ -46,8 +46,7 @@ IDLE_SECONDS = 3.0
 def worker_slots() -> int:
     """Return how many may train at once: two if their threads have a core each (or a GPU) and memory is not short."""
     fitting = max(1, cpu_count() // default_threads()) if choose_device() == "cpu" else 2
-    memory = available_memory()
-    return 1 if memory is not None and memory < MEMORY_FOR_TWO else min(2, fitting)
+    return 1 if available_memory() < MEMORY_FOR_TWO else min(2, fitting)
 
 
 def pool_size(device: str, working: int = 0) -> int:
@@ -55,8 +54,7 @@ def pool_size(device: str, working: int = 0) -> int:
 
     One a core, fewer where memory is short, that of a GPU as well.
     """
-    free = [available_memory(place) for place in {"cpu", device}]
-    fitting = [working + int(memory // MEMORY_OF_ONE) for memory in free if memory is not None]
+    fitting = [working + int(available_memory(place) // MEMORY_OF_ONE) for place in {"cpu", device}]
     return max(1, min([cpu_count(), *fitting]))
 
 
