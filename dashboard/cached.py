@@ -13,7 +13,7 @@ import streamlit as st
 from core.datasets import Dataset, data_folder, load_dataset, load_test
 from core.errors import InputError
 from core.instruments.shipped_views import COPIES, DRAWS, RESOLUTION
-from core.runs.jobs.queue import Jobs
+from core.runs.jobs.queue import Queue
 from core.runs.measured.spec import MeasureSpec
 from core.runs.measured.w import Measurement, measure_run, measure_steps, stored_measurement
 from core.runs.root import runs_root
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 
 @st.cache_resource(show_spinner=False)
-def jobs() -> Jobs:
+def jobs() -> Queue:
     """Return the queue of trainings, with a warm worker at hand; from now on this server counts as living."""
-    queue = Jobs(runs_root(), data_folder())
+    queue = Queue(runs_root(), data_folder())
     queue.join_as_server()
     queue.ensure_workers()
     return queue

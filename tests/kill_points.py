@@ -93,9 +93,9 @@ def main() -> None:
 def work(root: Path, data_root: Path, digits: Dataset, counter: CallCounter) -> None:
     """Take the next run from the queue, counting calls."""
     from core.runs.jobs.last_dataset import LastDataset
-    from core.runs.jobs.queue import Jobs
+    from core.runs.jobs.queue import Queue
 
-    jobs, datasets = Jobs(root, data_root), LastDataset(data_root)
+    jobs, datasets = Queue(root, data_root), LastDataset(data_root)
     datasets.last = digits
     sys.setprofile(counter)
     jobs._work_on_next(datasets)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from core.figures.layout import new_figure
 from core.figures.palette import OTHER, faded
-from core.studies.rows import EpochRow, Row
+from core.studies.columns import EpochRow, Row
 
 # From weak to strong attacks, distinguishable on light and dark backgrounds; each has a marker of its own.
 _COLOURS = ("#5aa9e6", "#4a7fd0", "#7d5fc4", "#b2479a", "#d6473f", "#e58a1f")

@@ -39,7 +39,7 @@ class LoadedSpec(Spec):
         What is put on its images, and what that is to do; None where nobody named any. Its parts may be given instead:
         `trigger`, `target`.
     interface
-        How an ONNX file is asked, see `core.models.foreign.onnx.Interface`; None for others.
+        How an ONNX file is asked, see `core.models.foreign.onnx_model.Interface`; None for others.
     device
         Where it is measured.
     """

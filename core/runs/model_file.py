@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from core.instruments.predictor import Predictor
-    from core.models.foreign.onnx import OnnxClassifier
+    from core.models.foreign.onnx_model import OnnxClassifier
 
 WEIGHTS, ONNX = "model.safetensors", "model.onnx"
 
@@ -47,7 +47,7 @@ def read_model(folder: Path, spec: RunSpec | LoadedSpec, result: Result) -> nn.M
     from core.models.foreign.match import build_network
 
     if isinstance(spec, LoadedSpec) and spec.interface is not None:
-        from core.models.foreign.onnx import Interface, OnnxClassifier
+        from core.models.foreign.onnx_model import Interface, OnnxClassifier
 
         return OnnxClassifier(folder / ONNX, Interface(**spec.interface), spec.mean, spec.std)
     model = build_network(spec.architecture, result.shape, len(result.classes))

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
     from core.instruments.predictor import Predictor
-    from core.models.foreign.onnx import OnnxClassifier
+    from core.models.foreign.onnx_model import OnnxClassifier
 
 
 class State(StrEnum):

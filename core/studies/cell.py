@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from core.identity import content_hash
 from core.runs.measured.spec import MeasureSpec
-from core.studies.rows import EpochRow, Row
+from core.studies.columns import EpochRow, Row
 from core.training.spec import RunSpec
 
 

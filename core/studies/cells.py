@@ -21,7 +21,7 @@ from core.runs.measured.spec import MeasureSpec
 from core.runs.root import create_run, find_run
 from core.runs.run import DoneRun, Run
 from core.studies.cell import Cell, CellResult, PatternSearch, TestCondition
-from core.studies.rows import PATTERN, EpochRow, Labels, Row
+from core.studies.columns import PATTERN, EpochRow, Labels, Row
 from core.training.events import Ended, Epoch, Event
 from core.training.spec import RunSpec
 

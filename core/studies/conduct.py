@@ -16,10 +16,10 @@ from core.runs.jobs.process import start_core
 from core.runs.root import runs_root
 from core.studies.cell import Cell, CellResult
 from core.studies.cells import read_cell
+from core.studies.columns import with_controls
 from core.studies.folder import Study, StudyProgress
 from core.studies.local_pool import LocalPool
 from core.studies.plan import plan_cells
-from core.studies.rows import with_controls
 from core.studies.tables import write_tables
 
 # How often the tables of a running study are written, so that people can look at them meanwhile.

@@ -24,8 +24,8 @@ from pathlib import Path
 from core.errors import InputError
 from core.files import PROJECT, is_held, newest_first, write_whole
 from core.runs.root import root_refusal, runs_root
+from core.studies.columns import EpochRow, Row
 from core.studies.grid import StudySpec, read_study
-from core.studies.rows import EpochRow, Row
 from core.studies.tables import read_table
 
 SHIPPED = PROJECT / "assets" / "studies"

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.device import choose_device, choose_precision, torch_threads
 from core.runs.jobs.background import ATTEMPTS, Answer, Customer
 from core.runs.jobs.last_dataset import LastDataset
-from core.runs.jobs.queue import Jobs
+from core.runs.jobs.queue import Queue
 from core.studies.cell import Cell, CellResult
 from core.studies.cells import compute_cell, failed
 
@@ -34,7 +34,7 @@ class LocalPool:
     """
 
     def __init__(self, root: Path, data_root: Path) -> None:
-        self.jobs = Jobs(root, data_root)
+        self.jobs = Queue(root, data_root)
         device = choose_device()
         self.machine = {"device": device, "precision": choose_precision(device)}
 
@@ -92,6 +92,6 @@ def _result(cell: Cell, answer: Answer) -> CellResult:
 
 
 def work_on_cell(root: Path, content: str, load: LastDataset, is_wanted: Callable[[], bool]) -> str:
-    """Compute a cell in a worker of the queue; a handler for `core.runs.jobs.queue.Jobs.serve`."""
+    """Compute a cell in a worker of the queue; a handler for `core.runs.jobs.queue.Queue.serve`."""
     with torch_threads(1):
         return compute_cell(Cell.model_validate_json(content), root, load, is_wanted).to_json()

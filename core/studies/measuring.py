@@ -16,7 +16,7 @@ from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.measured.w import Measured, Measurement, measure_model, measure_with
 from core.runs.run import DoneRun
 from core.studies.cell import PatternSearch, TestCondition
-from core.studies.rows import Labels, Row
+from core.studies.columns import Labels, Row
 from core.training.spec import RunSpec
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from core.errors import InputError
 from core.files import whole_file, write_whole
-from core.studies.rows import EpochRow, Row
+from core.studies.columns import EpochRow, Row
 
 Kind = TypeVar("Kind", Row, EpochRow)
 

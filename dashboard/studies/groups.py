@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.studies.claims import Meaning, Verdict
-from core.studies.rows import EpochRow, Row
+from core.studies.columns import EpochRow, Row
 
 
 class RunGroup(NamedTuple):

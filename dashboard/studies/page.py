@@ -11,9 +11,9 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.root import runs_root
+from core.studies.columns import EpochRow, Row
 from core.studies.folder import Study, find_study, list_studies
 from core.studies.grid import StudySpec, read_study
-from core.studies.rows import EpochRow, Row
 from dashboard.markdown import plain, show_error
 from dashboard.parts.head import copy_link, page_head
 from dashboard.parts.titles import told_apart

@@ -11,7 +11,7 @@ import streamlit as st
 from core.figures.studies import gap_against_success, gap_over_epochs, gap_over_sigma
 from core.glossary import explain
 from core.runs.root import run_named
-from core.studies.rows import EpochRow, Row
+from core.studies.columns import EpochRow, Row
 from dashboard import cached
 from dashboard.markdown import plain
 from dashboard.parts.html import figure_ink

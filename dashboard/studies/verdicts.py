@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from core.studies.claims import MARKS, SENTENCES, UNADJUSTED, Judged, Outcome, Verdict, all_verdicts
+from core.studies.columns import Row
 from core.studies.folder import Study
-from core.studies.rows import Row
 from dashboard.markdown import plain
 
 LOOKS = {

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from core.runs.jobs.queue import Jobs
+from core.runs.jobs.queue import Queue
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
@@ -18,7 +18,7 @@ APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 @pytest.fixture(autouse=True)
 def fresh_server(monkeypatch):
     """Start each test like a new server, whose jobs wait: whoever wants one done does it in the test."""
-    monkeypatch.setattr(Jobs, "_start_worker", lambda jobs: None)
+    monkeypatch.setattr(Queue, "_start_worker", lambda jobs: None)
     st.cache_data.clear()
     st.cache_resource.clear()
     yield

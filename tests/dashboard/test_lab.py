@@ -16,7 +16,7 @@ from core.attacks.triggers.library import TriggerLibrary
 from core.datasets import data_folder, load_dataset
 from core.models.registry import ARCHITECTURES
 from core.runs.jobs.last_dataset import LastDataset
-from core.runs.jobs.queue import Jobs
+from core.runs.jobs.queue import Queue
 from core.runs.root import list_runs
 from core.runs.run import State
 from dashboard.lab.samples import sample_places
@@ -38,7 +38,7 @@ def captions(page) -> str:
 
 def work(home) -> None:
     """Do what waits in the queue, as a worker would."""
-    jobs, load = Jobs(home, data_folder()), LastDataset(data_folder())
+    jobs, load = Queue(home, data_folder()), LastDataset(data_folder())
     while jobs._work_on_next(load):
         pass
 
@@ -82,7 +82,7 @@ def test_where_the_queue_is_one_short_neither_the_run_nor_its_control_is_queued(
     page.button(key="train").click().run()
     assert "0 trainings are waiting already" in sentences(page)
     assert list_runs(home) == []
-    assert Jobs(home, data_folder()).waiting() == []
+    assert Queue(home, data_folder()).waiting() == []
 
 
 def test_stop_leaves_a_control_that_another_run_shares(visit, home):
@@ -102,7 +102,7 @@ def test_stop_empties_the_queue(visit, home):
     page.button(key="stop").click().run()
     assert "This training was stopped after 0 of 10 epochs" in sentences(page)
     assert [run.state for run in list_runs(home)] == [State.CANCELLED, State.CANCELLED]
-    assert Jobs(home, data_folder()).waiting() == []
+    assert Queue(home, data_folder()).waiting() == []
 
 
 def test_a_stopped_training_can_be_resumed(visit, home):

@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from core.runs.jobs.background import ATTEMPTS, Answer, Background
 from core.runs.jobs.last_dataset import LastDataset
-from core.runs.jobs.queue import Jobs
+from core.runs.jobs.queue import Queue
 from core.runs.run import State
 from tests.conftest import digits_spec
 
@@ -97,8 +97,8 @@ def test_work_over_which_workers_die_is_given_up(tmp_path, load):
 
 
 def test_a_run_that_somebody_waits_for_comes_first(tmp_path, data_root, load, monkeypatch):
-    monkeypatch.setattr(Jobs, "_start_worker", lambda jobs: None)
-    jobs, done = Jobs(tmp_path, data_root), []
+    monkeypatch.setattr(Queue, "_start_worker", lambda jobs: None)
+    jobs, done = Queue(tmp_path, data_root), []
 
     def note_state(content, load, is_wanted):
         done.append(run.state)
@@ -116,7 +116,7 @@ def test_a_run_that_somebody_waits_for_comes_first(tmp_path, data_root, load, mo
 def test_background_work_leaves_the_cores_to_trainings(tmp_path, data_root, load, monkeypatch):
     monkeypatch.setattr("core.runs.jobs.queue.cpu_count", lambda: 8)
     monkeypatch.setattr("core.runs.jobs.queue.default_threads", lambda: 7)
-    jobs = Jobs(tmp_path, data_root)
+    jobs = Queue(tmp_path, data_root)
     jobs.prepare()
     with jobs.background.customer() as customer:
         for _ in range(3):

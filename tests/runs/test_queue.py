@@ -15,7 +15,7 @@ import pytest
 from core.datasets import load_dataset
 from core.errors import InputError
 from core.runs.jobs.last_dataset import LastDataset
-from core.runs.jobs.queue import Jobs, worker_slots
+from core.runs.jobs.queue import Queue, worker_slots
 from core.runs.jobs.worker import train_locked, train_run
 from core.runs.root import create_run, list_runs
 from core.runs.run import Run, State
@@ -35,7 +35,7 @@ def wait_until(condition, seconds=90.0):
 
 @pytest.fixture
 def jobs(tmp_path):
-    jobs = Jobs(tmp_path / "runs", tmp_path / "data")
+    jobs = Queue(tmp_path / "runs", tmp_path / "data")
     jobs.join_as_server()
     yield jobs
     for run in jobs.root.glob("*/spec.json"):
@@ -133,14 +133,14 @@ def test_a_full_queue_gets_a_sentence(jobs, monkeypatch):
 def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        Jobs(tmp_path / "file" / "runs", tmp_path).submit(digits_spec())
+        Queue(tmp_path / "file" / "runs", tmp_path).submit(digits_spec())
 
 
 @pytest.fixture
 def still(tmp_path, monkeypatch):
     """A queue that nobody empties."""
-    monkeypatch.setattr(Jobs, "_start_worker", lambda jobs: None)
-    return Jobs(tmp_path / "runs", tmp_path / "data")
+    monkeypatch.setattr(Queue, "_start_worker", lambda jobs: None)
+    return Queue(tmp_path / "runs", tmp_path / "data")
 
 
 def order(jobs):
@@ -248,9 +248,9 @@ def test_one_that_is_about_to_stop_can_be_submitted_again_at_once(still, data_ro
 SERVER = """
 import sys, time
 from pathlib import Path
-from core.runs.jobs.queue import Jobs
+from core.runs.jobs.queue import Queue
 from core.training.spec import RunSpec
-jobs = Jobs(Path(sys.argv[1]), Path(sys.argv[2]))
+jobs = Queue(Path(sys.argv[1]), Path(sys.argv[2]))
 jobs.join_as_server()
 print(jobs.submit(RunSpec.model_validate_json(sys.argv[3])).state, flush=True)
 time.sleep(600)

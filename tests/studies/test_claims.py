@@ -10,7 +10,7 @@ import pytest
 from core.studies.claims import Outcome, judge, to_json
 from core.studies.claims.estimates import holm, mean_estimate, partial_rank_correlation, rank_estimate
 from core.studies.claims.verdict import RANK_MARGIN, W_MARGIN, decide
-from core.studies.rows import EpochRow, Row
+from core.studies.columns import EpochRow, Row
 
 SIGMAS = (0.1, 0.3, 0.5, 1.0)
 RATES = (0.001, 0.005, 0.01, 0.05, 0.1)

@@ -17,20 +17,20 @@ import pytest
 from core.attacks.triggers import make_preset
 from core.datasets import load_dataset
 from core.errors import InputError
-from core.runs.jobs.queue import Jobs
+from core.runs.jobs.queue import Queue
 from core.runs.measured.spec import make_measure_spec
 from core.runs.measured.w import measure_run
 from core.runs.root import find_run
 from core.studies.cell import CellResult
 from core.studies.cells import read_cell
 from core.studies.claims import Outcome, as_markdown, judge
+from core.studies.columns import EpochRow, Row, with_controls
 from core.studies.conduct import run_study
 from core.studies.folder import SHIPPED, Study, StudyState, find_study, list_studies, open_study
 from core.studies.grid import read_study
 from core.studies.local_pool import ATTEMPTS, LocalPool
 from core.studies.measuring import entropy_and_mistakes
 from core.studies.plan import count_runs, plan_cells
-from core.studies.rows import EpochRow, Row, with_controls
 from core.studies.tables import read_table
 from tests.here import Here
 
@@ -323,7 +323,7 @@ def die_while_lives_are_left(content, load, is_wanted):
     return '{"rows": [], "epochs": [], "failure": ""}'
 
 queue.warm_up = lambda: None
-queue.Jobs(root, root).serve({"cell": die_while_lives_are_left})
+queue.Queue(root, root).serve({"cell": die_while_lives_are_left})
 """
 
 
@@ -332,7 +332,7 @@ def test_a_cell_whose_worker_dies_is_tried_again_but_not_for_ever(tmp_path, monk
     (tmp_path / "lives").write_text(str(deaths))
     cells = plan_cells(read_study(write(tmp_path, SMALL)))[:1]
     command = [sys.executable, "-c", DYING_WORKER, str(tmp_path)]
-    monkeypatch.setattr(Jobs, "_start_worker", lambda jobs: jobs._started.append(subprocess.Popen(command, cwd=ROOT)))
+    monkeypatch.setattr(Queue, "_start_worker", lambda jobs: jobs._started.append(subprocess.Popen(command, cwd=ROOT)))
     pool = LocalPool(tmp_path, tmp_path)
     answers = [answer for answer in pool.compute(cells) if answer is not None]
     assert [cell for cell, _ in answers] == cells

@@ -24,7 +24,7 @@ from core.datasets import Dataset, Split
 from core.errors import InputError
 from core.models import build_model
 from core.runs.event_file import to_line
-from core.runs.jobs.queue import Jobs
+from core.runs.jobs.queue import Queue
 from core.runs.jobs.worker import train_locked
 from core.runs.root import create_run, list_runs
 from core.runs.run import Run, State
@@ -123,7 +123,7 @@ def notes(run):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_worker_killed_at_ten_points_leaves_runs_that_end_with_the_same_bits(tmp_path, data_root, monkeypatch):
-    monkeypatch.setattr(Jobs, "_start_worker", lambda jobs: None)
+    monkeypatch.setattr(Queue, "_start_worker", lambda jobs: None)
     spec = digits_spec(epochs=3)
     reference = create_run(spec, tmp_path / "undisturbed")
     attempt(reference, some_digits(data_root))
@@ -144,7 +144,7 @@ def test_a_worker_killed_at_ten_points_leaves_runs_that_end_with_the_same_bits(t
 
 
 def submitted(spec, root):
-    Jobs(root, root).submit(spec)
+    Queue(root, root).submit(spec)
     return root
 
 
@@ -421,9 +421,9 @@ def test_a_disk_too_full_for_a_new_run_leaves_nothing(tmp_path, monkeypatch):
         create_run(tiny_spec(), tmp_path)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="is full"):
-        Jobs(tmp_path, tmp_path).submit(tiny_spec())
+        Queue(tmp_path, tmp_path).submit(tiny_spec())
     assert list_runs(tmp_path) == []
-    assert Jobs(tmp_path, tmp_path).waiting() == []
+    assert Queue(tmp_path, tmp_path).waiting() == []
 
 
 @pytest.fixture
@@ -445,8 +445,8 @@ def nobody():
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs permissions as POSIX has them")
 def test_a_read_only_run_gets_a_sentence_from_training_it_and_from_the_worker(nobody, tiny, monkeypatch, capsys):
-    monkeypatch.setattr(Jobs, "_start_worker", lambda jobs: None)
-    jobs = Jobs(nobody / "runs", nobody)
+    monkeypatch.setattr(Queue, "_start_worker", lambda jobs: None)
+    jobs = Queue(nobody / "runs", nobody)
     run = jobs.submit(tiny_spec())
     run.path.chmod(0o555)
     with pytest.raises(InputError, match=r"cannot be written \(Permission denied\): see to it") as caught:

@@ -12,7 +12,7 @@ import torch
 from core.errors import InputError, printable
 from core.models.foreign.file import open_weights
 from core.models.foreign.match import MOST_CLASSES, build_network
-from core.models.foreign.onnx import read_interface
+from core.models.foreign.onnx_model import read_interface
 
 LARGEST_SIDE, MOST_WEIGHTS = 1024, 10**9
 

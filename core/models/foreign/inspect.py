@@ -18,7 +18,7 @@ from core.models.foreign.match import (
     reads_any_size,
     set_normalisation,
 )
-from core.models.foreign.onnx import Interface, OnnxClassifier, read_interface
+from core.models.foreign.onnx_model import Interface, OnnxClassifier, read_interface
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -8,7 +8,7 @@ from math import prod
 import onnx
 
 from core.errors import InputError, printable
-from core.models.foreign.onnx import Interface, Order, Shape
+from core.models.foreign.onnx_model import Interface, Order, Shape
 
 _MOST_NODES = 100_000
 _MOST_IMAGES = 4096

@@ -13,8 +13,8 @@ from numpy.random import default_rng  # numpy imports it when it is asked for, w
 
 from core.device import default_threads
 from core.errors import InputError, printable
-from core.models.foreign.onnx import Interface, Shape
 from core.models.foreign.onnx_graph import read_graph
+from core.models.foreign.onnx_model import Interface, Shape
 from core.models.foreign.sandbox import limit_files
 
 # Noise, and a dark image: some models divide by an image's own deviation.

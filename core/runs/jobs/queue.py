@@ -58,7 +58,7 @@ def pool_size(device: str, working: int = 0) -> int:
     return max(1, min([cpu_count(), *fitting]))
 
 
-class Jobs:
+class Queue:
     """Submit, stop and watch trainings whose runs live under one root, and see to it that there are workers.
 
     Attributes

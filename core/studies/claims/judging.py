@@ -12,7 +12,7 @@ from core.studies.claims.gaps import judge_c1, judge_c4
 from core.studies.claims.meaning import Meaning, describe_meaning
 from core.studies.claims.order import judge_c3, judge_c3_along_epochs
 from core.studies.claims.verdict import MARKS, Group, Verdict, select
-from core.studies.rows import PATTERN, EpochRow, Row
+from core.studies.columns import PATTERN, EpochRow, Row
 
 Judged = dict[str, list[Verdict] | list[Meaning]]
 
@@ -23,7 +23,7 @@ def judge(rows: Sequence[Row], epochs: Sequence[EpochRow] = ()) -> Judged:
     Parameters
     ----------
     rows
-        Its table, see `core.studies.rows.Row`; rows of cells that failed are left out.
+        Its table, see `core.studies.columns.Row`; rows of cells that failed are left out.
     epochs
         Its table along the epochs.
     """

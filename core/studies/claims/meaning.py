@@ -9,7 +9,7 @@ import pandas as pd
 
 from core.studies.claims.estimates import mean_of_known
 from core.studies.claims.verdict import select
-from core.studies.rows import PATTERN
+from core.studies.columns import PATTERN
 
 
 @dataclass(frozen=True, kw_only=True)
