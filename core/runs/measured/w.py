@@ -280,19 +280,29 @@ def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) ->
     InputError
         The run is not done, or the attack does not suit its data set.
     """
-    from core.instruments.evaluation import attack_success
-
     done = run.finished()
     result = done.result
     if result.attack_success_rate and run.spec.attack == attack:
         return Success(result.attack_success_rate, result.attack_success_rate_others)
+    if (kept := _kept_success(attack).look_up(run)) is not None:
+        return kept
+    dataset = _test_images_of(run, data_root)
+    attack.check(dataset)
+    return success_with(run, attack, done.predictor, dataset)
+
+
+def success_with(run: Run, attack: Attack, predictor: Callable[[], Predictor], dataset: Dataset) -> Success:
+    """Return how often any attack succeeds on a done run whose data set is at hand; see `success_on`."""
+    from core.instruments.evaluation import attack_success
 
     def compute() -> Success:
-        dataset = _test_images_of(run, data_root)
-        attack.check(dataset)
-        return attack_success(done.predictor(), dataset.test, attack, len(dataset.classes), run.spec.seed or 0)
+        return attack_success(predictor(), dataset.test, attack, len(dataset.classes), run.spec.seed or 0)
 
-    return kept_json(f"success-{attack.hash}", Success).get(run, compute)
+    return _kept_success(attack).get(run, compute)
+
+
+def _kept_success(attack: Attack) -> Kept[Success]:
+    return kept_json(f"success-{attack.hash}", Success)
 
 
 _PLACES = ("chosen", "true", "target_chosen")
