@@ -7,6 +7,10 @@ _CSS = """
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 1.5rem; max-width: 1320px; }
 h1 { font-size: 1.7rem !important; letter-spacing: -0.015em; padding: 0.7rem 0 0 0 !important; }
 h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding-top: 0 !important; }
+[class*="st-key-saved-"] { position: relative; }
+[class*="st-key-saved-"] > :has([data-testid^="stBidiComponent"]) {
+  position: absolute; top: 0; right: 0; width: max-content; z-index: 5;
+}
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 6px; }
 .ts-lead { font-size: 1.02rem; opacity: 0.82; margin: 0 0 0.4rem 0; max-width: 62rem; }
 .ts-number { font-size: 2.9rem; font-weight: 680; line-height: 1.05; font-variant-numeric: tabular-nums; }
