@@ -14,6 +14,7 @@ from core.instruments.noise import Noise
 from core.runs.jobs.worker import train_run
 from core.runs.measured.findings import finding
 from core.runs.measured.spec import make_measure_spec
+from core.runs.measured.success import success_on
 from core.runs.measured.w import (
     Measured,
     Measurement,
@@ -21,7 +22,6 @@ from core.runs.measured.w import (
     measure_run,
     page_attack_spec,
     stored_measurement,
-    success_on,
 )
 from tests.conftest import digits_spec
 
