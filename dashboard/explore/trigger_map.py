@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from core.attacks.triggers import Trigger
+from core.attacks.triggers.placing import appearance, can_be_moved, faded, moved, resized
 from core.datasets import Dataset
 from core.datasets.dataset import to_unit
 from core.figures.palette import CLEAN, TRIGGERED
@@ -17,19 +18,7 @@ from core.figures.trigger_map import trigger_map
 from core.glossary import explain
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Smoothness, measure
-from core.instruments.trigger_map import (
-    MAP_IMAGES,
-    Probe,
-    TriggerMap,
-    appearance,
-    can_be_moved,
-    faded,
-    moved,
-    place_map,
-    resized,
-    sides_to_try,
-    strength_map,
-)
+from core.instruments.trigger_map import MAP_IMAGES, Probe, TriggerMap, place_map, sides_to_try, strength_map
 from core.runs.measured.w import Measurement
 from core.runs.run import DoneRun
 from dashboard import cached

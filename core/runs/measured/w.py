@@ -13,10 +13,9 @@ import numpy as np
 from core.attacks.attack import Attack
 from core.errors import InputError
 from core.instruments.budgets import PAGE, PAGE_STEPS
-from core.instruments.evaluation import Success
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Arithmetic, Pair, Smoothness, measure, suggested_sigma
-from core.runs.measured.cache import Kept, kept_arrays, kept_json
+from core.runs.measured.cache import Kept, kept_arrays
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
 
@@ -268,31 +267,6 @@ def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSp
     order = choose_images(dataset.test, -1, len(dataset.test.labels), spec.seed)
     predicted = predictor.labels(to_unit(dataset.test.images)).numpy()
     return order[predicted[order] == spec.attack.target][: spec.images]
-
-
-def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) -> Success:
-    """Return how often any attack succeeds on a done run, for instance on a control; kept with it.
-
-    Random places follow the run's seed, as they did while it was trained.
-
-    Raises
-    ------
-    InputError
-        The run is not done, or the attack does not suit its data set.
-    """
-    from core.instruments.evaluation import attack_success
-
-    done = run.finished()
-    result = done.result
-    if result.attack_success_rate and run.spec.attack == attack:
-        return Success(result.attack_success_rate, result.attack_success_rate_others)
-
-    def compute() -> Success:
-        dataset = _test_images_of(run, data_root)
-        attack.check(dataset)
-        return attack_success(done.predictor(), dataset.test, attack, len(dataset.classes), run.spec.seed or 0)
-
-    return kept_json(f"success-{attack.hash}", Success).get(run, compute)
 
 
 _PLACES = ("chosen", "true", "target_chosen")
