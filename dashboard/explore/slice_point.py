@@ -115,7 +115,7 @@ def show_walks(scene: SliceScene) -> None:
             return
         words = line_words(line, scene.data.classes)
         title = f"From clean to triggered: class probabilities, {name}"
-        about = {"run": one.name, "test image": scene.image}
+        about = {"run": side.run.name, "test image": scene.image}
         with place:
             figure = line_figure(line, scene.data.classes)
             chart(figure, f"{name}: {words}", key=f"line.{name}", title=title, about=about)
