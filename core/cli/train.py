@@ -45,7 +45,7 @@ def train_command(
     from core.attacks.attack import make_attack
     from core.datasets import load_dataset
     from core.runs.jobs.worker import train_run
-    from core.runs.measured.w import success_on
+    from core.runs.measured.success import success_on
     from core.training.choices import make_choices
 
     choices = make_choices(**settings["training"])

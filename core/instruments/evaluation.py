@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,30 @@ def _share_taken(
     predicted = predictor.labels(attack.apply(to_unit(split.images[keys]), keys, seed=seed)).cpu().numpy()
     hits = predicted == attack.goal(split.labels.numpy()[keys], classes)
     return binomial_interval(int(hits.sum()), len(hits))
+
+
+def attack_success_steps(
+    predictor: Predictor, split: Split, attack: Attack, classes: int, seed: int = 0, batch: int = 256
+) -> Iterator[Success]:
+    """Yield `attack_success` on ever more images by seeded order, in the end on all; `others` comes with the last.
+
+    Parameters
+    ----------
+    predictor, split, attack, classes, seed
+        As in `attack_success`.
+    batch
+        Images a step.
+    """
+    order = _first_of(attack.attacks(split.labels.numpy()), len(split), seed)
+    hits = 0
+    for start in range(0, len(order), batch):
+        keys = np.sort(order[start : start + batch])
+        on = attack.apply(to_unit(split.images[keys]), keys, seed=seed)
+        predicted = predictor.labels(on).cpu().numpy()
+        hits += int((predicted == attack.goal(split.labels.numpy()[keys], classes)).sum())
+        yield Success(binomial_interval(hits, min(start + batch, len(order))))
+    if not len(order) or attack.mode == "source-specific":
+        yield attack_success(predictor, split, attack, classes, seed)
 
 
 def attack_success_rate(predictor: Predictor, split: Split, trigger: AnyTrigger, target: int) -> Estimate | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from core.instruments.budgets import CERTIFICATE_DRAWS, PAGE
 from core.instruments.certificate import Certificate, certify
 from core.instruments.noise import Noise
-from core.instruments.smoothness import Smoothness, measure_smoothness
+from core.instruments.smoothness import Smoothness, arithmetic_of, measure
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +44,18 @@ class Neighbourhood:
 def look_around(
     predictor: Predictor, image: Tensor, key: int, sigma: float, draws: int = PAGE.draws, seed: int = 0, shown: int = 24
 ) -> Neighbourhood:
-    """Look at one image, float [C, H, W], at one sigma.
+    """Return the last of `neighbourhood_steps`, which takes the same arguments."""
+    *_, last = neighbourhood_steps(predictor, image, key, sigma, draws, seed, shown)
+    return last
+
+
+def neighbourhood_steps(
+    predictor: Predictor, image: Tensor, key: int, sigma: float, draws: int = PAGE.draws, seed: int = 0, shown: int = 24
+) -> Iterator[Neighbourhood]:
+    """Look at one image, float [C, H, W], at one sigma: first as quickly as the model can, then with all draws.
+
+    A batch of the model costs the same however much of it is used: the first look asks it about the image and as many
+    of the draws as fill one batch. The last one is `measure_smoothness` of all draws.
 
     Parameters
     ----------
@@ -58,9 +70,19 @@ def look_around(
     shown
         How many of the draws come back as pictures.
     """
-    smoothness = measure_smoothness(predictor, image[None], sigma=sigma, draws=draws, seed=seed, keys=[key])
-    copies, labels = noisy_copies(predictor, image, key, sigma, seed, shown)
-    return Neighbourhood(int(predictor.labels(image[None])[0]), copies, labels, smoothness)
+    import torch
+
+    noise = Noise(sigma, draws, seed, [key])
+    first = min(draws, max(predictor.batch_of(image.shape) - 1, shown))
+    copies = _copies(predictor, image, noise, first)
+    logits = predictor.logits(torch.cat([image[None], copies]))
+    (label, *labels), classes = logits.argmax(1).tolist(), logits.shape[1]
+    votes = np.bincount(labels, minlength=classes)[None]
+    counted = Smoothness(votes, noise.part(0, first), arithmetic_of(predictor, image.shape))
+    look = Neighbourhood(label, copies[:shown].numpy(), np.array(labels[:shown]), counted)
+    yield look
+    if first < draws:
+        yield replace(look, smoothness=counted + measure(predictor, image[None], noise.part(first, draws)))
 
 
 def noisy_copies(
@@ -70,11 +92,19 @@ def noisy_copies(
 
     Arguments as in `look_around`; float32 [shown, C, H, W], whose pixels may leave [0, 1], and int64 [shown].
     """
+    copies = _copies(predictor, image, Noise(sigma, shown, seed, [key]), shown)
+    return copies.numpy(), predictor.labels(copies).numpy()
+
+
+def _copies(predictor: Predictor, image: Tensor, noise: Noise, count: int) -> Tensor:
+    """The first of an image's noisy copies, float32 [count, C, H, W] on the CPU."""
+    import torch
+
     from core.instruments.noise_stream import NoiseStream
 
-    noise = NoiseStream(seed, key, tuple(image.shape), predictor.device).take(shown).cpu()
-    copies = image[None] + sigma * noise
-    return copies.numpy(), predictor.labels(copies).numpy()
+    (key,) = noise.keys_of(1)
+    drawn = NoiseStream(noise.seed, key, tuple(image.shape), predictor.device).take(count).cpu()
+    return torch.add(image[None], drawn, alpha=noise.sigma)  # as the votes are counted, to the last bit
 
 
 def certified_radius(

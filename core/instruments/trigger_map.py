@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.attacks.triggers import Trigger
-from core.errors import InputError
+from core.attacks.triggers.placing import faded, largest_side, moved, possible_sizes, resized
 from core.instruments.budgets import TRIGGER_MAP
 from core.instruments.coarse_to_fine import coarse_grid, nearest_measured
 
@@ -111,74 +111,11 @@ class Probe:
         return float(hits.mean()), float(smoothness.w.mean())
 
 
-def can_be_moved(trigger: object, shape: Shape) -> bool:
-    """Say whether there is another place on such images for this trigger."""
-    return isinstance(trigger, Trigger) and (trigger.height, trigger.width) != shape[1:]
-
-
-def moved(trigger: Trigger, shape: Shape, top: int, left: int) -> Trigger:
-    """Return the trigger with its upper left corner there, or as near to there as all of it lies on the image."""
-    top, left = _inside(top, trigger.height, shape[1]), _inside(left, trigger.width, shape[2])
-    return trigger.model_copy(update={"top": top, "left": left})
-
-
-def faded(trigger: Trigger, opacity: float) -> Trigger:
-    """Return the trigger with each pixel's alpha multiplied by `opacity`, in (0, 1]; no pixel that it has vanishes."""
-    if not 0 < opacity <= 1:
-        raise InputError(f"An opacity lies above 0 and is at most 1; got {opacity:g}. At 0 there is no trigger.")
-    rgba = trigger.rgba.copy()
-    alpha = rgba[..., 3]
-    rgba[..., 3] = np.where(alpha > 0, np.maximum(np.rint(alpha * opacity), 1), 0)
-    return Trigger.from_rgba(rgba, trigger.top, trigger.left, trigger.name)
-
-
-def resized(trigger: Trigger, shape: Shape, side: int) -> Trigger:
-    """Return the trigger enlarged or reduced about its centre until its longer edge has `side` pixels.
-
-    Each pixel is that of the old picture which lies nearest to it; the new one is moved where it would leave the image.
-    """
-    longer = max(trigger.height, trigger.width)
-    height, width = (max(1, round(edge * side / longer)) for edge in (trigger.height, trigger.width))
-    if side < 1 or height > shape[1] or width > shape[2]:
-        raise InputError(
-            f"A trigger of {width}x{height} pixels does not fit images of {shape[2]}x{shape[1]}: choose a size from 1 "
-            f"to {largest_side(trigger, shape)}."
-        )
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(int)
-        for new, old in ((height, trigger.height), (width, trigger.width))
-    )
-    picture = trigger.rgba[np.ix_(rows, columns)]
-    if not picture[..., 3].any():
-        raise InputError("At this size nothing of the trigger would be left; choose a larger one.")
-    top = _inside(round(trigger.top + (trigger.height - height) / 2), height, shape[1])
-    left = _inside(round(trigger.left + (trigger.width - width) / 2), width, shape[2])
-    return Trigger.from_rgba(picture, top, left, trigger.name)
-
-
-def largest_side(trigger: Trigger, shape: Shape) -> int:
-    """Return the largest size that `resized` takes."""
-    longer = max(trigger.height, trigger.width)
-    room = min(shape[1] * longer / trigger.height, shape[2] * longer / trigger.width)
-    return max(longer, int(room + 1e-9))
-
-
 def sides_to_try(trigger: Trigger, shape: Shape) -> list[int]:
     """Return the sizes of a map over opacity and size, ascending, the trigger's own among them."""
     longer, most = max(trigger.height, trigger.width), largest_side(trigger, shape)
     wanted = {min(most, max(1, round(longer * scale))) for scale in _SCALES}
-    return [side for side in sorted(wanted) if _survives(trigger, shape, side)]
-
-
-def appearance(trigger: Trigger, shape: Shape) -> np.ndarray:
-    """Return the trigger's picture as it looks on such images, uint8 [h, w, 4]: grey on one channel."""
-    rgba = trigger.rgba.copy()
-    alpha = rgba[..., 3].copy()
-    rgba[..., 3] = 255
-    opaque = Trigger.from_rgba(rgba, trigger.top, trigger.left)
-    stamped = opaque.stamp(np.zeros((1, *shape), np.uint8))[0].transpose(1, 2, 0)
-    picture = stamped[trigger.top : trigger.top + trigger.height, trigger.left : trigger.left + trigger.width]
-    return np.dstack([np.broadcast_to(picture, (*picture.shape[:2], 3)), alpha])
+    return sorted(wanted & possible_sizes(trigger, shape).keys())
 
 
 def place_map(probe: Probe, trigger: Trigger) -> Iterator[TriggerMap]:
@@ -247,15 +184,3 @@ def _seen(
 
 def _axis(count: int, step: int, own: int) -> np.ndarray:
     return np.union1d(np.arange(0, count, step), [own, count - 1]).astype(float)
-
-
-def _inside(start: int, length: int, room: int) -> int:
-    return min(max(int(start), 0), room - length)
-
-
-def _survives(trigger: Trigger, shape: Shape, side: int) -> bool:
-    try:
-        resized(trigger, shape, side)
-    except InputError:
-        return False
-    return True

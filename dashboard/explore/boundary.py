@@ -11,6 +11,7 @@ from core.glossary import explain
 from core.runs.measured.w import Measurement
 from dashboard.explore.scene import Scene
 from dashboard.explore.slice import show_slice_panel
+from dashboard.explore.slice_scene import SliceSide
 from dashboard.parts.film import show_film
 from dashboard.state import ExploreState, get_state
 
@@ -20,7 +21,8 @@ def show_boundary(scene: Scene, data: Dataset, found: Mapping[str, Measurement],
     st.subheader("Decision boundary", help=explain("slice"), anchor=False)
     goal = int(scene.goal(data.test.labels.numpy()[[image]])[0])
     trigger = scene.attack.trigger_on(image, data.shape, seed=scene.spec().seed)
-    show_slice_panel(get_state(ExploreState), data, scene.run, scene.other, trigger, goal, image, found)
+    sides = {name: SliceSide(run, trigger, goal) for name, run in scene.runs.items()}
+    show_slice_panel(get_state(ExploreState), data, sides, image, found)
 
 
 def show_epochs(scene: Scene) -> None:

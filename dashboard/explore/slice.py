@@ -1,8 +1,7 @@
-"""The decision boundary around one image: both runs' slices on identical planes, one selection, what lies under it.
+"""The decision boundary around one image: the runs' slices, one selection, what lies under it.
 
-A page calls `show_slice_panel(state, data, run, other, trigger, target, image)` and goes on with the state that comes
-back: its fields `layer`, `plane` and `point` belong to this panel. The page owns everything else (`sigma` and `draws`
-are read).
+A page calls `show_slice_panel(state, data, sides, image)` and goes on with the state that comes back: its fields
+`layer`, `plane` and `point` belong to this panel. The page owns everything else (`sigma` and `draws` are read).
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from core.figures.palette import CLASSES
 from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
 from core.runs.measured.w import Measurement
-from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.slice_view import slice_view
 from dashboard.explore.slice_choice import (
@@ -29,19 +27,17 @@ from dashboard.explore.slice_choice import (
     W_SIDE,
     choose_layer,
     choose_plane,
-    chosen_plane,
+    chosen_planes,
     select_point,
-    selected_point,
+    selected_points,
 )
 from dashboard.explore.slice_point import show_point, show_walks
-from dashboard.explore.slice_scene import SliceScene
+from dashboard.explore.slice_scene import SliceScene, SliceSide
 from dashboard.markdown import plain, show_error
-from dashboard.parts.titles import run_title
 from dashboard.progressive import is_moving, progress_line
 from dashboard.state import ExploreState, get_state, set_state
 
 if TYPE_CHECKING:
-    from core.attacks.triggers import AnyTrigger
     from core.instruments.slices.plane import SlicePlane
     from dashboard.progressive import Progressive
 
@@ -54,14 +50,11 @@ BREATH = 0.35
 def show_slice_panel(
     state: ExploreState,
     data: Dataset,
-    run: DoneRun,
-    other: DoneRun | None,
-    trigger: AnyTrigger,
-    target: int,
+    sides: Mapping[str, SliceSide],
     image: int,
     found: Mapping[str, Measurement] = MappingProxyType({}),
 ) -> ExploreState:
-    """Show the slices of one test image under one attack, for a run and for the one beside it.
+    """Show the slices of one test image, one for each run, each along its own trigger.
 
     Parameters
     ----------
@@ -69,22 +62,20 @@ def show_slice_panel(
         What the page shows; `sigma`, `draws`, `layer`, `plane` and `point` are read.
     data
         The data set whose test images these are.
-    run, other
-        The run and the one beside it, if any: on the same plane, with the same selection.
-    trigger, target
-        The attack that is looked at.
+    sides
+        The runs by what the page calls them, with what is put on the image and which class that is to lead to. Where
+        that is the same, they are on the same plane; the selection is the same in any case.
     image
         Number of the test image.
     found
-        What the page has measured on it under each run, by "this run" and "other run".
+        What the page has measured on it under each run, by the same names.
 
     Returns
     -------
     ExploreState
         The state with what people chose here, for the link. A choice reruns this panel only, which keeps it itself.
     """
-    runs = {"this run": run} | ({"other run": other} if other is not None else {})
-    scene = SliceScene(data, runs, trigger, target, image, state.sigma, state.draws, found)
+    scene = SliceScene(data, sides, image, state.sigma, state.draws, found)
     kept = get_state(ExploreState)
     settled = replace(kept, layer=state.layer, plane=state.plane, point=_point_of(state, scene))
     if settled != kept:
@@ -96,7 +87,7 @@ def show_slice_panel(
 
 def _point_of(state: ExploreState, scene: SliceScene) -> str:
     """The selected point, unless it was selected on the plane through another image."""
-    key = scene.plane_key(PlaneChoice("randoms"))
+    key = " ".join(scene.plane_key(name, PlaneChoice("randoms")) for name in scene.sides)
     before = st.session_state.get("slice.about", key)
     st.session_state["slice.about"] = key
     return state.point if before == key else ""
@@ -104,16 +95,20 @@ def _point_of(state: ExploreState, scene: SliceScene) -> str:
 
 @st.fragment
 def _panel(scene: SliceScene) -> None:
-    choice = chosen_plane(scene)
+    choices = chosen_planes(scene)
+    choice = next(iter(choices.values()))
     try:
         with st.container(horizontal=True, vertical_alignment="bottom", key="slice controls"):
             layer_name = choose_layer()
             choose_plane(scene, choice)
-        images = spanning_images(choice, scene.data, scene.image, scene.trigger)
+        images = {
+            name: spanning_images(choices[name], scene.data, scene.image, side.trigger)
+            for name, side in scene.sides.items()
+        }
     except InputError as error:
         show_error(error)
         return
-    results = _planes(scene, choice, images)
+    results = _planes(scene, choices, images)
     if problem := next((result.problem for result in results.values() if result.problem), ""):
         show_error(problem)
         return
@@ -126,37 +121,41 @@ def _panel(scene: SliceScene) -> None:
     layers: dict[str, SliceLayer] = {}
     lines: dict[str, Callable[[], None]] = {}
     if not unfinished:
-        layers, unfinished, lines = _layers(scene, choice, planes, layer_name)
-    selected = selected_point(planes, choice)
+        layers, unfinished, lines = _layers(scene, choices, planes, layer_name)
+    selected = selected_points(planes, choice)
     for place, (name, plane) in zip(st.columns(2, gap="medium"), planes.items(), strict=False):
         with place:
-            st.caption(f"**{name}**: {plain(run_title(scene.runs[name]))}")
+            st.caption(f"**{plain(name)}**")
             if name in lines:
                 lines[name]()
             slice_view(
                 plane,
                 scene.data.classes,
                 colours=CLASSES,
-                point_names=images.point_names,
-                axis_names=images.axis_names,
+                point_names=images[name].point_names,
+                axis_names=images[name].axis_names,
                 sigma=scene.sigma,
                 layer=layers.get(name),
                 triggered=choice.along_trigger,
-                selected=selected,
+                selected=selected[name],
                 height_px=400,
                 growing=unfinished.get(name),
                 group="slices",
                 key=f"slice.{name}",
                 on_select=select_point,
             )
-    show_point(scene, choice, planes, images, selected)
+    show_point(scene, choices, planes, images, selected)
     show_walks(scene)
 
 
-def _planes(scene: SliceScene, choice: PlaneChoice, images: SpanningImages) -> dict[str, Progressive[SlicePlane]]:
+def _planes(
+    scene: SliceScene, choices: Mapping[str, PlaneChoice], images: Mapping[str, SpanningImages]
+) -> dict[str, Progressive[SlicePlane]]:
     """The runs' slices: a glimpse that is drawn at once, and finer ones when the browser has drawn that."""
-    key = scene.plane_key(choice)
-    results = {name: cached.plane(run.path, key, LABELS_SIDE, images) for name, run in scene.runs.items()}
+    results = {
+        name: cached.plane(side.run.path, scene.plane_key(name, choices[name]), LABELS_SIDE, images[name])
+        for name, side in scene.sides.items()
+    }
     _advance(results)
     return results
 
@@ -169,16 +168,16 @@ def _advance(results: Mapping[str, Progressive]) -> None:
 
 
 def _layers(
-    scene: SliceScene, choice: PlaneChoice, planes: Mapping[str, SlicePlane], layer: str
+    scene: SliceScene, choices: Mapping[str, PlaneChoice], planes: Mapping[str, SlicePlane], layer: str
 ) -> tuple[dict[str, SliceLayer], dict[str, float], dict[str, Callable[[], None]]]:
     """The layer over each run's slice, the share that is there of those that are moving, and lines to stop them."""
-    key = scene.plane_key(choice)
-    paths = {name: scene.runs[name].path for name in planes}
+    keys = {name: scene.plane_key(name, choices[name]) for name in planes}
+    paths = {name: scene.sides[name].run.path for name in planes}
     if layer == "labels":
         return {}, {}, {}
     if layer == "W":
         results = {
-            name: cached.plane_smoothness(paths[name], key, W_SIDE, scene.sigma, W_DRAWS, plane)
+            name: cached.plane_smoothness(paths[name], keys[name], W_SIDE, scene.sigma, W_DRAWS, plane)
             for name, plane in planes.items()
         }
         _advance(results)
@@ -191,12 +190,14 @@ def _layers(
             for name in waiting
         }
         known = {
-            name: {point: image.w for point, image in scene.known(name, choice, plane).items()}
+            name: {point: image.w for point, image in scene.known(name, choices[name], plane).items()}
             for name, plane in planes.items()
         }
         maps = {name: smoothness_layer(smoothness.with_known(known[name])) for name, smoothness in measured.items()}
         return maps, moving, lines
-    sure = {name: cached.plane_confidence(paths[name], key, CONFIDENCE_SIDE, plane) for name, plane in planes.items()}
+    sure = {
+        name: cached.plane_confidence(paths[name], keys[name], CONFIDENCE_SIDE, plane) for name, plane in planes.items()
+    }
     if layer == "probability":
         return {name: probability_layer(confidence) for name, confidence in sure.items()}, {}, {}
     margins = list(sure.values())

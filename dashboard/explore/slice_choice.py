@@ -31,15 +31,15 @@ KINDS = {
 W_SIDE, W_DRAWS = 25, SLICE_POINT_DRAWS
 
 
-def chosen_plane(scene: SliceScene) -> PlaneChoice:
-    """The plane that the state names, by default towards the target class."""
+def chosen_planes(scene: SliceScene) -> dict[str, PlaneChoice]:
+    """Each run's plane: the one that the state names, by default towards the run's own target class."""
     text = get_state(ExploreState).plane
     if text:
         try:
-            return PlaneChoice.from_link(text)
+            return dict.fromkeys(scene.sides, PlaneChoice.from_link(text))
         except InputError as error:
             st.warning(f"{plain(str(error))} The plane towards the target class is shown instead.")
-    return PlaneChoice("class", label=scene.target)
+    return {name: PlaneChoice("class", label=side.target) for name, side in scene.sides.items()}
 
 
 def choose_layer() -> str:
@@ -119,7 +119,7 @@ def _keep_plane(choice: PlaneChoice) -> None:
 
 def _change_kind(scene: SliceScene) -> None:
     after = [(scene.image + step) % len(scene.data.test) for step in (1, 2)]
-    _keep_plane(PlaneChoice(st.session_state["slice.kind"], label=scene.target, others=(after[0], after[1])))
+    _keep_plane(PlaneChoice(st.session_state["slice.kind"], label=scene.first.target, others=(after[0], after[1])))
 
 
 def _change_part(key: str, choice: PlaneChoice, name: str) -> None:
@@ -136,12 +136,18 @@ def select_point(point: Point | None) -> None:
     save_state(replace(get_state(ExploreState), point="" if point is None else f"{point[0]:.3f},{point[1]:.3f}"))
 
 
-def selected_point(planes: Mapping[str, SlicePlane], choice: PlaneChoice) -> Point:
-    """The selected point; where none is, the image with the trigger, or the clean one."""
+def selected_points(planes: Mapping[str, SlicePlane], choice: PlaneChoice) -> dict[str, Point]:
+    """The selected point on each run's plane; where none is, the image with the trigger, or the clean one.
+
+    An image that spans the first plane is the one of its kind on every other; any other point has the same coordinates.
+    """
     plane = next(iter(planes.values()))
     try:
         x, y = map(float, get_state(ExploreState).point.split(","))
         point = plane.snap(x, y) if np.isfinite([x, y]).all() else None
     except ValueError:
         point = None
-    return point or plane.points["toward" if choice.along_trigger else "origin"]
+    usual = "toward" if choice.along_trigger else "origin"
+    point = point or plane.points[usual]
+    what = next((name for name, at in plane.points.items() if at == point), None)
+    return {name: point if what is None else other.points[what] for name, other in planes.items()}

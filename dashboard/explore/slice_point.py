@@ -19,7 +19,8 @@ from dashboard import cached
 from dashboard.components.slice_view import Point
 from dashboard.explore.slice_scene import ImageSmoothness, SliceScene
 from dashboard.markdown import plain
-from dashboard.parts.html import class_chip, figure_ink, w_bar
+from dashboard.parts.chart import chart
+from dashboard.parts.html import class_chip, w_bar
 
 if TYPE_CHECKING:
     from core.instruments.slices.plane import SlicePlane
@@ -30,39 +31,53 @@ CLASSES_SHOWN = 4
 
 def show_point(
     scene: SliceScene,
-    choice: PlaneChoice,
+    choices: Mapping[str, PlaneChoice],
     planes: Mapping[str, SlicePlane],
-    images: SpanningImages,
-    selected: Point,
+    images: Mapping[str, SpanningImages],
+    selected: Mapping[str, Point],
 ) -> None:
     """Show the selected point's picture, and what each run makes of it."""
-    key = scene.plane_key(choice)
     looks = {
-        name: cached.plane_point(scene.runs[name].path, key, *selected, scene.sigma, scene.draws, scene.image, plane)
+        name: cached.plane_point(
+            scene.sides[name].run.path,
+            scene.plane_key(name, choices[name]),
+            *selected[name],
+            scene.sigma,
+            scene.draws,
+            scene.image,
+            plane,
+        )
         for name, plane in planes.items()
     }
-    plane = next(iter(planes.values()))
-    names = [
-        images.point_names[point]
-        for point, at in plane.points.items()
-        if at == selected and point in images.point_names
-    ]
-    what = names[0] if names else f"{images.axis_names[0]} {selected[0]:.2f}, {images.axis_names[1]} {selected[1]:.2f}"
+    what = _where(next(iter(planes.values())), next(iter(images.values())), next(iter(selected.values())))
     st.markdown(f"**Selected point**: {plain(what)}")
-    places = st.columns([1, 2.2, 2.2], gap="medium")
-    pixels = next(iter(looks.values())).image
-    low, high = float(pixels.min()), float(pixels.max())
-    with places[0]:
-        shown = enlarge(to_pixels(pixels[None])[0], 200)
-        st.image(shown, width=200, alt=f"The image at the selected point: {what}", output_format="PNG")
-        if low < -0.005 or high > 1.005:
-            st.caption(
-                f"Pixels from {low:.2f} to {high:.2f}, clipped for display only; the model sees the unclipped values."
-            )
-    for place, (name, look) in zip(places[1:], looks.items(), strict=False):
-        with place:
-            known = scene.known(name, choice, planes[name]).get(selected)
+    alike = len({scene.plane_key(name, choices[name]) for name in planes}) == 1  # so one picture stands for all
+    places = iter(st.columns([1, 2.2, 2.2] if alike else [1, 2.2] * len(looks), gap="medium"))
+    for number, (name, look) in enumerate(looks.items()):
+        if number == 0 or not alike:
+            with next(places):
+                _show_picture(look, what)
+        with next(places):
+            known = scene.known(name, choices[name], planes[name]).get(selected[name])
             _show_look(name, look, known or ImageSmoothness.of(look.smoothness), scene)
+
+
+def _where(plane: SlicePlane, images: SpanningImages, point: Point) -> str:
+    """Say which image a point of a plane is, or where it lies."""
+    for name, at in plane.points.items():
+        if at == point and name in images.point_names:
+            return images.point_names[name]
+    return f"{images.axis_names[0]} {point[0]:.2f}, {images.axis_names[1]} {point[1]:.2f}"
+
+
+def _show_picture(look: PlanePoint, what: str) -> None:
+    low, high = float(look.image.min()), float(look.image.max())
+    shown = enlarge(to_pixels(look.image[None])[0], 200)
+    st.image(shown, width=200, alt=f"The image at the selected point: {what}", output_format="PNG")
+    if low < -0.005 or high > 1.005:
+        st.caption(
+            f"Pixels from {low:.2f} to {high:.2f}, clipped for display only; the model sees the unclipped values."
+        )
 
 
 def _show_look(name: str, look: PlanePoint, smoothness: ImageSmoothness, scene: SliceScene) -> None:
@@ -90,19 +105,18 @@ def _share_bar(name: str, share: float, colour: str) -> str:
 def show_walks(scene: SliceScene) -> None:
     """Show what each run predicts on the way from the clean image to the one with the trigger."""
     clean = to_unit(scene.data.test.images[[scene.image]])
-    ends = clean[0], scene.trigger.apply(clean)[0]
     st.markdown("**From clean to triggered**: class probabilities along the straight line, and slightly beyond")
-    for place, (name, one) in zip(st.columns(2, gap="medium"), scene.runs.items(), strict=False):
+    for place, (name, side) in zip(st.columns(2, gap="medium"), scene.sides.items(), strict=False):
+        ends, key = (clean[0], side.trigger.apply(clean)[0]), side.trigger.to_link()
         try:
-            line = cached.trigger_line(one.path, scene.trigger.to_link(), scene.data.fingerprint, scene.image, *ends)
+            line = cached.trigger_line(side.run.path, key, scene.data.fingerprint, scene.image, *ends)
         except InputError as error:
             st.caption(plain(str(error)))
             return
         words = line_words(line, scene.data.classes)
-        figure = line_figure(line, scene.data.classes)
-        figure.update_layout(font_color=figure_ink())
+        title = f"From clean to triggered: class probabilities, {name}"
+        about = {"run": side.run.name, "test image": scene.image}
         with place:
-            st.plotly_chart(
-                figure, theme=None, key=f"line.{name}", config={"displayModeBar": False}, alt=f"{name}: {words}"
-            )
+            figure = line_figure(line, scene.data.classes)
+            chart(figure, f"{name}: {words}", key=f"line.{name}", title=title, about=about)
             st.caption(plain(f"{name}: {words}"))

@@ -39,13 +39,23 @@ class ImageSmoothness:
 
 
 @dataclass(frozen=True, eq=False)
-class SliceScene:
-    """What the panel is about: both runs, the attack, the image and the noise; and what was measured on the image."""
+class SliceSide:
+    """One run of the panel, the trigger as it lies on the image there, and the class that this is to lead to."""
 
-    data: Dataset
-    runs: Mapping[str, DoneRun]
+    run: DoneRun
     trigger: AnyTrigger
     target: int
+
+
+@dataclass(frozen=True, eq=False)
+class SliceScene:
+    """What the panel is about: the runs by name, the image and the noise; and what was measured on the image.
+
+    Each run is looked at with its own side's trigger, on a plane of that trigger's.
+    """
+
+    data: Dataset
+    sides: Mapping[str, SliceSide]
     image: int
     sigma: float
     draws: int
@@ -60,6 +70,12 @@ class SliceScene:
         sides = {"origin": measured.clean} | ({"toward": measured.triggered} if choice.along_trigger else {})
         return {plane.points[point]: ImageSmoothness.of(side, number) for point, side in sides.items()}
 
-    def plane_key(self, choice: PlaneChoice) -> str:
-        """Return what names a plane: whatever decides the images that span it."""
-        return "|".join([self.data.fingerprint, self.trigger.to_link(), str(self.image), choice.to_link()])
+    @property
+    def first(self) -> SliceSide:
+        """The run that the panel is about first of all."""
+        return next(iter(self.sides.values()))
+
+    def plane_key(self, name: str, choice: PlaneChoice) -> str:
+        """Return what names a run's plane: whatever decides the images that span it."""
+        trigger = self.sides[name].trigger
+        return "|".join([self.data.fingerprint, trigger.to_link(), str(self.image), choice.to_link()])

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from core.attacks.triggers import Trigger
+from core.attacks.triggers.placing import appearance, can_be_moved, faded, moved, resized
 from core.datasets import Dataset
 from core.datasets.dataset import to_unit
 from core.figures.palette import CLEAN, TRIGGERED
@@ -17,24 +18,14 @@ from core.figures.trigger_map import trigger_map
 from core.glossary import explain
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Smoothness, measure
-from core.instruments.trigger_map import (
-    MAP_IMAGES,
-    Probe,
-    TriggerMap,
-    appearance,
-    can_be_moved,
-    faded,
-    moved,
-    place_map,
-    resized,
-    sides_to_try,
-    strength_map,
-)
+from core.instruments.trigger_map import MAP_IMAGES, Probe, TriggerMap, place_map, sides_to_try, strength_map
 from core.runs.measured.w import Measurement
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.placement import placement
-from dashboard.explore.scene import THIS_RUN, Scene, plot, remember
+from dashboard.explore.scene import THIS_RUN, Scene, remember
 from dashboard.markdown import plain
+from dashboard.parts.chart import chart
 from dashboard.parts.html import class_chip, w_bar
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, get_state, save_state, seed_value, set_state, widget_key
@@ -173,26 +164,34 @@ def _maps(scene: Scene, data: Dataset, trigger: Trigger, chosen: np.ndarray) -> 
         st.markdown("**Over its place**")
         if can_be_moved(trigger, data.shape):
             here = (float(trigger.top), float(trigger.left))
-            _map("place", what, lambda: place_map(probe(), trigger), ("row", "column"), here)
+            _map("place", run, what, lambda: place_map(probe(), trigger), ("row", "column"), here)
         else:
             st.caption("This trigger covers the whole image: there is no other place for it.")
     with strength:
         st.markdown("**Over its size and opacity**")
         here = (float(max(trigger.height, trigger.width)), 1.0)
-        _map("strength", what, lambda: strength_map(probe(), trigger), ("size, pixels", "opacity"), here)
+        _map("strength", run, what, lambda: strength_map(probe(), trigger), ("size, pixels", "opacity"), here)
 
 
 def _map(
     name: str,
+    run: DoneRun,
     what: str,
     start: Callable[[], Iterator[TriggerMap]],
     axes: tuple[str, str],
     here: tuple[float, float],
 ) -> None:
     def show(measured: TriggerMap) -> None:
+        about = {"run": run.name, "sigma": measured.sigma, "draws": measured.draws}
         for value in ("ASR", "W"):
             alt = f"{value} over {axes[0]} and {axes[1]} of the trigger"
-            plot(trigger_map(measured, value, *axes, here), alt, key=f"map.{name}.{value}")
+            chart(
+                trigger_map(measured, value, *axes, here),
+                alt,
+                key=f"map.{name}.{value}",
+                title=f"{value} over {axes[0]} and {axes[1]} of the trigger",
+                about=about | {"images": measured.w_images if value == "W" else measured.images},
+            )
 
     show_progressive(
         f"map.{name}",

@@ -122,12 +122,12 @@ def show_curves_and_film(watched: Watched) -> None:
     """Show accuracy, W and loss over the epochs, and the slice."""
     run, spec, epochs = watched.run, watched.spec, watched.run.epochs
     theirs = watched.control.epochs if watched.control else []
-    show_curves(spec, epochs, theirs)
+    show_curves(run, spec, epochs, theirs)
     left, right = st.columns([1, 1], gap="medium")
     with left:
         show_film(run, epochs)
     with right:
-        show_loss(spec, epochs, theirs)
+        show_loss(run, spec, epochs, theirs)
 
 
 def show_progress(run: Run, spec: RunSpec, state: State, events: Sequence[Event]) -> None:

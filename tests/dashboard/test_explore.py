@@ -15,10 +15,10 @@ from PIL import Image
 
 from core.attacks.attack import Attack
 from core.attacks.triggers import make_preset
+from core.attacks.triggers.placing import moved
 from core.datasets import fingerprint, load_dataset
 from core.datasets.dataset import to_unit
 from core.instruments.smoothness import measure_smoothness
-from core.instruments.trigger_map import moved
 from core.runs.jobs.worker import train_run
 from core.runs.load import load_model
 from core.runs.measured.findings import clearest_sigma, formula_in_words

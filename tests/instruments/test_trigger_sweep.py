@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from core.attacks.attack import Attack
+from core.attacks.triggers.placing import moved
 from core.datasets.dataset import to_unit
 from core.instruments.noise import Noise
 from core.instruments.predictor import Predictor
-from core.instruments.trigger_map import moved
 from core.instruments.trigger_sweep import trigger_sweep_steps
 
 SIGMAS = (0.25, 0.5)

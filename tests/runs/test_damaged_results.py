@@ -14,7 +14,8 @@ from core.instruments.detectors.comparison import ComparisonSpec
 from core.runs.library.card import card
 from core.runs.measured.detectors import comparison_name, detect_run
 from core.runs.measured.patterns import EffectSpec, measure_pattern
-from core.runs.measured.w import measure_run, page_attack_spec, stored_measurement, success_on
+from core.runs.measured.success import success_on
+from core.runs.measured.w import measure_run, page_attack_spec, stored_measurement
 from core.runs.root import list_runs
 from core.runs.run import Run
 

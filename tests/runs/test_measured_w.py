@@ -14,6 +14,7 @@ from core.instruments.noise import Noise
 from core.runs.jobs.worker import train_run
 from core.runs.measured.findings import finding
 from core.runs.measured.spec import make_measure_spec
+from core.runs.measured.success import success_on
 from core.runs.measured.w import (
     Measured,
     Measurement,
@@ -21,7 +22,6 @@ from core.runs.measured.w import (
     measure_run,
     page_attack_spec,
     stored_measurement,
-    success_on,
 )
 from tests.conftest import digits_spec
 
@@ -241,6 +241,28 @@ def test_the_neighbourhood_shows_the_very_draws_that_are_counted(poisoned, data_
     counted = np.bincount(around.labels, minlength=10)
     assert (counted == around.smoothness.votes[0]).all()
     assert around.copies.std() > image.std()
+
+
+def test_a_neighbourhood_is_first_seen_with_one_batch_and_then_with_all_draws(poisoned, data_root):
+    from core.instruments.neighbourhood import neighbourhood_steps
+    from core.instruments.predictor import Predictor
+    from core.instruments.smoothness import measure_smoothness
+
+    predictor = Predictor(poisoned.model())
+    image = to_unit(poisoned.dataset(data_root).test.images[3:4])[0]
+    asked = []
+    forward = predictor._forward
+    predictor._forward = lambda batch: asked.append(len(batch)) or forward(batch)
+    steps = neighbourhood_steps(predictor, image, key=3, sigma=0.4, draws=600)
+    first = next(steps)
+    assert len(asked) == 1
+    assert first.smoothness.noise.draws == first.smoothness.votes.sum() == asked[0] - 1
+    (last,) = steps
+    assert first.label == last.label == int(predictor.labels(image[None])[0])
+    whole = measure_smoothness(predictor, image[None], sigma=0.4, draws=600, keys=[3])
+    assert (last.smoothness.votes == whole.votes).all()
+    assert last.smoothness.noise.draws == 600
+    assert last.smoothness.arithmetic == whole.arithmetic
 
 
 MODES = [

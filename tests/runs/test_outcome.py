@@ -63,7 +63,7 @@ def test_a_verdict_says_what_was_counted():
     assert found.headline == "It works."
     assert found.success == (
         "**96 of 100** test images of other classes are taken for **class 0** with the trigger (**96.0%**); in the "
-        "control 3 are."
+        "control 3 of 100 are."
     )
     assert found.accuracy == "Clean accuracy is **98.3%** (354 of 360), as without poison (98.1%)."
     of_sources = outcome(attack("source-specific"), result(354, 96, others=2), result(353), CLASSES).success
@@ -132,7 +132,7 @@ def test_evidence_gets_better_and_is_kept(poisoned, control, digits):
     found = list(evidence_steps(poisoned, control, predictor, digits))
     assert found[0].in_control.rate.value < 0.2
     assert found[0].mine is None
-    assert [one.mine.spec.draws for one in found[1:]] == [16, 48, 100]
+    assert [one.mine.spec.draws for one in found if one.mine is not None] == [16, 48, 100]
     assert found[-1].control.gap.value < found[-1].mine.gap.value
     asked.clear()
     again = list(evidence_steps(poisoned, control, predictor, digits))

@@ -5,11 +5,8 @@ one run at one noise level decides nothing about smoothness.
 
 The thresholds
 --------------
-- An attack *works* from a success rate of 0.8 on, and *did not take* below 0.5. Published attacks report 0.9 and more;
-  0.8 is where a person who tries the trigger a few times would call it reliable (four of five), and below 0.5 most
-  images keep a class that the attacker did not want. Between the two it works *in part*.
-- A trigger that fools the control as well is no backdoor: the lower end of the success rate's 95% interval has to lie
-  above the upper end of the control's.
+- Whether an attack *works*, works *in part*, *failed*, or would do so *alone*, without poison, is decided by
+  `core.runs.measured.success.took`, for this page as for all others.
 - Poison *costs accuracy* if clean accuracy is more than 2 points below the control's and the 95% interval of the
   difference lies below 0. With few test images a difference of 2 points and more is chance: then that is said. Within
   2 points no user of the model would suspect anything; training it with another seed changes as much.
@@ -25,13 +22,8 @@ from typing import TYPE_CHECKING, Literal
 
 from core.instruments.statistics import Estimate, difference_of_shares
 from core.runs.measured.findings import direction
-from core.runs.measured.w import (
-    Measurement,
-    measure_steps,
-    page_attack_spec,
-    success_with,
-    sweep_sigmas,
-)
+from core.runs.measured.success import Took, success_steps, took
+from core.runs.measured.w import Measurement, measure_steps, page_attack_spec, sweep_sigmas
 
 if TYPE_CHECKING:
     from core.attacks.attack import Attack
@@ -41,9 +33,9 @@ if TYPE_CHECKING:
     from core.runs.result import Result
     from core.runs.run import Run
 
-WORKS, TAKES, LOSS, SPREADS = 0.8, 0.5, 0.02, 0.2
+LOSS, SPREADS = 0.02, 0.2
 
-Verdict = Literal["control", "works", "costs", "spreads", "part", "failed", "alone"]
+Verdict = Took | Literal["control", "costs", "spreads"]
 
 _HEADLINES: dict[Verdict, str] = {
     "control": "This is a control, trained without poison.",
@@ -119,7 +111,8 @@ def outcome(
     """
     evidence = evidence or Evidence()
     success = result.attack_success_rate
-    accuracy = f"Clean accuracy is {share_in_words(result.clean_accuracy)}"
+    clean = result.clean_accuracy
+    accuracy = f"Clean accuracy is **{clean.value:.1%}** ({clean.count} of {clean.n})"
     if attack is None or success is None:
         return Outcome("control", _HEADLINES["control"], "", accuracy + ".")
     loss = None if control is None else difference_of_shares(control.clean_accuracy, result.clean_accuracy)
@@ -137,18 +130,10 @@ def outcome(
     )
 
 
-def share_in_words(share: Estimate) -> str:
-    """Return a share with what it was counted from: "**98.6%** (354 of 359)"."""
-    return f"**{share.value:.1%}** ({share.count} of {share.n})"
-
-
 def _judge(success: Estimate, others: Estimate | None, loss: Estimate | None, in_control: Success | None) -> Verdict:
-    if success.value < TAKES:
-        return "failed"
-    if in_control is not None and in_control.rate is not None and success.low <= in_control.rate.high:
-        return "alone"
-    if success.value < WORKS:
-        return "part"
+    verdict = took(success, None if in_control is None else in_control.rate)
+    if verdict != "works":
+        return verdict
     if others is not None and others.value > SPREADS:
         return "spreads"
     return "costs" if loss is not None and loss.value > LOSS and loss.low > 0 else "works"
@@ -165,7 +150,7 @@ def _success_in_words(
     count = f"**{success.count} of {success.n}**"
     text = f"{count} {images} are taken for {goal} with the trigger (**{success.value:.1%}**)"
     if in_control is not None and in_control.rate is not None:
-        text += f"; in the control {in_control.rate.count} are"
+        text += f"; in the control {in_control.rate.count} of {in_control.rate.n} are"
     text += "."
     if others is not None:
         text += f" Of the other classes, {others.count} of {others.n} are ({others.value:.1%})."
@@ -230,8 +215,9 @@ def evidence_steps(
     if attack is None:
         return
     if control is not None:
-        evidence = Evidence(success_with(control, attack, lambda: predictor(control), dataset))
-        yield evidence
+        for in_control in success_steps(control, attack, lambda: predictor(control), lambda: dataset):
+            evidence = Evidence(in_control)
+            yield evidence
     spec = page_attack_spec(attack, sweep_sigmas(dataset.shape)[2])
     measuring = {
         name: measure_steps(one, spec, lambda one=one: predictor(one), lambda: dataset)

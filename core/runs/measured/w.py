@@ -13,10 +13,9 @@ import numpy as np
 from core.attacks.attack import Attack
 from core.errors import InputError
 from core.instruments.budgets import PAGE, PAGE_STEPS
-from core.instruments.evaluation import Success
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Arithmetic, Pair, Smoothness, measure, suggested_sigma
-from core.runs.measured.cache import Kept, kept_arrays, kept_json
+from core.runs.measured.cache import Kept, kept_arrays
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.runs.run import Run
 
@@ -268,41 +267,6 @@ def _predicted_as_target(predictor: Predictor, dataset: Dataset, spec: MeasureSp
     order = choose_images(dataset.test, -1, len(dataset.test.labels), spec.seed)
     predicted = predictor.labels(to_unit(dataset.test.images)).numpy()
     return order[predicted[order] == spec.attack.target][: spec.images]
-
-
-def success_on(run: Run, attack: Attack, data_root: Path | str | None = None) -> Success:
-    """Return how often any attack succeeds on a done run, for instance on a control; kept with it.
-
-    Random places follow the run's seed, as they did while it was trained.
-
-    Raises
-    ------
-    InputError
-        The run is not done, or the attack does not suit its data set.
-    """
-    done = run.finished()
-    result = done.result
-    if result.attack_success_rate and run.spec.attack == attack:
-        return Success(result.attack_success_rate, result.attack_success_rate_others)
-    if (kept := _kept_success(attack).look_up(run)) is not None:
-        return kept
-    dataset = _test_images_of(run, data_root)
-    attack.check(dataset)
-    return success_with(run, attack, done.predictor, dataset)
-
-
-def success_with(run: Run, attack: Attack, predictor: Callable[[], Predictor], dataset: Dataset) -> Success:
-    """Return how often any attack succeeds on a done run whose data set is at hand; see `success_on`."""
-    from core.instruments.evaluation import attack_success
-
-    def compute() -> Success:
-        return attack_success(predictor(), dataset.test, attack, len(dataset.classes), run.spec.seed or 0)
-
-    return _kept_success(attack).get(run, compute)
-
-
-def _kept_success(attack: Attack) -> Kept[Success]:
-    return kept_json(f"success-{attack.hash}", Success)
 
 
 _PLACES = ("chosen", "true", "target_chosen")

@@ -9,6 +9,7 @@ import streamlit as st
 from core.runs.root import finished_runs
 from dashboard import cached
 from dashboard.explore.slice import show_slice_panel
+from dashboard.explore.slice_scene import SliceSide
 from dashboard.parts.head import load_with_progress
 from dashboard.state import ExploreState, open_state, save_state
 
@@ -24,7 +25,12 @@ def main() -> None:
     (run,) = (one for one in runs if not one.spec.is_control)
     control = next((one for one in runs if one.spec.is_control), None)
     data = load_with_progress(run.spec.dataset)
-    state = show_slice_panel(state, data, run, control, run.trigger, run.spec.attack.target, state.image)
+    sides = {
+        name: SliceSide(one, run.trigger, run.spec.attack.target)
+        for name, one in {"this run": run, "other run": control}.items()
+        if one is not None
+    }
+    state = show_slice_panel(state, data, sides, state.image)
     st.text(f"state: {state.layer} {state.plane} {state.point}")
     save_state(state)
 
