@@ -14,6 +14,7 @@ from core.datasets import Dataset, data_folder, load_dataset, load_test
 from core.errors import InputError
 from core.instruments.shipped_views import COPIES, DRAWS, RESOLUTION
 from core.runs.jobs.queue import Queue
+from core.runs.measured.outcome import Evidence, evidence_steps
 from core.runs.measured.spec import MeasureSpec
 from core.runs.measured.w import Measurement, measure_run, measure_steps, stored_measurement
 from core.runs.root import runs_root
@@ -159,6 +160,15 @@ def measurement_steps(run: Run, spec: MeasureSpec, data: Dataset) -> Iterator[Me
         yield measurement(run.path, spec.hash, spec)
         return
     yield from measure_steps(run, spec, lambda: predictor(run.path), lambda: data)
+
+
+def evidence(run: Run, control: Run | None, data: Dataset) -> Progressive[Evidence]:
+    """Return what is measured of a done run and its control right after training; more of it when asked to."""
+
+    def start() -> Iterator[Evidence]:
+        return evidence_steps(run, control, lambda one: predictor(one.path), data)
+
+    return progressive(f"evidence {run.path} {control.path if control else None}", start)
 
 
 @st.cache_resource(show_spinner=False)
