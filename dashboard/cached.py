@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from core.instruments.slices.choice import SpanningImages
     from core.instruments.slices.line import Line
     from core.instruments.slices.plane import SlicePlane
-    from core.instruments.slices.plane_smoothness import PlaneSmoothness
+    from core.instruments.slices.plane_smoothness import PlaneSmoothness, Surroundings
     from core.instruments.slices.refine import PlaneConfidence, PlanePoint
     from core.runs.measured.patterns import EffectSpec, PatternFinding
 
@@ -269,6 +269,23 @@ def plane_smoothness(
         return smoothness_over_plane_steps(model, plane, sigma, draws, resolution=resolution)
 
     return progressive(f"W over a plane {path} {plane_key} {resolution} {sigma} {draws}", start)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def plane_surroundings(
+    path: Path,
+    plane_key: str,
+    resolution: int,
+    sigma: float,
+    draws: int,
+    _smoothness: PlaneSmoothness,
+    _plane: SlicePlane,
+) -> Surroundings | None:
+    """Return mean W over a slice around its clean image and around the one with the trigger."""
+    del path, plane_key, resolution, sigma, draws
+    from core.instruments.slices.plane_smoothness import surroundings
+
+    return surroundings(_smoothness, _plane)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

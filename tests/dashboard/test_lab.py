@@ -438,6 +438,7 @@ def test_a_zip_is_looked_at_before_it_is_used(visit, home, tmp_path, monkeypatch
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(12):
             archive.writestr(f"{('cat', 'dog')[number % 2]}/{number}.png", picture_file(12))
+        archive.writestr("cat/phone.heic", b"another kind of picture")
     page = visit("lab")
     page.selectbox(key="LabState.dataset").set_value("zip:").run()
     page.file_uploader(key="dataset.upload").upload("bad.zip", buffer.getvalue()[:300]).run()
@@ -445,7 +446,9 @@ def test_a_zip_is_looked_at_before_it_is_used(visit, home, tmp_path, monkeypatch
     page.file_uploader(key="dataset.upload").upload("pets.zip", buffer.getvalue()).run()
     words = " ".join(element.value for element in page.markdown)
     assert "**2 classes**, 10 images to train and 2 to test with, 12×12 pixels, colour." in words
+    assert "1 file left out because it is not an image" in captions(page)
     page.button(key="dataset.use").click().run()
+    assert "1 file left out because it is not an image" in captions(page)
     assert page.query_params["dataset"].startswith("zip:")
     assert "1 of 10 training images get the trigger and the label **cat**" in captions(page)
     # It is in the list from now on, for others too.
