@@ -29,6 +29,7 @@ from dashboard.lab.saved import show_saved
 from dashboard.lab.watching import watch
 from dashboard.markdown import plain, show_error
 from dashboard.parts.head import copy_link, page_head
+from dashboard.parts.how_made import save_trigger
 from dashboard.state import LabState, open_state, save_state, update_state, widget_key
 
 
@@ -107,7 +108,10 @@ def show_canvas(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
             on_sample=lambda step: update_state(LabState, sample=(sample + step) % count),
             on_paste=paste,
         )
-    show_visibility(data, state, current_trigger(drawing), places)
+    trigger = current_trigger(drawing)
+    show_visibility(data, state, trigger, places)
+    if trigger is not None:
+        save_trigger(trigger, "lab", data.shape)
     return replace(state, sample=sample)
 
 

@@ -18,6 +18,7 @@ from dashboard import cached
 from dashboard.markdown import plain, show_error
 from dashboard.parts.curves import show_curves, show_loss
 from dashboard.parts.film import show_film
+from dashboard.parts.how_made import show_how_made
 from dashboard.progressive import poll
 from dashboard.state import ExploreState, to_query
 
@@ -49,6 +50,8 @@ def show_run(run: Run, spec: RunSpec, control: Run | None) -> None:
         show_loss(run, spec, epochs, theirs)
         if state is State.DONE:
             show_outcome(run)
+    if state is State.DONE:
+        show_how_made(run, "lab")
 
 
 def show_progress(run: Run, spec: RunSpec, state: State, events: Sequence[Event]) -> None:
