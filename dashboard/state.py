@@ -68,7 +68,8 @@ class ExploreState:
     image. `draws` is how many noise draws measure W of each image, and `view` how W is drawn; `first`, `of` and
     `fooled` are the sample picker's order and filters. `place` ("row.column"), `opacity` and `side` are what the
     trigger was changed to, `under` the triggers to overlay by name, separated by commas, and `shown` the sections that
-    are open. `layer`, `plane` (`PlaneChoice.to_link`) and `point` ("x,y" on the plane) are the slice's.
+    are open. `layer` ("" for W, where it is there soon), `plane` (`PlaneChoice.to_link`) and `point` ("x,y" on it) are
+    the slice's.
     """
 
     run: str = ""
@@ -86,7 +87,7 @@ class ExploreState:
     place: str = ""
     opacity: float = 1.0
     side: int = 0
-    layer: str = "labels"
+    layer: str = ""
     plane: str = ""
     point: str = ""
     under: str = ""

@@ -96,7 +96,7 @@ def _against_control(found: Direction, own: Surroundings, control: Surroundings)
     if beside != found:
         return f"{_CALM[found]} around the trigger, and not in the control."
     further = direction(own.gap, control.gap) == found
-    return f"{_CALM[found]} around the trigger, {'more so than' if further else 'but so it is'} in the control."
+    return f"{_CALM[found]} around the trigger, {'more so than in' if further else 'but so is'} the control."
 
 
 def sea_made(own: Surroundings, draws: int, seed: int) -> str:

@@ -14,9 +14,10 @@ from core.runs.run import Run, State
 from core.training.spec import RunSpec
 from dashboard.markdown import plain, show_error
 from dashboard.parts.how_made import save_trigger, show_how_made
+from dashboard.parts.lab_link import lab_state
 from dashboard.runs.bin import delete
 from dashboard.runs.rows import in_bytes
-from dashboard.state import ExploreState, LabState, to_query
+from dashboard.state import ExploreState, to_query
 
 
 def show_details(card: Card, title: str, may_change: bool) -> None:
@@ -101,7 +102,7 @@ def show_doors(card: Card) -> None:
     if card.result is not None:
         page, label, query = "explore", "Explore it →", to_query(ExploreState(run=name))
     elif spec is not None and not isinstance(spec, LoadedSpec):
-        page, label, query = "lab", "Watch it in the Lab →", to_query(LabState(dataset=spec.dataset, run=name))
+        page, label, query = "lab", "Watch it in the Lab →", to_query(lab_state(spec, name))
     else:
         return
     with st.container(key="link-run"):

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Watch
-from tests.browser.pages import address_of, open_page, rest
+from tests.browser.pages import address_of, attack_success, open_page, rest
 
 TRAINING_MS = 180_000  # for a machine that is busy with other things
 
@@ -77,8 +77,7 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     expect(onwards).to_be_visible(timeout=TRAINING_MS)
     expect(progress(page)).to_have_count(0)
     expect(page.get_by_text(re.compile("^Control: "))).to_have_count(0, timeout=TRAINING_MS)
-    success = page.get_by_test_id("stMetric").filter(has_text="Attack success rate")
-    assert float(success.get_by_test_id("stMetricValue").inner_text().rstrip("%")) > 95
+    assert attack_success(page, TRAINING_MS) > 95
 
     # Explore: W is lower with the trigger, and not so on the control.
     onwards.click()
@@ -136,7 +135,7 @@ def test_a_link_carries_a_drawn_trigger(open_window, dashboard):
 
 
 def test_copy_link_shows_the_address_of_what_is_shown(page, dashboard):
-    open_page(page, f"{dashboard}/?sigma=0.2", "See a backdoor")
+    open_page(page, f"{dashboard}/?sigma=0.14", "See a backdoor")
     page.get_by_text("Sticker on").click()
     expect(seen_class(page)).to_have_text("speed limit 80")
     expect(page).to_have_url(re.compile("sticker=1"))
