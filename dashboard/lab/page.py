@@ -113,7 +113,7 @@ def show_canvas(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
             on_paste=paste,
         )
     trigger = current_trigger(drawing)
-    show_visibility(data, state, trigger, places)
+    show_visibility(data, state, trigger, places, sample)
     if trigger is not None:
         save_trigger(trigger, "lab", data.shape)
     return replace(state, sample=sample)
