@@ -111,7 +111,7 @@ def show_canvas(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
             on_sample=lambda step: update_state(LabState, sample=(sample + step) % count),
             on_paste=paste,
         )
-    show_visibility(data, state, current_trigger(drawing), places)
+    show_visibility(data, state, current_trigger(drawing), places, sample)
     return replace(state, sample=sample)
 
 
