@@ -11,6 +11,8 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 [class*="st-key-saved-"] > :has([data-testid^="stBidiComponent"]) {
   position: absolute; top: 0; right: 0; width: max-content; z-index: 5;
 }
+/* What it tells lies over the page, also while the page runs and Streamlit fades what it has not drawn anew. */
+.st-key-copy-link { position: relative; z-index: 60; } .st-key-copy-link > div { opacity: 1 !important; }
 .ts-saved { padding-right: 4rem; }
 [class*="st-key-saved-curve"] [data-testid="stElementToolbar"] { display: none; } /* what it offers, Save has */
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 6px; }
