@@ -135,7 +135,7 @@ def test_a_link_carries_a_drawn_trigger(open_window, dashboard):
 
 
 def test_copy_link_shows_the_address_of_what_is_shown(page, dashboard):
-    open_page(page, f"{dashboard}/?sigma=0.2", "See a backdoor")
+    open_page(page, f"{dashboard}/?sigma=0.14", "See a backdoor")
     page.get_by_text("Sticker on").click()
     expect(seen_class(page)).to_have_text("speed limit 80")
     expect(page).to_have_url(re.compile("sticker=1"))
