@@ -11,6 +11,8 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 [class*="st-key-saved-"] > :has([data-testid^="stBidiComponent"]) {
   position: absolute; top: 0; right: 0; width: max-content; z-index: 5;
 }
+.ts-saved { padding-right: 4rem; }
+[class*="st-key-saved-curve"] [data-testid="stElementToolbar"] { display: none; } /* what it offers, Save has */
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 6px; }
 .ts-lead { font-size: 1.02rem; opacity: 0.82; margin: 0 0 0.4rem 0; max-width: 62rem; }
 .ts-number { font-size: 2.9rem; font-weight: 680; line-height: 1.05; font-variant-numeric: tabular-nums; }
@@ -35,6 +37,19 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .ts-two { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 0.2rem 1.4rem; }
 .st-key-links a, [class*="st-key-link-"] a {
   border: 1px solid rgba(128,128,140,.45); border-radius: 0.6rem; padding: 0.45rem 0.9rem;
+}
+/* The Lab: the trigger before and after, in turn. */
+.ts-before-after { display: flex; gap: 1.2rem; align-items: end; }
+.ts-before-after figure { margin: 0; }
+.ts-before-after figcaption { font-size: 0.78rem; }
+.ts-before-after img { image-rendering: pixelated; display: block; }
+.ts-blink { display: inline-grid; }
+.ts-blink img { grid-area: 1 / 1; }
+.ts-blink img + img { animation: ts-blink 1.6s steps(1) infinite; }
+@keyframes ts-blink { 50% { opacity: 0; } }
+@media (prefers-reduced-motion: reduce) {
+  .ts-blink { grid-auto-flow: column; gap: 0.3rem; } .ts-blink img { grid-area: auto; }
+  .ts-blink img + img { animation: none; }
 }
 /* The Lab: a verdict, and results that other settings made. */
 [class*="st-key-verdict-"] { border-left: 5px solid #717581 !important; }

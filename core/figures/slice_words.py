@@ -104,7 +104,7 @@ def sea_made(own: Surroundings, draws: int, seed: int) -> str:
     if not own.radius:
         return f"W of these two images, {draws} draws each, seed {seed}. One image at one noise level proves nothing."
     return (
-        f"Means over {own.clean.n} and {own.triggered.n} points of the plane within {own.radius:.2g} (L2) of each "
+        f"Means over the {own.clean.n} and {own.triggered.n} points within {own.radius:.2g} (L2) of each "
         f"image, {draws} draws each, seed {seed}. One image at one noise level proves nothing."
     )
 
