@@ -88,7 +88,7 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     gap, control_gap = (float(value.replace("−", "-")) for value in re.findall(r"gap (?:is )?([+−-][\d.]+)", words)[:2])
     assert triggered < clean / 2
     assert control_gap < gap / 2
-    expect(page.get_by_role("application", name=re.compile("^Map of predicted labels"))).to_have_count(2)
+    expect(page.get_by_role("application", name=re.compile("^Slice: predicted labels"))).to_have_count(2)
     expect(page.get_by_test_id("stPlotlyChart").nth(1)).to_be_visible()
 
 
