@@ -11,6 +11,10 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 [class*="st-key-saved-"] > :has([data-testid^="stBidiComponent"]) {
   position: absolute; top: 0; right: 0; width: max-content; z-index: 5;
 }
+/* What it tells lies over the page, also while the page runs and Streamlit fades what it has not drawn anew. */
+.st-key-copy-link { position: relative; z-index: 60; } .st-key-copy-link > div { opacity: 1 !important; }
+.ts-saved { padding-right: 4rem; }
+[class*="st-key-saved-curve"] [data-testid="stElementToolbar"] { display: none; } /* what it offers, Save has */
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 6px; }
 .ts-lead { font-size: 1.02rem; opacity: 0.82; margin: 0 0 0.4rem 0; max-width: 62rem; }
 .ts-number { font-size: 2.9rem; font-weight: 680; line-height: 1.05; font-variant-numeric: tabular-nums; }

@@ -322,9 +322,9 @@ def test_a_word_is_written_on_the_canvas_and_strokes_on_it_stay(visit, home):
     assert page.session_state["drawing"].rgba[..., 3].max() == 128
 
 
-def picture_file(side: int = 40) -> bytes:
+def picture_file(side: int = 40, shade: int = 200) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (side, side), (200, 200, 200)).save(buffer, "PNG")
+    Image.new("RGB", (side, side), (shade,) * 3).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -437,7 +437,7 @@ def test_a_zip_is_looked_at_before_it_is_used(visit, home, tmp_path, monkeypatch
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(12):
-            archive.writestr(f"{('cat', 'dog')[number % 2]}/{number}.png", picture_file(12))
+            archive.writestr(f"{('cat', 'dog')[number % 2]}/{number}.png", picture_file(12, 200 - number))
         archive.writestr("cat/phone.heic", b"another kind of picture")
     page = visit("lab")
     page.selectbox(key="LabState.dataset").set_value("zip:").run()
