@@ -73,7 +73,7 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .ts-scale { display: flex; align-items: center; gap: 0.5em; margin-top: 0.3rem; font-size: 0.84rem;
   font-variant-numeric: tabular-nums; }
 .ts-scale i { flex: 1; height: 10px; border-radius: 3px; box-shadow: 0 0 0 1px rgba(128,128,140,.45); }
-.ts-verdict { font-weight: 620; margin: 0 0 0.5rem 0; }
+.ts-shows { font-weight: 620; margin: 0 0 0.5rem 0; }
 .ts-beside { display: grid; grid-template-columns: minmax(6rem, 8rem) 1fr; gap: 1rem; align-items: center;
   margin: 0.7rem 0 0.5rem 0; }
 .ts-crisp { width: 100%; image-rendering: pixelated; outline: 1px solid rgba(128,128,140,.45); }
