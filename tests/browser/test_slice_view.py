@@ -183,7 +183,7 @@ def test_a_layer_gives_the_colours_and_its_number_at_the_cursor(page, address):
     saved = Image.open(io.BytesIO(download.value.path().read_bytes()))
     width = round(at.canvas.bounding_box()["width"])
     assert saved.width == 2 * width < saved.height
-    assert len(saved.crop((2 * MARGIN, 2 * width + 50, 2 * width - 40, 2 * width + 51)).getcolors()) > 20
+    assert len(saved.crop((2 * MARGIN, 2 * width + 50, 2 * width - 40, 2 * width + 51)).getcolors(9999)) > 20
 
 
 def test_an_unfinished_map_asks_for_better_ones_until_there_are_none(page, address):
