@@ -52,7 +52,7 @@ def main() -> None:
         home = Path(folder)
         run = train(home)
         paths = {
-            "start": "/?sticker=1",
+            "start": "/",
             "lab": f"/lab?run={run.name}",
             "explore": f"/explore?run={run.name}",
             "studies": "/studies",
