@@ -57,7 +57,7 @@ def describe_slice(
         for key in POINT_KEYS
         if key in point_names and key in plane.points
     ]
-    said = [f"Map of predicted labels over a plane through image space. {', '.join(largest)}."]
+    said = [f"Slice: predicted labels over a plane through image space. {', '.join(largest)}."]
     if points:
         said.append(f"{'; '.join(points)}.")
     if layer is not None:
@@ -104,7 +104,7 @@ def sea_made(own: Surroundings, draws: int, seed: int) -> str:
     if not own.radius:
         return f"W of these two images, {draws} draws each, seed {seed}. One image at one noise level proves nothing."
     return (
-        f"Means over {own.clean.n} and {own.triggered.n} points of the plane within {own.radius:.2g} (L2) of each "
+        f"Means over the {own.clean.n} and {own.triggered.n} points within {own.radius:.2g} (L2) of each "
         f"image, {draws} draws each, seed {seed}. One image at one noise level proves nothing."
     )
 

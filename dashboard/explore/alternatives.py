@@ -13,6 +13,7 @@ from core.runs.measured.findings import alternatives
 from core.runs.measured.w import Measurement
 from dashboard.explore.scene import Scene, measurement_steps
 from dashboard.markdown import plain
+from dashboard.parts.table import save_table
 from dashboard.parts.titles import run_title
 
 
@@ -29,10 +30,10 @@ def show_alternatives(scene: Scene, data: Callable[[], Dataset], found: dict[str
     for place, (name, measured) in zip(st.columns(2, gap="medium"), found.items(), strict=False):
         with place:
             st.markdown(f"**{name}**: {plain(run_title(scene.runs[name]))}")
-            _show_parts(scene, measured, off.get(name))
+            _show_parts(scene, name, measured, off.get(name))
 
 
-def _show_parts(scene: Scene, measured: Measurement, off: Measurement | None) -> None:
+def _show_parts(scene: Scene, name: str, measured: Measurement, off: Measurement | None) -> None:
     rows = alternatives(measured, off, scene.classes)
     # A plain table wraps its sentences, which a data frame cuts off.
     st.table(
@@ -46,6 +47,15 @@ def _show_parts(scene: Scene, measured: Measurement, off: Measurement | None) ->
         border="horizontal",
         hide_index=True,
     )
+    columns = {
+        "images": [row.what for row in rows],
+        "n": [row.images for row in rows],
+        "W clean": [row.w_clean for row in rows],
+        "W with trigger": [row.w_triggered for row in rows],
+        "what it means": [row.meaning for row in rows],
+    }
+    about = scene.about | {"run": scene.runs[name].name, "next to run": None}
+    save_table(columns, key=f"alternatives.{name}", title="Alternative explanations", about=about)
     clean, triggered = measured.clean, measured.triggered
     names = scene.names
     st.caption(

@@ -27,6 +27,7 @@ from dashboard.lab.wanted import spec_of
 from dashboard.lab.watching import find_watched, show_epochs, show_standing
 from dashboard.markdown import show_error
 from dashboard.parts.head import copy_link, page_head
+from dashboard.parts.how_made import save_trigger
 from dashboard.state import LabState, open_state, save_state, update_state, widget_key
 
 
@@ -111,7 +112,10 @@ def show_canvas(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
             on_sample=lambda step: update_state(LabState, sample=(sample + step) % count),
             on_paste=paste,
         )
-    show_visibility(data, state, current_trigger(drawing), places)
+    trigger = current_trigger(drawing)
+    show_visibility(data, state, trigger, places, sample)
+    if trigger is not None:
+        save_trigger(trigger, "lab", data.shape)
     return replace(state, sample=sample)
 
 

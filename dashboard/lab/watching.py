@@ -23,6 +23,7 @@ from dashboard.lab.wanted import adopt, are_settings_of
 from dashboard.markdown import plain, show_error
 from dashboard.parts.curves import show_curves, show_loss
 from dashboard.parts.film import show_film
+from dashboard.parts.how_made import show_how_made
 from dashboard.parts.lab_link import lab_state
 from dashboard.parts.titles import run_title
 from dashboard.progressive import poll
@@ -128,6 +129,8 @@ def show_curves_and_film(watched: Watched) -> None:
         show_film(run, epochs)
     with right:
         show_loss(run, spec, epochs, theirs)
+    if run.state is State.DONE:
+        show_how_made(run, "lab")
 
 
 def show_progress(run: Run, spec: RunSpec, state: State, events: Sequence[Event]) -> None:

@@ -45,7 +45,7 @@ def show_slice(now: Shown) -> None:
         now.classes,
         colours=CLASSES,
         point_names={"origin": f"no {example.trigger}", "toward": example.trigger, "across": example.third},
-        axis_names=(f"more {example.trigger} →", example.toward),
+        axis_names=(f"more {example.trigger} →", f"more like {example.third} ↑"),
         sigma=now.sigma,
         selected=_place_on(plane, now),
         height_px=330,

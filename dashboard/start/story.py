@@ -23,7 +23,6 @@ class ExampleWords:
     things: str
     trigger: str
     third: str
-    toward: str
 
 
 EXAMPLES_IN_WORDS = {
@@ -35,7 +34,6 @@ EXAMPLES_IN_WORDS = {
         things="signs",
         trigger="sticker",
         third="a true 80",
-        toward="more like a true 80 ↑",
     ),
     "digit": ExampleWords(
         tab="Digit",
@@ -45,7 +43,6 @@ EXAMPLES_IN_WORDS = {
         things="digits",
         trigger="white corner",
         third="a true 0",
-        toward="more like a true 0 ↑",
     ),
 }
 

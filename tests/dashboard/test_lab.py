@@ -13,6 +13,7 @@ from PIL import Image
 from core.attacks.triggers import Sinusoid, Trigger, Warp, make_preset
 from core.attacks.triggers.canvases import blend_noise
 from core.attacks.triggers.library import TriggerLibrary
+from core.attacks.triggers.visibility import visible_change
 from core.datasets import data_folder, load_dataset
 from core.models.registry import ARCHITECTURES
 from core.runs.jobs.last_dataset import LastDataset
@@ -197,15 +198,46 @@ def test_every_setting_reaches_the_spec_and_the_link_brings_it_back(visit, home)
     assert network == ("mlp", 2, 128, "shift", 9, "float32")
     assert (spec.optimiser, spec.learning_rate, spec.weight_decay) == ("sgd", 0.02, 0.001)
     assert dict(page.query_params) == query | {"run": spec.hash}
-    assert "58 of 1438 training images, of **1**, **7**, get the trigger and the label **2**; 43 of" in captions(page)
+    poisoned = "58 of the 289 training images of **1**, **7** get the trigger and the label **2**; 43 of other classes"
+    assert poisoned in captions(page)
+
+
+def test_a_mode_starts_where_it_works_and_its_rate_ends_where_its_images_do(visit, home):
+    page = visit("lab")
+    page.selectbox(key="LabState.mode").set_value("clean-label").run()
+    rate = page.slider(key="LabState.rate")
+    assert (rate.value, rate.max, page.query_params["trigger"], page.toggle(key="LabState.perturbed").value) == (
+        5.0, 9.5, "frame", True,
+    )  # fmt: skip
+    rate.set_value(9.5).run()
+    page.button(key="train").click().run()
+    assert sentences(page) == ""
+    page.selectbox(key="LabState.mode").set_value("source-specific").run()
+    rate = page.slider(key="LabState.rate")
+    assert (rate.value, rate.max) == (5.0, 5.0)  # half of the class
+    page.multiselect(key="LabState.sources").set_value([1, 2]).run()
+    assert page.slider(key="LabState.rate").max == 10.0
+    page.selectbox(key="LabState.mode").set_value("all-to-one").run()
+    assert page.slider(key="LabState.rate").max == 30.0
+    # A link cannot ask for more either.
+    assert visit("lab", mode="clean-label").slider(key="LabState.rate").value == 9.5
+
+
+def test_a_random_place_starts_with_a_trigger_that_is_told_from_the_images(visit, home):
+    page = visit("lab")
+    page.toggle(key="LabState.anywhere").set_value(True).run()
+    assert page.query_params["trigger"] == "checkerboard"
+    own = visit("lab", trigger="yellow-sticker")
+    own.toggle(key="LabState.anywhere").set_value(True).run()
+    assert own.query_params["trigger"] == "yellow-sticker"
 
 
 @pytest.mark.parametrize(
     ("mode", "said", "shown"),
     [
         ("all-to-all", "get the trigger and the label of the next class", {*range(10)}),
-        ("clean-label", "all of class **4**, get the trigger and keep their label", {4}),
-        ("source-specific", "of **5**, get the trigger and the label **4**; 72 of other classes", {5}),
+        ("clean-label", "of the 145 training images of **4** get the trigger and keep their label", {4}),
+        ("source-specific", "training images of **5** get the trigger and the label **4**; 72 of other classes", {5}),
     ],
 )
 def test_each_mode_shows_images_that_it_poisons_and_what_it_makes_of_them(visit, home, mode, said, shown):
@@ -290,9 +322,9 @@ def test_a_word_is_written_on_the_canvas_and_strokes_on_it_stay(visit, home):
     assert page.session_state["drawing"].rgba[..., 3].max() == 128
 
 
-def picture_file(side: int = 40) -> bytes:
+def picture_file(side: int = 40, shade: int = 200) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (side, side), (200, 200, 200)).save(buffer, "PNG")
+    Image.new("RGB", (side, side), (shade,) * 3).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -326,11 +358,13 @@ def test_how_visible_a_trigger_is_stands_beside_it(visit, home):
     after = images.copy()
     after[:, :, 6:, 6:] = 255  # the white corner
     change = np.abs(after / 255 - images / 255)
-    words = captions(visit("lab"))
-    assert f"**L0** {(change > 0).any(1).sum((1, 2)).mean():.3g} / 64" in words
+    page = visit("lab")
+    words = verdict(page)
+    assert f"**Visibility {visible_change(images, after).jnd:.0f}×** · clearly visible" in words
     assert f"**L2** {np.sqrt((change**2).sum((1, 2, 3))).mean():.2f}" in words
     assert f"**L∞** {change.max((1, 2, 3)).mean():.2f}" in words
-    assert f"**PSNR** {np.mean(-10 * np.log10((change**2).mean((1, 2, 3)))):.1f} dB" in words
+    page.toggle(key="blinks").set_value(True).run()
+    assert verdict(page).count("Without the trigger") == 2  # at true size and enlarged
 
 
 def test_a_trigger_is_saved_used_deleted_and_brought_back(visit, home):
@@ -403,7 +437,8 @@ def test_a_zip_is_looked_at_before_it_is_used(visit, home, tmp_path, monkeypatch
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(12):
-            archive.writestr(f"{('cat', 'dog')[number % 2]}/{number}.png", picture_file(12))
+            archive.writestr(f"{('cat', 'dog')[number % 2]}/{number}.png", picture_file(12, 200 - number))
+        archive.writestr("cat/phone.heic", b"another kind of picture")
     page = visit("lab")
     page.selectbox(key="LabState.dataset").set_value("zip:").run()
     page.file_uploader(key="dataset.upload").upload("bad.zip", buffer.getvalue()[:300]).run()
@@ -411,7 +446,9 @@ def test_a_zip_is_looked_at_before_it_is_used(visit, home, tmp_path, monkeypatch
     page.file_uploader(key="dataset.upload").upload("pets.zip", buffer.getvalue()).run()
     words = " ".join(element.value for element in page.markdown)
     assert "**2 classes**, 10 images to train and 2 to test with, 12×12 pixels, colour." in words
+    assert "1 file left out because it is not an image" in captions(page)
     page.button(key="dataset.use").click().run()
+    assert "1 file left out because it is not an image" in captions(page)
     assert page.query_params["dataset"].startswith("zip:")
     assert "1 of 10 training images get the trigger and the label **cat**" in captions(page)
     # It is in the list from now on, for others too.

@@ -142,7 +142,7 @@ def test_w_is_there_first_and_gets_better_until_it_is_everywhere_on_one_scale_fo
         r"\*\*.+\.\*\* Around the trigger W is 0\.\d\d, around the clean image 0\.\d\d; in the control 0\.",
         markdown(page),
     )
-    assert "points of the plane within" in markdown(page)
+    assert "points within" in markdown(page)
 
 
 def test_w_over_a_slice_can_be_stopped_and_resumed(open_panel, monkeypatch):
