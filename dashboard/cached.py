@@ -20,7 +20,7 @@ from core.runs.measured.w import Measurement, measure_run, measure_steps, stored
 from core.runs.root import runs_root
 from core.runs.run import Run
 from core.runs.shipped.examples import Example, load_example
-from core.runs.shipped.seas import load_sea
+from core.runs.shipped.seas import find_smoothness, load_sea
 from core.training.spec import RunSpec
 from dashboard.progressive import Progressive, progressive
 
@@ -277,9 +277,11 @@ def plane_confidence(path: Path, plane_key: str, resolution: int, _plane: SliceP
 def plane_smoothness(
     path: Path, plane_key: str, resolution: int, sigma: float, draws: int, plane: SlicePlane
 ) -> Progressive[PlaneSmoothness]:
-    """Return W over a slice, at few points first and at more when asked to."""
+    """Return W over a slice, at few points first and at more when asked to; at once all of it, where it is shipped."""
 
     def start() -> Iterator[PlaneSmoothness]:
+        if (shipped := find_smoothness(path, sigma, plane)) is not None:
+            return iter([shipped])
         model = predictor(path)
         from core.instruments.slices.refine import smoothness_over_plane_steps
 

@@ -85,7 +85,7 @@ def verdict_table(verdicts: Sequence[Verdict], kinds: Sequence[str]) -> str:
             body.append("".join(lines))
     lines = '<tr class="ts-gap"><td></td></tr>'.join(body)
     table = f'<table class="ts-verdicts"><thead><tr><th></th>{head}</tr></thead><tbody>{lines}</tbody></table>'
-    return f'<div class="ts-scroll">{table}</div>'
+    return f'<div class="ts-scroll" tabindex="0" role="region" aria-label="Verdicts">{table}</div>'
 
 
 def table_line(kind: str, part: str, sigmas: Sequence[float], cells: Mapping[tuple[str, str, float], str]) -> str:
@@ -102,6 +102,7 @@ def verdict_cell(verdict: Verdict) -> str:
     unadjusted = "" if verdict.unadjusted is None else f"; {UNADJUSTED[verdict.claim]} {verdict.unadjusted:+.2f}"
     runs = f"{verdict.seeds} seeds, {len(verdict.runs)} runs"
     title = escape(f"{verdict.verdict}: {verdict.reason}; {runs}{interval}{unadjusted}")
+    number = number.replace("-", "−")
     look, mark = LOOKS[verdict.verdict], MARKS[verdict.verdict]
     return f'<td class="{look}" title="{title}" aria-label="{title}">{mark} {number}</td>'
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Watch
@@ -43,6 +46,8 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     open_page(page, dashboard, "See a backdoor")
     expect(seen_class(page)).to_have_text("speed limit 80")
     expect(page.get_by_text("Live: computed on this machine")).to_be_visible()
+    doors = page.get_by_role("link", name="Look closer").bounding_box()
+    assert doors["y"] + doors["height"] < 720  # the poster is on the first screen; the sea of W is below
     w, draws, switch = page.get_by_test_id("w"), page.get_by_test_id("draws"), page.get_by_role("switch")
     expect(draws).to_have_text("250")
     marked = float(w.inner_text())
@@ -130,6 +135,23 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     assert control_gap < gap / 2
     expect(page.get_by_role("application", name=re.compile("^Slice: predicted labels"))).to_have_count(2)
     expect(page.get_by_test_id("stPlotlyChart").nth(1)).to_be_visible()
+
+    # What it shows can be taken away: the picture in all ways, and its numbers with where they come from.
+    files = {}
+    for kind in ("Picture (PNG)", "Drawing (SVG)", "Numbers (CSV)"):
+        page.locator('summary[aria-label="Save: W with the trigger against W clean"]').click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=kind).locator("visible=true").click()
+        files[kind[-4:-1]] = download.value.path().read_bytes()
+    assert Image.open(io.BytesIO(files["PNG"])).width > 600
+    assert b"W with the trigger against W clean" in files["SVG"]
+    assert b"W clean</text>" in files["SVG"]
+    lines = files["CSV"].decode("utf-8-sig").splitlines()
+    table = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    assert {"W clean", "W with trigger", "test image", "true class"} <= set(table[0])
+    assert len(table) == 200, "100 images of two runs"
+    assert f"# run: {re.search('run=([0-9a-f]{12})', address_of(page))[1]}" in lines
+    assert "# draws: 100" in lines
 
 
 def test_a_training_can_be_stopped_and_resumed(page, dashboard):
