@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import streamlit as st
 
 from core.datasets import Dataset
-from core.glossary import explain
 from core.runs.measured.w import Measurement
 from dashboard.explore.scene import Scene
 from dashboard.explore.slice import show_slice_panel
@@ -17,11 +16,16 @@ from dashboard.state import ExploreState, get_state
 
 
 def show_boundary(scene: Scene, data: Dataset, found: Mapping[str, Measurement], image: int) -> None:
-    """Show the slices of all runs through one test image."""
-    st.subheader("Decision boundary", help=explain("slice"), anchor=False)
-    goal = int(scene.goal(data.test.labels.numpy()[[image]])[0])
-    trigger = scene.attack.trigger_on(image, data.shape, seed=scene.spec().seed)
-    sides = {name: SliceSide(run, trigger, goal) for name, run in scene.runs.items()}
+    """Show the slices of all runs through one test image, each along its own trigger."""
+    true, seed = data.test.labels.numpy()[[image]], scene.spec().seed
+    sides = {
+        side.name: SliceSide(
+            side.run,
+            side.attack.trigger_on(image, data.shape, seed=seed),
+            int(side.attack.goal(true, len(scene.classes))[0]),
+        )
+        for side in scene.sides
+    }
     show_slice_panel(get_state(ExploreState), data, sides, image, found)
 
 

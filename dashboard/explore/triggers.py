@@ -16,7 +16,7 @@ from core.runs.measured.w import Measurement, sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.choosing import triggers_at_hand
-from dashboard.explore.scene import THIS_RUN, Scene, plot
+from dashboard.explore.scene import Scene, plot
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, get_state, set_state, widget_key
 
@@ -44,8 +44,8 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
         if name in others
     }
     identities = [repr(attack.identity) for attack in attacks.values()]
-    what = " ".join(["triggers", str(scene.run.path), scene.spec(1.0).hash, *attacks, *identities])
-    chosen = found[THIS_RUN].chosen[:IMAGES]
+    what = " ".join(["triggers", str(scene.run.path), scene.spec(sigma=1.0).hash, *attacks, *identities])
+    chosen = found[scene.name].chosen[:IMAGES]
 
     def start() -> Iterator[TriggerSweep]:
         return trigger_sweep_steps(
