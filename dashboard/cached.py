@@ -19,6 +19,7 @@ from core.runs.measured.w import Measurement, measure_run, measure_steps, stored
 from core.runs.root import runs_root
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLE_NAMES, Example, load_example
+from core.runs.shipped.seas import load_sea
 from core.training.spec import RunSpec
 from dashboard.progressive import Progressive, progressive
 
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from core.instruments.detectors.comparison import Comparison, ComparisonSpec
     from core.instruments.neighbourhood import Neighbourhood
     from core.instruments.predictor import Predictor
+    from core.instruments.shipped_sea import ShippedSea
     from core.instruments.slices.choice import SpanningImages
     from core.instruments.slices.line import Line
     from core.instruments.slices.plane import SlicePlane
-    from core.instruments.slices.refine import PlaneConfidence, PlanePoint, PlaneSmoothness
+    from core.instruments.slices.plane_smoothness import PlaneSmoothness
+    from core.instruments.slices.refine import PlaneConfidence, PlanePoint
     from core.runs.measured.patterns import EffectSpec, PatternFinding
 
 
@@ -162,6 +165,12 @@ def measurement_steps(run: Run, spec: MeasureSpec, data: Dataset) -> Iterator[Me
 def example(name: str) -> Example:
     """Return a shipped example, one of `core.runs.shipped.examples.EXAMPLE_NAMES`."""
     return load_example(name)
+
+
+@st.cache_resource(show_spinner=False)
+def sea(name: str) -> ShippedSea:
+    """Return W over a plane of a shipped example or of a run in the gallery, and of its control."""
+    return load_sea(name)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)

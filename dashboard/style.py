@@ -7,6 +7,10 @@ _CSS = """
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 1.5rem; max-width: 1320px; }
 h1 { font-size: 1.7rem !important; letter-spacing: -0.015em; padding: 0.7rem 0 0 0 !important; }
 h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding-top: 0 !important; }
+[class*="st-key-saved-"] { position: relative; }
+[class*="st-key-saved-"] > :has([data-testid^="stBidiComponent"]) {
+  position: absolute; top: 0; right: 0; width: max-content; z-index: 5;
+}
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 6px; }
 .ts-lead { font-size: 1.02rem; opacity: 0.82; margin: 0 0 0.4rem 0; max-width: 62rem; }
 .ts-number { font-size: 2.9rem; font-weight: 680; line-height: 1.05; font-variant-numeric: tabular-nums; }
@@ -38,6 +42,13 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .st-key-links a, [class*="st-key-link-"] a {
   border: 1px solid rgba(128,128,140,.45); border-radius: 0.6rem; padding: 0.45rem 0.9rem;
 }
+.ts-sea { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.5rem; }
+.ts-sea figure { margin: 0; min-width: 0; }
+.ts-sea img { width: 100%; aspect-ratio: 1; display: block; border-radius: 4px; }
+.ts-sea figcaption { font-size: 0.84rem; margin-top: 0.15rem; }
+.ts-scale { display: flex; align-items: center; gap: 0.5em; margin-top: 0.3rem; font-size: 0.84rem;
+  font-variant-numeric: tabular-nums; }
+.ts-scale i { flex: 1; height: 10px; border-radius: 3px; box-shadow: 0 0 0 1px rgba(128,128,140,.45); }
 .ts-bar { height: 8px; border-radius: 4px; background: rgba(128,128,140,0.25); position: relative; margin: 0.35rem 0; }
 .ts-bar b { position: absolute; top: 0; bottom: 0; border-radius: 4px; }
 @media (min-width: 1700px) {

@@ -11,32 +11,38 @@ import typer
 from core.cli.options import AsJson, DataRoot, Place, RunName, Runs, Target, TriggerName
 from core.cli.output import say, say_json, share_in_words
 from core.cli.reading import read_trigger
-from core.errors import InputError
 
 if TYPE_CHECKING:
-    from core.runs.run import Run
+    from core.runs.library.card import Card
 
 
-def list_command(runs: Runs = None, as_json: AsJson = False) -> None:
+def list_command(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORDS]...", help="List only runs that have all of these words."),
+    ] = None,
+    runs: Runs = None,
+    as_json: AsJson = False,
+) -> None:
     """List the runs, newest first."""
+    from core.runs.library.card import card, card_titles
+    from core.runs.library.search import find_cards
     from core.runs.root import list_runs
-    from core.runs.run import State
 
-    rows = []
-    for run in list_runs(runs):
-        try:
-            rows.append(_run_row(run))
-        except InputError as error:  # one damaged run does not hide the others
-            print(f"skipped: {error}", file=sys.stderr)  # noqa: T201
+    cards = [card(run) for run in list_runs(runs)]
+    for damaged in (one.problem for one in cards if one.problem):  # one damaged run does not hide the others
+        print(f"skipped: {damaged}", file=sys.stderr)  # noqa: T201
+    titles = card_titles(cards)
+    found = find_cards([one for one in cards if not one.problem], " ".join(words or ()))
+    rows = [_run_row(one, titles[one.run.name]) for one in found]
     if as_json:
         say_json({"runs": rows})
         return
-    for row in rows:
+    longest = max((len(row["title"]) for row in rows), default=0)
+    for row, one in zip(rows, found, strict=True):
         numbers = "" if row["clean_accuracy"] is None else f"CA {row['clean_accuracy']:.3f}"
         asr = "" if row["attack_success_rate"] is None else f"ASR {row['attack_success_rate']:.3f}"
-        attack = "control" if row["rate"] == 0 else f"{row['trigger']} -> {row['target']}"
-        attack += f" at {row['rate']:g}" if row["rate"] else ""
-        say(f"{row['name']}  {State(row['state']).shown:11} {row['dataset']:14} {attack:34} {numbers:9} {asr}")
+        say(f"{row['name']}  {one.state.shown:11} {row['title']:{longest}}  {numbers:9} {asr}".rstrip())
 
 
 def load_command(
@@ -126,18 +132,21 @@ def import_command(
     say(f"{found.run.path}{'' if found.is_new else '  (already here)'}")
 
 
-def _run_row(run: Run) -> dict[str, Any]:
-    spec, result = run.spec, run.result
+def _run_row(one: Card, title: str) -> dict[str, Any]:
+    spec, result = one.spec, one.result
+    attack = spec.attack if spec else None
     success = result.attack_success_rate if result else None
     return {
-        "name": run.name,
-        "state": str(run.state),
-        "dataset": spec.dataset,
-        "trigger": spec.attack.trigger.name if spec.attack else None,
-        "target": spec.attack.target if spec.attack else None,
-        "rate": spec.rate,
-        "epochs": spec.epochs,
-        "seed": spec.seed,
+        "name": one.run.name,
+        "title": title,
+        "state": str(one.state),
+        "dataset": spec.dataset if spec else None,
+        "trigger": attack.trigger.name if attack else None,
+        "mode": attack.mode if attack else None,
+        "target": attack.target if attack else None,
+        "rate": spec.rate if spec else None,
+        "epochs": spec.epochs if spec else None,
+        "seed": spec.seed if spec else None,
         "clean_accuracy": result.clean_accuracy.value if result else None,
         "attack_success_rate": success.value if success else None,
     }

@@ -57,6 +57,7 @@ def _half(figure: go.Figure, side: Smoothness, name: str, colour: str, end: int)
         name=name,
         marker={"color": faded(colour, 0.85), "line": {"width": 0}, "pattern": {"shape": "" if sign > 0 else "/"}},
         customdata=counts,
+        meta={"x": "W (middle of the bin)", "y": "", "customdata": ["images"]},
         hovertemplate=f"{name}: %{{customdata}} images with W near %{{x:.2f}}<extra></extra>",
     )
     figure.add_shape(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+# What a saved table calls them. A trace's `meta` names its `customdata` and `text` in that table, and x, y, z and
+# `curve` where the axes' titles and its name do not say it; "" leaves one out.
+INTERVAL_NAMES = ("low end of the 95% interval", "high end of the 95% interval")
+
 
 def new_figure(x_title: str, y_title: str, height: int) -> go.Figure:
     """Return an empty figure with both axes named, no clutter, and room for direct labels."""

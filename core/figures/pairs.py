@@ -64,6 +64,7 @@ def _points(figure: go.Figure, name: str, measured: Measurement, number: int, cl
         unselected={"marker": {"opacity": opacity}},
         opacity=opacity,
         customdata=measured.chosen,
+        meta={"customdata": ["test image"], "text": "true class"},
         text=named,
         hovertemplate="%{text}, no. %{customdata}: W = %{x:.2f} clean, %{y:.2f} with trigger"
         f"<extra>{name}</extra>",

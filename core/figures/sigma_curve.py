@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from core.figures.layout import new_figure, show_legend
+from core.figures.layout import INTERVAL_NAMES, new_figure, show_legend
 from core.figures.palette import OTHER, faded
 from core.instruments.statistics import Estimate
 
@@ -70,6 +70,7 @@ def add_sigma_curve(
         line={"color": look.colour, "width": look.width, "dash": look.dash},
         marker={"symbol": look.symbol, "size": look.marker},
         customdata=[[mean.low, mean.high] for mean in means],
+        meta={"customdata": INTERVAL_NAMES},
         hovertemplate=f"{name}: W = %{{y:.3f}} [%{{customdata[0]:.3f}}, %{{customdata[1]:.3f}}] at σ = %{{x:~g}}"
         "<extra></extra>",
     )

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.figures.w_colours import w_colours
+
 if TYPE_CHECKING:
-    from core.instruments.slices.refine import PlaneConfidence, PlaneSmoothness
+    from core.instruments.slices.plane_smoothness import PlaneSmoothness
+    from core.instruments.slices.refine import PlaneConfidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,10 @@ class SliceLayer:
         Ends of the colour scale.
     note
         How the numbers were made.
+    colours
+        The scale, uint8 [256, 3].
+    ends
+        What the lowest and the highest colour mean, in a word each; "" where the numbers say enough.
     """
 
     name: str
@@ -37,13 +44,16 @@ class SliceLayer:
     low: float
     high: float
     note: str
+    colours: np.ndarray
+    ends: tuple[str, str] = ("", "")
 
 
 def probability_layer(confidence: PlaneConfidence) -> SliceLayer:
     """Return the probability that the model gives to the class it predicts."""
     values = confidence.probability
     title = "probability of the predicted class (softmax)"
-    return SliceLayer("probability", title, values, 0.0, 1.0, f"Without noise, at {_grid(values)} points.")
+    note = f"Without noise, at {_grid(values)} points."
+    return SliceLayer("probability", title, values, 0.0, 1.0, note, cividis())
 
 
 def margin_layer(confidence: PlaneConfidence, others: Sequence[PlaneConfidence] = ()) -> SliceLayer:
@@ -51,16 +61,36 @@ def margin_layer(confidence: PlaneConfidence, others: Sequence[PlaneConfidence] 
     values = confidence.margin
     high = max(float(shown.margin.max()) for shown in (confidence, *others))
     title = "margin: largest logit minus the second"
-    return SliceLayer("margin", title, values, 0.0, high or 1.0, f"Without noise, at {_grid(values)} points.")
+    note = f"Without noise, at {_grid(values)} points."
+    return SliceLayer("margin", title, values, 0.0, high or 1.0, note, cividis())
 
 
-def smoothness_layer(smoothness: PlaneSmoothness) -> SliceLayer:
-    """Return W; while it is being measured, the note says at how many points it has been."""
+def fitted_top(maps: Sequence[PlaneSmoothness]) -> float:
+    """Return where the colours of W end on all of these maps: above their largest W, in steps of 0.02 and from 0.1 on.
+
+    Where little happens it can be seen, and what is next to nothing is not made to look like much.
+    """
+    largest = max(float(shown.w.max()) for shown in maps)
+    return float(np.clip(np.ceil(round(50 * largest, 6)) / 50, 0.1, 1.0))
+
+
+def scale_words(top: float) -> str:
+    """Say where a scale of W ends, and that W itself goes further."""
+    return "scale 0–1" if top == 1 else f"scale 0–{top:g}, fitted: W can reach 1"
+
+
+def smoothness_layer(smoothness: PlaneSmoothness, others: Sequence[PlaneSmoothness] = ()) -> SliceLayer:
+    """Return W; the others are maps that share its colour scale.
+
+    While it is being measured, the note says at how many points it has been.
+    """
     measured, total = int(smoothness.evaluated.sum()), smoothness.evaluated.size
     points = f"{_grid(smoothness.w)} points" if measured == total else f"{measured:,} of {total:,} points so far"
     made = smoothness.measured.noise
     note = f"Measured at {points}, {made.draws} draws each, seed {made.seed}."
-    return SliceLayer("W", f"W at σ = {made.sigma:g}", smoothness.w, 0.0, 1.0, note)
+    top = fitted_top((smoothness, *others))
+    title = f"W at σ = {made.sigma:g}, {scale_words(top)}"
+    return SliceLayer("W", title, smoothness.w, 0.0, top, note, w_colours(), ("calm", "rough"))
 
 
 @cache

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.runs.measured.findings import Direction, direction
+
 if TYPE_CHECKING:
     from core.figures.slice_layers import SliceLayer
     from core.instruments.slices.plane import SlicePlane
+    from core.instruments.slices.plane_smoothness import Surroundings
 
 POINT_KEYS = ("origin", "toward", "across")
 
@@ -60,6 +63,50 @@ def describe_slice(
     if layer is not None:
         said.append(f"Shown in colour: {layer.title}, from {layer.values.min():.2f} to {layer.values.max():.2f}.")
     return " ".join(said)
+
+
+_CALM: dict[Direction, str] = {"smoother": "Calmer", "rougher": "Rougher", "undecided": "No clear difference"}
+
+
+def sea_words(own: Surroundings, control: Surroundings | None = None) -> str:
+    """Say what W is around the image with the trigger and around the clean one, and whether it is so in the control.
+
+    Markdown, of one image on one plane at one noise level: no more than that. What is called calmer or rougher is
+    clear beyond the 95% intervals for more draws; beyond the control's as well, where it leans the same way.
+    """
+    found = direction(own.gap)
+    numbers = (
+        f"Around the trigger W is {own.triggered.value:.2f}, around the clean image {own.clean.value:.2f}"
+        if own.radius
+        else f"With the trigger W is {own.triggered.value:.2f}, without {own.clean.value:.2f}"
+    )
+    if control is None:
+        lead = f"{_CALM[found]} around the trigger." if found != "undecided" else "No clear difference."
+    else:
+        numbers += f"; in the control {control.triggered.value:.2f} and {control.clean.value:.2f}"
+        lead = _against_control(found, own, control)
+    return f"**{lead}** {numbers}."
+
+
+def _against_control(found: Direction, own: Surroundings, control: Surroundings) -> str:
+    beside = direction(control.gap)
+    if found == "undecided":
+        there = "" if beside == "undecided" else f"; the control is {_CALM[beside].lower()} around the trigger"
+        return f"No clear difference{there}."
+    if beside != found:
+        return f"{_CALM[found]} around the trigger, and not in the control."
+    further = direction(own.gap, control.gap) == found
+    return f"{_CALM[found]} around the trigger, {'more so than' if further else 'but so it is'} in the control."
+
+
+def sea_made(own: Surroundings, draws: int, seed: int) -> str:
+    """Say how the numbers of `sea_words` were made."""
+    if not own.radius:
+        return f"W of these two images, {draws} draws each, seed {seed}. One image at one noise level proves nothing."
+    return (
+        f"Means over {own.clean.n} and {own.triggered.n} points of the plane within {own.radius:.2g} (L2) of each "
+        f"image, {draws} draws each, seed {seed}. One image at one noise level proves nothing."
+    )
 
 
 def ring_caption(sigma: float | None, dimensions: int) -> str:

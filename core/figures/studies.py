@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 import plotly.graph_objects as go
 
-from core.figures.layout import new_figure
+from core.figures.layout import INTERVAL_NAMES, new_figure
 from core.figures.palette import OTHER, faded
 from core.studies.columns import EpochRow, Row
 
@@ -33,7 +33,10 @@ def gap_against_success(rows: Sequence[Row], height: int = 330) -> go.Figure:
             x=[row.attack_success_rate for row in chosen],
             y=[row.gap for row in chosen],
             error_y=_reach(chosen),
-            customdata=[[row.run, row.seed, row.gap_low, row.gap_high, _beyond(row)] for row in chosen],
+            customdata=[
+                [row.run, row.seed, row.gap_low, row.gap_high, _beyond(row), row.gap_beyond_control] for row in chosen
+            ],
+            meta={"customdata": ["run", "seed", *INTERVAL_NAMES, "", "gap beyond the control's"]},
             name=_rate_name(rate),
             mode="markers",
             marker=_marker(colour, mark, open_mark=rate == 0),
@@ -67,6 +70,8 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
             x=[row.sigma for row in chosen],
             y=[row.gap for row in chosen],
             customdata=[[row.run, row.seed] for row in chosen],
+            meta={"customdata": ["run", "seed"]},
+            name=_rate_name(rate),
             mode="markers",
             marker=_marker(faded(colour, 0.45), mark, open_mark=rate == 0) | {"size": 6},
             hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: gap %{y:+.3f} at σ = %{x:~g}<extra></extra>",
@@ -80,6 +85,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
             mode="lines",
             line={"color": colour, "width": 2.5, "dash": "dot" if rate == 0 else "solid"},
             hoverinfo="skip",
+            meta={"curve": f"{_rate_name(rate)}, mean of the runs"},
         )
     if sigma is not None:
         figure.add_vline(x=sigma, line={"color": OTHER, "width": 1, "dash": "dot"})
@@ -106,6 +112,8 @@ def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
                 x=[row.epoch for row in course],
                 y=[row.gap for row in course],
                 customdata=[[row.run, row.seed, row.attack_success_rate] for row in course],
+                meta={"customdata": ["run", "seed", "attack success rate"]},
+                name=name,
                 legendgroup=name,
                 showlegend=False,
                 mode="lines+markers",
@@ -123,6 +131,7 @@ def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
             mode="lines+markers",
             line={"color": colour, "width": 2.5},
             marker=_marker(colour, mark) | {"size": 6},
+            meta={"curve": f"{name}, mean of the runs"},
             hovertemplate=f"{name}, mean of the trainings: gap %{{y:+.3f}} after epoch %{{x}}<extra></extra>",
         )
     last = max((row.epochs for row in rows), default=1)

@@ -42,6 +42,7 @@ def trigger_map(
         z=values,
         x=columns,
         y=rows,
+        meta={"z": what},
         zmin=0,
         zmax=1,
         colorscale=_SCALES[what],

@@ -25,7 +25,7 @@ from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.markdown import plain, show_error
-from dashboard.parts.html import figure_ink
+from dashboard.parts.chart import chart
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
 
@@ -78,7 +78,7 @@ def show_detectors(run: DoneRun, data: Dataset, attack: Attack | None = None) ->
         PANEL,
         cached.comparison(run.path, name, spec),
         lambda comparison: (comparison.share, comparison.doing),
-        lambda comparison: _show(comparison, spec, data.classes),
+        lambda comparison: _show(comparison, spec, data.classes, run.name),
     )
 
 
@@ -93,9 +93,16 @@ def _configure() -> dict[str, Detector]:
     return configured
 
 
-def _show(comparison: Comparison, spec: ComparisonSpec, classes: Sequence[str]) -> None:
+def _show(comparison: Comparison, spec: ComparisonSpec, classes: Sequence[str], run: str) -> None:
+    about = {
+        "run": run,
+        "sigma": spec.sigma,
+        "draws": spec.draws,
+        "seed": spec.seed,
+        "allowed false-positive rate": spec.asked,
+    }
     if comparison.by_image:
-        _show_curves(comparison.by_image, spec, classes)
+        _show_curves(comparison.by_image, spec, classes, about)
         _show_table(comparison.by_image)
         _show_words(comparison.by_image)
     for name, scores in comparison.by_class.items():
@@ -104,7 +111,9 @@ def _show(comparison: Comparison, spec: ComparisonSpec, classes: Sequence[str]) 
         st.caption(f"*{DETECTORS[name].title}* is left out: {plain(reason)}")
 
 
-def _show_curves(by_image: Mapping[str, Scored], spec: ComparisonSpec, classes: Sequence[str]) -> None:
+def _show_curves(
+    by_image: Mapping[str, Scored], spec: ComparisonSpec, classes: Sequence[str], about: Mapping[str, object]
+) -> None:
     target = "" if spec.attack.target is None else f", *{plain(classes[spec.attack.target])}*"
     groups = (
         (
@@ -126,14 +135,14 @@ def _show_curves(by_image: Mapping[str, Scored], spec: ComparisonSpec, classes: 
             st.caption(title)
             named = {DETECTORS[name].title: roc for name, roc in curves.items()}
             figure = roc_curves(named, spec.asked)
-            figure.update_layout(font_color=figure_ink())
-            st.plotly_chart(
+            heading = title.replace("*", "")
+            areas = ", ".join(f"{name} {roc.auc.value:.2f}" for name, roc in named.items())
+            chart(
                 figure,
-                theme=None,
+                f"{heading}: area under the ROC curve {areas}",
                 key=f"roc.{key}",
-                config={"displayModeBar": False},
-                alt=f"{title.replace('*', '')}: area under the ROC curve "
-                + ", ".join(f"{name} {roc.auc.value:.2f}" for name, roc in named.items()),
+                title=f"ROC curves. {heading}",
+                about=about,
             )
 
 

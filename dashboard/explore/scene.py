@@ -17,11 +17,9 @@ from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.markdown import plain
 from dashboard.parts.head import load_with_progress
-from dashboard.parts.html import figure_ink
 from dashboard.state import ExploreState, get_state, set_state, widget_key
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
     from torch import Tensor
 
     from core.attacks.triggers import AnyTrigger
@@ -104,6 +102,14 @@ class Scene:
         """Names of the classes as Markdown shows them."""
         return [plain(name) for name in self.classes]
 
+    @property
+    def about(self) -> dict[str, object]:
+        """Where the numbers of a chart or table of this scene come from, for what is saved."""
+        spec = self.spec()
+        others = {f"next to run ({side.name})": side.run.name for side in self.sides[1:]}
+        numbers = {"sigma": self.sigma, "draws": spec.draws, "noise seed": spec.seed}
+        return {"run": self.run.name, **others, **numbers, "training seed": self.run.spec.seed}
+
     def what(self, result: str) -> str:
         """Return what names a result about this scene's runs and attacks, for `progressive`."""
         parts = (f"{side.run.path} {self.spec(side, 1.0).hash}" for side in self.sides)
@@ -171,17 +177,3 @@ def remember(name: str) -> None:
     if value is None:  # it went away with what it belongs to
         return
     set_state(replace(get_state(ExploreState), **{name: value}))
-
-
-def plot(figure: go.Figure, alt: str, key: str | None = None, on_select: Callable[[], None] | None = None) -> None:
-    """Draw a figure with its text in the page's ink."""
-    figure.update_layout(font_color=figure_ink())
-    st.plotly_chart(
-        figure,
-        theme=None,
-        key=key,
-        alt=alt,
-        config={"displayModeBar": False},
-        on_select=on_select or "ignore",
-        selection_mode="points",
-    )

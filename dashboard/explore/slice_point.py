@@ -19,7 +19,8 @@ from dashboard import cached
 from dashboard.components.slice_view import Point
 from dashboard.explore.slice_scene import ImageSmoothness, SliceScene
 from dashboard.markdown import plain
-from dashboard.parts.html import class_chip, figure_ink, w_bar
+from dashboard.parts.chart import chart
+from dashboard.parts.html import class_chip, w_bar
 
 if TYPE_CHECKING:
     from core.instruments.slices.plane import SlicePlane
@@ -113,10 +114,9 @@ def show_walks(scene: SliceScene) -> None:
             st.caption(plain(str(error)))
             return
         words = line_words(line, scene.data.classes)
-        figure = line_figure(line, scene.data.classes)
-        figure.update_layout(font_color=figure_ink())
+        title = f"From clean to triggered: class probabilities, {name}"
+        about = {"run": side.run.name, "test image": scene.image}
         with place:
-            st.plotly_chart(
-                figure, theme=None, key=f"line.{name}", config={"displayModeBar": False}, alt=f"{name}: {words}"
-            )
+            figure = line_figure(line, scene.data.classes)
+            chart(figure, f"{name}: {words}", key=f"line.{name}", title=title, about=about)
             st.caption(plain(f"{name}: {words}"))

@@ -21,12 +21,12 @@ from dashboard.explore.scene import (
     Scene,
     is_complete,
     measurement_steps,
-    plot,
     remember,
     selected_images,
     stored_measurements,
 )
 from dashboard.markdown import plain
+from dashboard.parts.chart import chart
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, get_state, seed_index, seed_word_default, set_state, widget_key
 
@@ -128,7 +128,9 @@ def _pairs(scene: Scene, found: Mapping[str, Measurement]) -> None:
     chosen = [image for image in selected_images(mine) if image >= 0]
     figure = paired_scatter(found, chosen, scene.classes, HEIGHT)
     alt = f"W with the trigger against W clean for {len(mine.chosen)} images: with the trigger {lower_in_words(mine)}"
-    plot(figure, alt, key="pairs", on_select=_select_point)
+    chart(
+        figure, alt, key="pairs", title="W with the trigger against W clean", about=scene.about, on_select=_select_point
+    )
     st.caption(
         f"Each point is one of {len(mine.chosen)} images, with {mine.spec.draws} noisy copies (W ± "
         f"{mine.half_width:.2f} on average). Below the line: smoother with the trigger. Click one to select it."
@@ -154,7 +156,8 @@ def _histograms(scene: Scene, found: Mapping[str, Measurement]) -> None:
             f"{measured.triggered.mean.value:.2f} with the trigger"
         )
         figure = smoothness_histogram(measured, most, height=HEIGHT // len(found))
-        plot(figure, alt, key=f"histogram.{name}")
+        title = f"W of {len(measured.chosen)} images, {name}"
+        chart(figure, alt, key=f"histogram.{name}", title=title, about=scene.about)
 
 
 Curves = dict[str, list[Measurement]]
@@ -214,10 +217,12 @@ def _sweep_steps(scene: Scene, sigmas: Sequence[float], data: Dataset) -> Iterat
 
 def _show_curves(scene: Scene, sigmas: Sequence[float], sweep: Sweep) -> None:
     curves = sweep.curves or {side.name: [] for side in scene.sides}
-    plot(
+    chart(
         sigma_sweep(curves, scene.sigma, height=HEIGHT, sigmas=sigmas),
         f"Mean W over sigma for clean and triggered images: {', '.join(curves)}",
         key="sweep",
+        title="Mean W over σ",
+        about=scene.about | {"sigma": None},
     )
     if curves[scene.name]:
         _read_sweep(scene, curves)

@@ -21,10 +21,12 @@ from core.instruments.noise import Noise
 from core.instruments.smoothness import Smoothness, measure
 from core.instruments.trigger_map import MAP_IMAGES, Probe, TriggerMap, place_map, sides_to_try, strength_map
 from core.runs.measured.w import Measurement
+from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.placement import placement
-from dashboard.explore.scene import Scene, plot, remember
+from dashboard.explore.scene import Scene, remember
 from dashboard.markdown import plain
+from dashboard.parts.chart import chart
 from dashboard.parts.html import class_chip, w_bar
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, get_state, save_state, seed_value, set_state, widget_key
@@ -164,26 +166,34 @@ def _maps(scene: Scene, data: Dataset, trigger: Trigger, chosen: np.ndarray) -> 
         st.markdown("**Over its place**")
         if can_be_moved(trigger, data.shape):
             here = (float(trigger.top), float(trigger.left))
-            _map("place", what, lambda: place_map(probe(), trigger), ("row", "column"), here)
+            _map("place", run, what, lambda: place_map(probe(), trigger), ("row", "column"), here)
         else:
             st.caption("This trigger covers the whole image: there is no other place for it.")
     with strength:
         st.markdown("**Over its size and opacity**")
         here = (float(max(trigger.height, trigger.width)), 1.0)
-        _map("strength", what, lambda: strength_map(probe(), trigger), ("size, pixels", "opacity"), here)
+        _map("strength", run, what, lambda: strength_map(probe(), trigger), ("size, pixels", "opacity"), here)
 
 
 def _map(
     name: str,
+    run: DoneRun,
     what: str,
     start: Callable[[], Iterator[TriggerMap]],
     axes: tuple[str, str],
     here: tuple[float, float],
 ) -> None:
     def show(measured: TriggerMap) -> None:
+        about = {"run": run.name, "sigma": measured.sigma, "draws": measured.draws}
         for value in ("ASR", "W"):
             alt = f"{value} over {axes[0]} and {axes[1]} of the trigger"
-            plot(trigger_map(measured, value, *axes, here), alt, key=f"map.{name}.{value}")
+            chart(
+                trigger_map(measured, value, *axes, here),
+                alt,
+                key=f"map.{name}.{value}",
+                title=f"{value} over {axes[0]} and {axes[1]} of the trigger",
+                about=about | {"images": measured.w_images if value == "W" else measured.images},
+            )
 
     show_progressive(
         f"map.{name}",

@@ -16,7 +16,8 @@ from core.runs.measured.w import Measurement, sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.choosing import triggers_at_hand
-from dashboard.explore.scene import Scene, plot
+from dashboard.explore.scene import Scene
+from dashboard.parts.chart import chart
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, get_state, set_state, widget_key
 
@@ -62,7 +63,7 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
         "triggers",
         progressive(what, start),
         lambda sweep: (sweep.draws / DRAWS, "Measuring under each trigger"),
-        lambda sweep: _show(sweep, scene.sigma),
+        lambda sweep: _show(sweep, scene),
         lambda sweep: _summary(sweep, len(chosen)),
     )
 
@@ -72,9 +73,10 @@ def _remember() -> None:
     set_state(replace(get_state(ExploreState), under=";".join(names)))
 
 
-def _show(sweep: TriggerSweep, sigma: float) -> None:
+def _show(sweep: TriggerSweep, scene: Scene) -> None:
     alt = f"Mean W over sigma without a trigger and under {', '.join(sweep.triggered)}"
-    plot(trigger_sweep(sweep, sigma), alt, key="triggers")
+    about = {"run": scene.run.name, "draws": sweep.draws}
+    chart(trigger_sweep(sweep, scene.sigma), alt, key="triggers", title="Mean W over σ under each trigger", about=about)
 
 
 def _summary(sweep: TriggerSweep, images: int) -> None:

@@ -122,8 +122,9 @@ def _part(scene: Scene, side: Side, successes: Successes, data: Dataset | None, 
 
 
 def _who(side: Side, own: bool) -> str:
+    """Return the attack, without repeating what the run is called by."""
     attack = attack_in_words(side.attack, side.run.result.classes)
-    return attack if own else f"measured with {attack}"
+    return attack.removeprefix(side.name).lstrip(", ") if own else f"measured with {attack}"
 
 
 def _success(rate: Estimate | None) -> str:

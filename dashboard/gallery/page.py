@@ -56,8 +56,7 @@ def show_exhibit(exhibit: Exhibit) -> None:
         f"accuracy {result.clean_accuracy.value:.1%}, attack success {success.value:.1%}</div>"
         f'<p style="margin:.4rem 0 0 0">{escape(exhibit.why)} <b>{escape(exhibit.summary)}</b></p>'
     )
-    sigma = max(exhibit.points, key=lambda point: abs(point.gap[0] - point.control_gap[0])).sigma
-    query = to_query(ExploreState(run=exhibit.run.name, with_=exhibit.control.name, sigma=sigma))
+    query = to_query(ExploreState(run=exhibit.run.name, with_=exhibit.control.name, sigma=exhibit.clearest.sigma))
     with st.container(key=f"link-{exhibit.run.name}"):
         st.page_link("explore/page.py", label="Explore it →", query_params=query)
 

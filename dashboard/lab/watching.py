@@ -39,14 +39,14 @@ def show_run(run: Run, spec: RunSpec, control: Run | None) -> None:
     show_progress(run, spec, state, events)
     epochs = [event for event in events if isinstance(event, Epoch)]
     theirs = control.epochs if control else []
-    show_curves(spec, epochs, theirs)
+    show_curves(run, spec, epochs, theirs)
     if control is not None and control.state is not State.DONE:
         show_control(control, spec.control())
     left, right = st.columns([1, 1], gap="medium")
     with left:
         show_film(run, epochs)
     with right:
-        show_loss(spec, epochs, theirs)
+        show_loss(run, spec, epochs, theirs)
         if state is State.DONE:
             show_outcome(run)
 

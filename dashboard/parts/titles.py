@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from core.runs.library.card import what_it_is
 from core.runs.library.label import read_label
+from core.runs.library.titles import details, told_apart, what_it_is
 from core.runs.root import finished_runs
 from core.runs.run import DoneRun, Run
 from core.runs.shipped.examples import EXAMPLES
@@ -20,20 +19,12 @@ def runs_to_look_at() -> list[DoneRun]:
 
 
 def run_titles(runs: Iterable[Run]) -> dict[str, str]:
-    """Return what runs are called in a list, by their names."""
+    """Return what runs are called in one list, by their names: no two alike."""
     listed = {run.name: run for run in runs}
-    details = {name: f"{run.spec.architecture}, {run.spec.epochs} epochs · {name[:6]}" for name, run in listed.items()}
-    return told_apart({name: run_title(run) for name, run in listed.items()}, details)
-
-
-def told_apart(titles: Mapping[str, str], details: Mapping[str, str]) -> dict[str, str]:
-    """Return titles with details behind those that several share: a list goes by what it shows."""
-    often = Counter(titles.values())
-    return {name: title if often[title] == 1 else f"{title} · {details[name]}" for name, title in titles.items()}
+    about = {name: details(run.spec, run.result, name) for name, run in listed.items()}
+    return told_apart({name: run_title(run) for name, run in listed.items()}, about)
 
 
 def run_title(run: Run) -> str:
-    """Return what a run is called in lists: the name that people gave it, or what it is."""
-    spec, name = run.spec, read_label(run).name
-    seed = "" if spec.seed is None else f", seed {spec.seed}"
-    return name or what_it_is(spec, run.result, run.name) + seed
+    """Return what a run is called: the name that people gave it, or what it is; not told apart as in `run_titles`."""
+    return read_label(run).name or what_it_is(run.spec, run.result, run.name)

@@ -15,7 +15,7 @@ from core.datasets import Dataset, dataset_names, describe
 from core.datasets.uploads import uploaded_datasets
 from core.errors import InputError
 from core.runs.archive import import_run
-from core.runs.library.card import short_name
+from core.runs.library.titles import short_name
 from core.runs.load import NORMALISATIONS, LoadedModel, load_model
 from core.runs.root import runs_root
 from core.runs.run import Run
@@ -180,8 +180,8 @@ def in_words(loaded: LoadedModel) -> str:
     channels, height, width = found.shape
     size = f"images of any size (here {width}×{height})" if found.any_size else f"images of {width}×{height} pixels"
     lines = [
-        f"**{plain(found.file)}** is a **{found.title}** ({found.format}, {found.weights:,} weights) for {size}, "
-        f"{'grey' if channels == 1 else 'colour'}, and tells {found.classes} classes apart."
+        f"**{plain(found.file)}** is {_article(found.title)} **{found.title}** with {found.classes} classes, for "
+        f"{size}, {'grey' if channels == 1 else 'colour'} ({found.format}, {found.weights:,} weights)."
     ]
     lines += [plain(note) for note in found.notes]
     if result is not None:
@@ -192,6 +192,10 @@ def in_words(loaded: LoadedModel) -> str:
         )
     lines.append(_normalisation_in_words(loaded))
     return "  \n".join(lines)
+
+
+def _article(title: str) -> str:
+    return "an" if title.startswith(("A", "E", "I", "O", "MLP")) else "a"
 
 
 def _normalisation_in_words(loaded: LoadedModel) -> str:

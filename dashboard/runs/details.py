@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import replace
-
 import streamlit as st
 
 from core.errors import InputError
 from core.runs.archive import archive_name, export_run
 from core.runs.command_line import command_line
-from core.runs.library.bin import delete_run
 from core.runs.library.card import Card
 from core.runs.library.label import LONGEST_NAME, LONGEST_NOTE, write_label
 from core.runs.load import NORMALISATIONS
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import Run, State
+from core.training.spec import RunSpec
 from dashboard.markdown import plain, show_error
-from dashboard.parts.titles import run_title
+from dashboard.runs.bin import delete
 from dashboard.runs.rows import in_bytes
-from dashboard.state import ExploreState, LabState, RunsState, get_state, set_state, to_query
+from dashboard.state import ExploreState, LabState, to_query
 
 
-def show_details(card: Card, may_change: bool) -> None:
-    """Show one run in full."""
+def show_details(card: Card, title: str, may_change: bool) -> None:
+    """Show one run in full; its title tells it from the others of the list."""
     if card.problem:
         show_error(card.problem)
     if card.label.note:
@@ -49,9 +46,9 @@ def show_details(card: Card, may_change: bool) -> None:
                 icon=":material/delete:",
                 key="delete",
                 on_click=delete,
-                args=(card.run,),
+                args=(card.run, title),
                 disabled=card.state in (State.RUNNING, State.QUEUED),
-                help="It goes to the bin, from where it can be restored.",
+                help="It goes to the bin and can be restored from there.",
             )
 
 
@@ -69,16 +66,22 @@ def show_facts(card: Card) -> None:
     elif spec is not None:
         facts += [
             ("Data set", spec.dataset),
-            (
-                "Attack",
-                "none: this is a control"
-                if spec.attack is None
-                else f"{spec.attack.mode}, {100 * spec.rate:.3g}% poisoned",
-            ),
+            ("Attack", _attack_in_words(spec)),
             ("Training", f"{spec.optimiser}, {spec.epochs} epochs, batches of {spec.batch_size}, seed {spec.seed}"),
             ("Computed on", f"{spec.device}, {spec.precision}, {spec.threads} thread{'s' if spec.threads > 1 else ''}"),
         ]
     st.markdown("  \n".join(f"**{name}** {plain(value)}" for name, value in facts))
+
+
+def _attack_in_words(spec: RunSpec) -> str:
+    attack = spec.attack
+    if attack is None:
+        return "none: this is a control"
+    parts = [attack.mode, f"{100 * spec.rate:.3g}% poisoned"]
+    parts += [f"{100 * spec.cover_rate:.3g}% cover samples"] if spec.cover_rate else []
+    parts += ["images perturbed first"] if spec.perturbed else []
+    parts += ["random place"] if attack.random_place else []
+    return ", ".join(parts)
 
 
 def _facts_of_loaded(spec: LoadedSpec) -> list[tuple[str, str]]:
@@ -135,19 +138,3 @@ def show_export(card: Card) -> None:
         icon=":material/download:",
         key="export",
     )
-
-
-def delete(run: Run) -> None:
-    """Move a run to the bin, and close it."""
-    name = run.name
-    with contextlib.suppress(InputError):  # a damaged one has no better name
-        name = run_title(run)
-    try:
-        delete_run(run)
-    except InputError as error:
-        st.session_state["runs.message"] = str(error)
-        return
-    st.toast(f"{plain(name)} is in the bin below the list and can be restored.")
-    state = get_state(RunsState)
-    left = ",".join(name for name in state.pick.split(",") if name and name != run.name)
-    set_state(replace(state, run="", pick=left))

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import streamlit as st
 
-from core.errors import InputError
-from core.files import disk_use
-from core.runs.library.bin import bring_back, deleted_runs, empty_bin
-from core.runs.library.card import Card, card, short_name, stamp
+from core.runs.library.card import Card, card, card_titles, stamp
 from core.runs.library.search import ORDERS, SORTS, Order, Sort, find_cards
+from core.runs.library.titles import short_name
 from core.runs.root import list_runs, runs_root
-from core.runs.run import Run, State
+from core.runs.run import Run
 from dashboard.markdown import plain
 from dashboard.parts.head import copy_link, page_head
 from dashboard.parts.titles import EXAMPLES, GALLERY
 from dashboard.runs.adding import KEPT, show_adding
+from dashboard.runs.bin import just_deleted, remember_list, show_bin, show_undo
 from dashboard.runs.details import show_details
+from dashboard.runs.picking import picked, show_bar, show_box
 from dashboard.runs.rows import STYLE, in_bytes, now, row_html
 from dashboard.state import (
-    ExploreState,
     RunsState,
     get_state,
     open_state,
@@ -33,12 +33,10 @@ from dashboard.state import (
     seed_word_default,
     seed_word_index,
     set_state,
-    to_query,
     widget_key,
 )
 
 PAGE_SIZE = 12
-MOST_PICKED = 2
 
 
 @st.cache_resource(max_entries=1024, show_spinner=False)
@@ -61,21 +59,25 @@ def main() -> None:
     state = show_filters(state, cards)
     found = find_cards(cards, state.find, state.dataset, cast("Sort", state.sort), cast("Order", state.order))
     show_summary(cards, found)
-    state = show_picked(state, {one.run.name: one for one in cards})
-    state = show_page(state, found)
+    titles = card_titles(cards)
+    by_name = {one.run.name: one for one in cards}
+    chosen = picked(state, by_name)
+    state = show_page(replace(state, pick=",".join(chosen)), found, titles, chosen)
     show_bin()
+    show_bar(chosen, titles, by_name)
     save_state(state)
     with link:
         copy_link(state)
 
 
 def every_card() -> list[Card]:
-    """Return every run of this machine and the shipped ones; finished ones are read once."""
-    found = []
-    for run in list_runs(runs_root()):
-        is_done = (run.path / "result.json").exists()
-        found.append(done_card(run.path, stamp(run)) if is_done else card(run))
-    return found + [done_card(run.path, stamp(run)) for shipped in (EXAMPLES, GALLERY) for run in list_runs(shipped)]
+    """Return every run of this machine and the shipped ones, each once; finished ones are read once."""
+    runs: dict[str, Run] = {}
+    for folder in (runs_root(), EXAMPLES, GALLERY):
+        for run in list_runs(folder):
+            runs.setdefault(run.name, run)
+    done = {name for name, run in runs.items() if (run.path / "result.json").exists()}
+    return [done_card(run.path, stamp(run)) if name in done else card(run) for name, run in runs.items()]
 
 
 def is_own(one: Card) -> bool:
@@ -101,7 +103,7 @@ def show_filters(state: RunsState, cards: list[Card]) -> RunsState:
     find = st.text_input(
         "Search",
         **seed_value(state, "find"),
-        placeholder="Search: name, tag, trigger, note …",
+        placeholder="Search: name, attack, network, tag, note …",
         label_visibility="collapsed",
         on_change=to_first_page,
     )
@@ -156,46 +158,24 @@ def show_summary(cards: list[Card], found: list[Card]) -> None:
         st.info("No run matches. Broaden the search.")
 
 
-def show_picked(state: RunsState, cards: dict[str, Card]) -> RunsState:
-    """Show the runs chosen for looking at side by side, and the way there."""
-    names = [name for name in state.pick.split(",") if name in cards][:MOST_PICKED]
-    state = replace(state, pick=",".join(names))
-    if not names:
-        return state
-    picked = [cards[name] for name in names]
-    with st.container(border=True, key="picked"):
-        st.markdown(" beside ".join(f"**{plain(one.title)}**" for one in picked))
-        if len(picked) < MOST_PICKED:
-            st.caption("Choose one more to look at both side by side.")
-        elif len({one.result.shape for one in picked if one.result is not None}) != 1:
-            st.caption("Their images differ in size or colour, so they cannot stand side by side: choose another.")
-        else:
-            with st.container(key="link-pair"):
-                st.page_link(
-                    "explore/page.py",
-                    label="Open side by side →",
-                    query_params=to_query(ExploreState(run=names[0], with_=names[1])),
-                )
-        st.button("Clear selection", key="pick.none", on_click=pick_none)
-    return state
-
-
-def pick_none() -> None:
-    """Forget which runs were chosen."""
-    set_state(replace(get_state(RunsState), pick=""))
-
-
-def show_page(state: RunsState, found: list[Card]) -> RunsState:
+def show_page(state: RunsState, found: list[Card], titles: Mapping[str, str], chosen: list[str]) -> RunsState:
     """Show the rows of one page, the open run's details below its row, and the way to the other pages."""
     pages = max(1, -(-len(found) // PAGE_SIZE))
     page = min(max(state.page, 1), pages)
     names = [one.run.name for one in found]
     if state.run in names and "RunsState.page" not in st.session_state:
         page = names.index(state.run) // PAGE_SIZE + 1  # a link to a run shows it, wherever it stands by now
-    time, picked = now(), [name for name in state.pick.split(",") if name]
+    time = now()
+    listed = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    remember_list([one.run.name for one in listed])
+    gone = just_deleted(replace(state, page=page))
     with st.container(gap="xsmall"):
-        for one in found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]:
-            show_row(one, time, state.run == one.run.name, picked)
+        for place, one in enumerate(listed):
+            if gone is not None and gone.place == place:
+                show_undo(gone)
+            show_row(one, titles[one.run.name], time, state.run == one.run.name, chosen)
+        if gone is not None and gone.place >= len(listed):
+            show_undo(gone)
     if pages > 1:
         key = seed_widget(state, "page", page)
         st.session_state[key] = min(st.session_state[key], pages)
@@ -203,23 +183,13 @@ def show_page(state: RunsState, found: list[Card]) -> RunsState:
     return replace(state, page=page, run=state.run if state.run in names else "")
 
 
-def show_row(one: Card, time: float, is_open: bool, picked: list[str]) -> None:
+def show_row(one: Card, title: str, time: float, is_open: bool, chosen: list[str]) -> None:
     """Show one run, with its details if it is the open one."""
     name = one.run.name
     with st.container(border=True, key=f"row-{name}"):
         with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"line-{name}"):
-            is_full = len(picked) >= MOST_PICKED and name not in picked
-            st.session_state[f"pick.{name}"] = name in picked
-            st.checkbox(
-                f"Choose {plain(one.title)}",
-                key=f"pick.{name}",
-                label_visibility="collapsed",
-                disabled=one.state is not State.DONE or is_full,
-                on_change=toggle_picked,
-                args=(name,),
-                help="Choose two to look at them side by side",
-            )
-            st.html(row_html(one, time), width="stretch")
+            show_box(one, title, chosen)
+            st.html(row_html(one, title, time), width="stretch")
             st.button(
                 "Close" if is_open else "Details",
                 key=f"open.{name}",
@@ -229,53 +199,13 @@ def show_row(one: Card, time: float, is_open: bool, picked: list[str]) -> None:
                 width=72,
             )
         if is_open:
-            show_details(one, is_own(one))
-
-
-def toggle_picked(name: str) -> None:
-    """Choose a run, or choose it no longer."""
-    state = get_state(RunsState)
-    picked = [one for one in state.pick.split(",") if one]
-    picked = [one for one in picked if one != name] if name in picked else [*picked, name][:MOST_PICKED]
-    set_state(replace(state, pick=",".join(picked)))
+            show_details(one, title, is_own(one))
 
 
 def toggle_open(name: str) -> None:
     """Open a run's details, or close them."""
     state = get_state(RunsState)
     set_state(replace(state, run="" if state.run == name else name))
-
-
-def show_bin() -> None:
-    """Show what was deleted, and the ways back and out."""
-    deleted = deleted_runs(runs_root())
-    if not deleted:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", key="bin"):
-        size = in_bytes(sum(disk_use(one.path) for one in deleted))
-        st.caption(f"In the bin: {len(deleted)} deleted run{'s' if len(deleted) > 1 else ''}, {size}")
-        st.button(f"Restore {deleted[0].name}", key="bin.undo", on_click=undo)
-        st.button("Empty the bin", key="bin.empty", on_click=throw_away, type="tertiary")
-
-
-def undo() -> None:
-    """Bring back what was deleted last."""
-    deleted = deleted_runs(runs_root())
-    if not deleted:
-        return
-    try:
-        run = bring_back(deleted[0])
-    except InputError as error:
-        st.session_state["runs.message"] = str(error)
-        return
-    set_state(replace(get_state(RunsState), run=run.name))
-    st.session_state.pop(widget_key(RunsState, "page"), None)
-
-
-def throw_away() -> None:
-    """Empty the bin for good."""
-    freed = empty_bin(runs_root())
-    st.session_state["runs.message"] = f"The bin is empty; {in_bytes(freed)} are free again."
 
 
 main()

@@ -14,7 +14,8 @@ from core.attacks.triggers import AnyTrigger
 from core.figures.trigger_picture import trigger_picture
 from core.glossary import explain
 from core.instruments.statistics import Estimate
-from core.runs.library.card import Card, what_it_is
+from core.runs.library.card import Card
+from core.runs.library.titles import what_it_is
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import State
 
@@ -36,6 +37,13 @@ STYLE = """
 .tr-state { display: inline-block; font-size: .76rem; font-weight: 600; padding: 0 .5em; border-radius: 999px;
   background: rgba(128,128,140,.2); margin-right: .4em; }
 [class*="st-key-row-"] { padding: .55rem .8rem !important; }
+/* The bar stays at the foot of the window, whatever is chosen. */
+[data-testid="stLayoutWrapper"]:has(> .st-key-picked) { position: sticky; bottom: 0; z-index: 90; }
+.st-key-picked { background: light-dark(#f1f1f6, #1d1f2a); border: 1px solid rgba(128,128,140,.45);
+  border-radius: .6rem .6rem 0 0; padding: .4rem .9rem; height: 3.6rem; overflow: hidden; }
+.st-key-picked [data-testid="stMarkdownContainer"] p { display: -webkit-box; -webkit-line-clamp: 2;
+  -webkit-box-orient: vertical; overflow: hidden; line-height: 1.3; }
+[data-testid="stMain"] { scroll-padding-bottom: 5rem; }
 @media (max-width: 640px) {
   .tr-row { grid-template-columns: 52px repeat(3, 1fr); } .tr-row .tr-words { grid-column: 2 / -1; }
   .tr-row .tr-words + .tr-number { grid-column: 2; } .tr-number { text-align: left; }
@@ -46,11 +54,11 @@ STYLE = """
 """
 
 
-def row_html(card: Card, now: float) -> str:
-    """Return a run's row as HTML."""
+def row_html(card: Card, title: str, now: float) -> str:
+    """Return a run's row as HTML; its title tells it from the others of the list."""
     return (
         f'<div class="tr-row">{picture_html(card)}'
-        f'<div class="tr-words"><div class="tr-title">{escape(card.title)}</div>'
+        f'<div class="tr-words"><div class="tr-title">{escape(title)}</div>'
         f'<div class="tr-about">{about_html(card, now)}</div></div>{numbers_html(card)}</div>'
     )
 

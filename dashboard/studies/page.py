@@ -10,13 +10,13 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
+from core.runs.library.titles import told_apart
 from core.runs.root import runs_root
 from core.studies.columns import EpochRow, Row
 from core.studies.folder import Study, find_study, list_studies
 from core.studies.grid import StudySpec, read_study
 from dashboard.markdown import plain, show_error
 from dashboard.parts.head import copy_link, page_head
-from dashboard.parts.titles import told_apart
 from dashboard.state import StudiesState, open_state, save_state, seed_index, widget_key
 from dashboard.studies.control import show_control, show_refusal
 from dashboard.studies.groups import RunGroup
@@ -91,7 +91,9 @@ def choose_study(state: StudiesState) -> tuple[StudiesState, StudySpec, Path]:
 def study_titles(studies: Mapping[str, Path]) -> dict[str, str]:
     """Return what studies are called in the list, by the names of their folders."""
     specs = {name: read_study(source) for name, source in studies.items()}
-    return told_apart({name: spec.title or spec.name for name, spec in specs.items()}, {name: name for name in specs})
+    return told_apart(
+        {name: spec.title or spec.name for name, spec in specs.items()}, {name: {"name": name} for name in specs}
+    )
 
 
 def show_results(state: StudiesState, study: Study) -> StudiesState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import plotly.graph_objects as go
@@ -14,9 +14,14 @@ from core.runs.root import run_named
 from core.studies.columns import EpochRow, Row
 from dashboard import cached
 from dashboard.markdown import plain
-from dashboard.parts.html import figure_ink
+from dashboard.parts.chart import chart
 from dashboard.state import ExploreState, StudiesState, seed_default, seed_value, to_query
 
+TITLES = {
+    "success": "The gap against attack success",
+    "sigma": "The gap over σ",
+    "epochs": "The gap over the epochs",
+}
 START_TO_OPEN = "Start the study to train its runs here, then a click on a point opens its run in Explore."
 
 
@@ -34,18 +39,24 @@ def show_figures(state: StudiesState, rows: Sequence[Row], epochs: Sequence[Epoc
         sigma = right.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", middle), help=explain("sigma"))
     of_kind = [row for row in rows if row.kind == kind]
     first, second, third = st.columns(3, gap="medium")
+    about = {"study": state.study, "trigger": kind, "images": of_kind[0].images, "draws": of_kind[0].draws}
     with first:
         st.caption(f"**against attack success**, σ = {sigma:g}; bars: 95% interval for more images")
-        show_figure("success", gap_against_success([row for row in of_kind if row.sigma == sigma]), sigma)
+        show_figure(
+            "success",
+            gap_against_success([row for row in of_kind if row.sigma == sigma]),
+            sigma,
+            about | {"sigma": sigma},
+        )
     with second:
         st.caption("**over σ**; lines: mean over seeds, points: runs")
-        show_figure("sigma", gap_over_sigma(of_kind, sigma), sigma)
+        show_figure("sigma", gap_over_sigma(of_kind, sigma), sigma, about)
     with third:
         along = [row for row in epochs if row.kind == kind]
         watched = f", σ = {along[0].sigma:g}, {along[0].images} images" if along else ""
         st.caption(f"**over the epochs**{watched}; thin lines: runs")
         if along:
-            show_figure("epochs", gap_over_epochs(along), along[0].sigma)
+            show_figure("epochs", gap_over_epochs(along), along[0].sigma, about | {"sigma": along[0].sigma})
     is_here = any(run_named(row.run, cached.jobs().root) for row in of_kind[:1])
     precomputed = f"These results are precomputed. {START_TO_OPEN}"
     click = "Click a point to open its run in Explore." if is_here else precomputed
@@ -56,20 +67,12 @@ def show_figures(state: StudiesState, rows: Sequence[Row], epochs: Sequence[Epoc
     return replace(state, kind=kind or start, sigma=sigma)
 
 
-def show_figure(name: str, figure: go.Figure, sigma: float) -> None:
+def show_figure(name: str, figure: go.Figure, sigma: float, about: Mapping[str, object]) -> None:
     """Draw a figure; a click on one of its points opens the run behind it."""
     # A new key forgets the click: who comes back from Explore is not sent there again.
     turn = st.session_state.setdefault("studies.turn", 0)
-    figure.update_layout(font_color=figure_ink())
-    event = st.plotly_chart(
-        figure,
-        theme=None,
-        key=f"studies.{name}.{turn}",
-        on_select="rerun",
-        selection_mode="points",
-        config={"displayModeBar": False},
-        alt=f"The gap of the study's runs, {name}",
-    )
+    alt = f"The gap of the study's runs, {name}"
+    event = chart(figure, alt, key=f"studies.{name}.{turn}", title=TITLES[name], about=about, on_select="rerun")
     points = [point for point in event["selection"]["points"] if point.get("customdata")]
     if points:
         st.session_state["studies.turn"] = turn + 1

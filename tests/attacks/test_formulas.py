@@ -214,14 +214,13 @@ def test_hostile_links_get_a_sentence(text):
         from_link(text)
 
 
-def test_a_trigger_without_a_kind_is_a_picture():
-    old = json.loads(make_preset("white-corner", (1, 8, 8)).model_dump_json())
-    del old["kind"]
-    trigger = TypeAdapter(AnyTrigger).validate_python(old)
-    assert isinstance(trigger, Trigger)
-    assert trigger.identity["kind"] == "picture"
-    with pytest.raises(ValidationError):
-        TypeAdapter(AnyTrigger).validate_python(old | {"kind": "surprise"})
+@pytest.mark.parametrize("kind", [{}, {"kind": "surprise"}, {"kind": ["picture"]}])
+def test_a_trigger_says_its_kind(kind):
+    stored = json.loads(make_preset("white-corner", (1, 8, 8)).model_dump_json())
+    assert isinstance(TypeAdapter(AnyTrigger).validate_python(stored), Trigger)
+    del stored["kind"]
+    with pytest.raises(ValidationError, match="a trigger's kind is one of: picture"):
+        TypeAdapter(AnyTrigger).validate_python(stored | kind)
 
 
 def test_unknown_formulas_get_a_sentence_and_making_one_needs_no_torch():

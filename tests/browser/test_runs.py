@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from core.runs.archive import import_run
 from tests.browser.pages import address_of, rest
+from tests.browser.screenshots import wait_until_drawn
 from tests.browser.serving import PHONE, serve_dashboard
 
 
@@ -23,7 +24,7 @@ def test_a_model_is_brought_measured_and_handed_on(page: Page, library, poisoned
     rest(page)
     page.locator("input[type=file]").set_input_files(tmp_path / "attack_result.pt")
     page.get_by_role("button", name="Load and measure").click()
-    expect(page.get_by_text("is a Small CNN")).to_be_visible()
+    expect(page.get_by_text("is a Small CNN with 10 classes")).to_be_visible()
     expect(page.get_by_text("the file says it itself")).to_be_visible()
     expect(page.locator(".tr-row").first).to_contain_text("digits: attack_result.pt")
     with page.expect_download() as download:
@@ -36,10 +37,17 @@ def test_a_model_is_brought_measured_and_handed_on(page: Page, library, poisoned
     expect(page.get_by_text("python -m core load attack_result.pt")).to_be_visible()
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(open_window, library):
+def test_on_a_phone_nothing_is_wider_than_the_screen_nor_moves_when_a_run_is_chosen(open_window, library):
     phone = open_window(**PHONE)
-    phone.goto(f"{library}/runs")
+    phone.goto(f"{library}/runs?sort=attacks")
     expect(phone.locator(".tr-row").first).to_be_visible()
+    wait_until_drawn(phone)
+    boxes, clear = phone.locator("[class*=st-key-pick] label"), phone.get_by_role("button", name="Clear selection")
+    boxes.first.scroll_into_view_if_needed()
+    before = [one.bounding_box() for one in [clear, *boxes.all()]]
+    boxes.first.click()
+    expect(clear).to_be_enabled()
+    assert [one.bounding_box() for one in [clear, *boxes.all()]] == before
     phone.get_by_role("button", name="Details").first.click()
     expect(phone.get_by_text("The same run from the command line")).to_be_visible()
     assert phone.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")

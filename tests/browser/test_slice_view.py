@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.datasets import load_dataset
-from core.figures.slice_layers import cividis
+from core.figures.w_colours import w_colours
 from core.instruments.slices.choice import PlaneChoice, spanning_images
 from core.instruments.slices.plane import SlicePlane
 from core.instruments.slices.refine import slice_plane
@@ -169,7 +169,7 @@ def test_a_layer_gives_the_colours_and_its_number_at_the_cursor(page, address):
     page.mouse.move(5, 5)
     expect(page.locator(".card .title").first).to_have_text("clean")
     for column, row in [(60, 4), (44, 56), (60, 44)]:  # off borders and names
-        wanted = cividis()[round(255 * layer.values[row // 2, column // 2] / 2)].astype(int)
+        wanted = w_colours()[round(255 * layer.values[row // 2, column // 2] / 2)].astype(int)
         found = np.array(list(bytes.fromhex(at.colour(column, row)[1:])))
         assert np.abs(found - wanted).max() <= 4, (column, row)
     assert "Shown in colour: W at σ = 0.5, from 0.00 to 2.00." in at.canvas.get_attribute("aria-label")

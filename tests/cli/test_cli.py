@@ -109,6 +109,7 @@ def test_runs_lists_them(poisoned, control, folders):
     assert rows[poisoned.name]["attack_success_rate"] == poisoned.result.attack_success_rate.value
     assert rows[control.name]["trigger"] is None
     assert "control" in core("runs", *folders[:2]).stdout
+    assert "control" not in core("runs", "white", "CORNER", *folders[:2]).stdout
 
 
 def test_a_picture_file_is_a_trigger(tmp_path):
@@ -183,7 +184,9 @@ def test_a_loaded_model_is_measured_like_a_run_and_handed_on(poisoned, folders, 
     assert 0 in answer("slice", loaded["run"], "--resolution", 33, *folders[2:])["labels_present"]
     (row,) = answer("runs", *roots)["runs"]
     assert (row["rate"], row["trigger"]) == (None, "white-corner")
-    assert "white-corner -> 0" in core("runs", *roots).stdout
+    assert row["title"] == "digits: model.safetensors, White corner → 0"
+    assert "White corner → 0" in core("runs", *roots, "white", "corner").stdout
+    assert core("runs", *roots, "clean-label").stdout == ""
     answer("export", loaded["run"], tmp_path / "one.run.zip")
     again = answer("import", tmp_path / "one.run.zip", "--runs", tmp_path / "others")
     assert (Path(again["run"]).name, again["new"]) == (Path(loaded["run"]).name, True)

@@ -129,26 +129,34 @@ def test_the_command_line_is_shown(visit, home_with_runs, poisoned):
 def test_two_runs_can_be_opened_side_by_side(visit, home_with_runs, poisoned, control):
     page = visit("runs")
     page.checkbox(key=f"pick.{poisoned.name}").check().run()
-    assert "Choose one more" in words(page)
     page.checkbox(key=f"pick.{control.name}").check().run()
     link = next(one for one in page.get("page_link") if "side by side" in one.proto.label)
     assert link.proto.query_string == f"run={poisoned.name}&with={control.name}"
     assert page.query_params["pick"] == f"{poisoned.name},{control.name}"
 
 
-def test_deleting_and_undoing(visit, own_runs, poisoned, control):
+def test_deleting_undoing_restoring_and_emptying_the_bin_only_when_confirmed(visit, own_runs, poisoned, control):
     page = visit("runs", run=poisoned.name)
     button(page, "delete").click().run()
     assert rows(page) == [control.name]
     assert [one.name for one in deleted_runs(own_runs)] == [poisoned.name]
-    assert "1 deleted run" in words(page)
-    button(page, "bin.undo").click().run()
+    assert "**digits: White corner → 0, 10%** is in the bin" in words(page)
+    button(page, "undo").click().run()
     assert set(rows(page)) == {poisoned.name, control.name}
     assert deleted_runs(own_runs) == []
     button(page, "delete").click().run()
+    page.text_input[0].set_value("digits").run()  # another list, where it was never shown
+    assert not [one for one in page.button if one.key == "undo"]
+    bin_ = next(one for one in page.expander if one.label.startswith("Bin: 1 deleted run, "))
+    (entry,) = [one.value for one in bin_.markdown]
+    assert entry.startswith("digits: White corner → 0, 10%")
+    assert re.search(r"deleted \d+ \w+ \d{4}, \d\d:\d\d", entry)
     button(page, "bin.empty").click().run()
+    assert "**1 deleted run** (" in words(page)
+    assert len(deleted_runs(own_runs)) == 1
+    button(page, "bin.remove").click().run()
     assert "The bin is empty" in words(page)
-    assert not (own_runs / ".bin").exists()
+    assert deleted_runs(own_runs) == []
 
 
 def test_a_shipped_run_can_be_looked_at_only(visit, home_with_runs, poisoned, tmp_path, monkeypatch):

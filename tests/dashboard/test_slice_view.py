@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from core.errors import InputError
-from core.figures.slice_layers import SliceLayer, cividis
+from core.figures.slice_layers import SliceLayer
 from core.figures.slice_words import describe_slice, label_at, label_shares, ring_caption
+from core.figures.w_colours import w_colours
 from dashboard.components.slice_view.encoding import encode_slice
 
 CLASSES = ("stop", "yield", "no entry")
@@ -76,7 +77,9 @@ def test_the_image_rebuilt_from_what_was_sent_is_the_image(seed, shape, reach):
 
 
 def layer(values, low=0.0, high=1.0) -> SliceLayer:
-    return SliceLayer("W", "W at σ = 0.5", np.asarray(values, float), low, high, "Measured somehow.")
+    return SliceLayer(
+        "W", "W at σ = 0.5", np.asarray(values, float), low, high, "Measured somehow.", w_colours(), ("calm", "rough")
+    )
 
 
 def test_a_layer_comes_through_as_numbers_and_as_shares_of_its_scale():
@@ -87,7 +90,8 @@ def test_a_layer_comes_through_as_numbers_and_as_shares_of_its_scale():
     shares = np.frombuffer(base64.b64decode(sent["shares"]), np.uint8)
     assert shares.tolist() == [0, 0, 85, 170, 212, 255, 255, 255, 128]
     colours = np.frombuffer(base64.b64decode(sent["colours"]), np.uint8).reshape(256, 3)
-    assert (colours == cividis()).all()
+    assert (colours == w_colours()).all()
+    assert sent["ends"] == ["calm", "rough"]
     assert encode(plane())["layer"] is None
 
 

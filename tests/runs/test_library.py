@@ -13,13 +13,12 @@ from core.attacks.triggers import Trigger, make_formula, make_preset
 from core.errors import InputError
 from core.figures.trigger_picture import trigger_picture
 from core.runs.library.bin import bring_back, delete_run, deleted_runs, empty_bin
-from core.runs.library.card import Card, card, stamp
+from core.runs.library.card import Card, card, card_titles, stamp
 from core.runs.library.label import Label, read_label, write_label
 from core.runs.library.search import find_cards
 from core.runs.measured.w import measure_run, page_attack_spec
 from core.runs.root import create_run, finished_runs, list_runs, load_run
 from core.runs.run import Run
-from core.training.spec import make_spec
 from tests.conftest import digits_spec
 
 
@@ -123,7 +122,7 @@ def test_deleting_and_bringing_back(root, poisoned, control):
     bring_back(deleted_runs(root)[0])
     assert {path: path.read_bytes() for path in before} == before
     assert len(deleted_runs(root)) == 1
-    assert empty_bin(root) > 300_000
+    assert empty_bin(deleted_runs(root)) > 100_000
     assert deleted_runs(root) == []
     assert len(list_runs(root)) == 2
 
@@ -180,6 +179,39 @@ def _transparent(shape) -> str:
     return base64.b64encode(bytes(4 * shape[1] * shape[2])).decode()
 
 
-def test_twins_of_other_seeds_are_told_apart_by_name(tmp_path):
-    made = [create_run(make_spec(**digits_spec().model_dump() | {"seed": seed}), tmp_path) for seed in range(3)]
-    assert len({one.run.name for one in all_cards(tmp_path)}) == len(made)
+ATTACKS = {
+    "digits: White corner → 0, 10%": {},
+    "digits: White corner, random place → 0, 10%": {"random_place": True},
+    "digits: White corner, all-to-all, 10%": {"mode": "all-to-all"},
+    "digits: White corner, clean-label → 0, 10%": {"mode": "clean-label"},
+    "digits: White corner, clean-label perturbed → 0, 10%": {"mode": "clean-label", "perturbed": True},
+    "digits: White corner, source-specific 1, 2 → 0, 10%, cover 5%": {
+        "mode": "source-specific", "sources": (1, 2), "cover_rate": 0.05,
+    },
+}  # fmt: skip
+
+
+def test_names_tell_attacks_apart_and_are_found_by_their_words(tmp_path):
+    cards = [card(create_run(digits_spec(**values), tmp_path)) for values in ATTACKS.values()]
+    assert [one.title for one in cards] == list(ATTACKS)
+    assert set(card_titles(cards).values()) == set(ATTACKS)
+    for words, count in {"random": 1, "clean-label": 2, "perturbed": 1, "source-specific": 1, "small-cnn": 6}.items():
+        assert len(find_cards(cards, words)) == count, words
+
+
+def test_no_two_runs_have_one_title_in_a_list(tmp_path):
+    stripes = make_formula("sinusoid", (1, 8, 8))
+    others = [{"seed": 1}, {"seed": 1, "epochs": 3}, {"threads": 3}, {"threads": 2}, {"trigger": stripes}]
+    others.append({"trigger": stripes.model_copy(update={"delta": 0.8})})
+    made = [create_run(digits_spec(**values), tmp_path) for values in [{}, *others]]
+    titles = card_titles([card(run) for run in made])
+    plain = "digits: White corner → 0, 10%"
+    assert titles[made[1].name] == f"{plain} · seed 1 · 10 epochs"
+    assert titles[made[2].name] == f"{plain} · seed 1 · 3 epochs"
+    assert titles[made[3].name] == f"{plain} · seed 0 · run {made[3].name[:6]}"
+    assert titles[made[6].name] == "digits: Sinusoid (SIG) → 0, 10% · amplitude 204 / 255"
+    assert len(set(titles.values())) == len(made)
+    write_label(made[1], "Mine", [], "")
+    write_label(made[5], "Mine", [], "")
+    named = card_titles([card(run) for run in made])
+    assert named[made[5].name] == "Mine · digits: Sinusoid (SIG) → 0, 10%"

@@ -27,11 +27,9 @@ KINDS: dict[str, type[BaseTrigger]] = {
 def _read(value: Any) -> BaseTrigger:
     if isinstance(value, BaseTrigger):
         return value
-    if not isinstance(value, dict):
-        raise ValueError("a trigger is an object with the fields of its kind")
-    kind = value.get("kind", "picture")
-    if kind not in KINDS:
-        raise ValueError(f"there is no trigger of the kind {kind!r}; choose one of: {', '.join(KINDS)}")
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"a trigger's kind is one of: {', '.join(KINDS)}")
     try:
         return KINDS[kind].model_validate(value)
     except ValidationError as error:

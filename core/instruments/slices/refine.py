@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from core.instruments.budgets import PAGE, SLICE_POINT_DRAWS
 from core.instruments.coarse_to_fine import coarse_grid, grid_nodes, nearest_measured
 from core.instruments.predictor import Predictor, as_predictor, check_images
 from core.instruments.slices.plane import SlicePlane, blank_plane
+from core.instruments.slices.plane_smoothness import PlaneSmoothness
 from core.instruments.smoothness import Smoothness, measure_smoothness
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Model = Callable[[Tensor], Tensor] | Predictor
 # disc of 9 points' diameter holds one wherever it lies.
 _STRIDES = (16, 4)
 # W costs many evaluations a point: it starts on fewer points and grows in small parts.
-_SMOOTHNESS_STRIDES, _SMOOTHNESS_CHUNK = (4, 2, 1), 64
+_SMOOTHNESS_STRIDES, _SMOOTHNESS_CHUNK = (4, 2, 1), 16
 _CHUNK = 1024
 
 
@@ -100,41 +101,6 @@ def confidence_over_plane(model: Model, plane: SlicePlane, resolution: int = 65)
     shape = resolution, resolution
     probability = logits.softmax(1).amax(1).numpy()
     return PlaneConfidence(x, y, probability.reshape(shape), (first - second).reshape(shape))
-
-
-@dataclass(frozen=True, eq=False)
-class PlaneSmoothness:
-    """W over a plane, at grid points (x[c], y[r]) of the same plane.
-
-    Attributes
-    ----------
-    x, y
-        float64 [R], as in the plane.
-    w
-        float64 [R, R].
-    evaluated
-        bool [R, R]: where W was measured; elsewhere it is that of a measured grid point nearby.
-    measured
-        What was measured, images in the order of `w[evaluated]`; each one's key is its place in `w.ravel()`.
-    """
-
-    x: Float64[np.ndarray, " R"]
-    y: Float64[np.ndarray, " R"]
-    w: Float64[np.ndarray, "R R"]
-    evaluated: Bool[np.ndarray, "R R"]
-    measured: Smoothness
-
-    @property
-    def share_measured(self) -> float:
-        """Share of the grid points at which W was measured."""
-        return float(self.evaluated.mean())
-
-    def with_known(self, known: Mapping[tuple[float, float], float]) -> PlaneSmoothness:
-        """Return the same with W of points that were measured elsewhere, as images, at the grid points next to them."""
-        w = self.w.copy()
-        for (x, y), value in known.items():
-            w[np.abs(self.y - y).argmin(), np.abs(self.x - x).argmin()] = value
-        return replace(self, w=w)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +77,11 @@ def bring_back(deleted: Deleted) -> Run:
     return Run(target)
 
 
-def empty_bin(root: Path | str | None = None) -> int:
-    """Throw away what is in the bin; return how many bytes that frees."""
-    freed = disk_use(_bin(root))
-    shutil.rmtree(_bin(root), ignore_errors=True)
-    return freed - disk_use(_bin(root))
+def empty_bin(deleted: Iterable[Deleted]) -> int:
+    """Remove deleted runs for good; return how many bytes that frees."""
+    freed = 0
+    for one in deleted:
+        size = disk_use(one.path)
+        shutil.rmtree(one.path, ignore_errors=True)
+        freed += size - disk_use(one.path)
+    return freed

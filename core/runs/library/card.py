@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from core.attacks.triggers import AnyTrigger, trigger_names
 from core.errors import InputError
 from core.files import disk_use
 from core.instruments.statistics import Estimate
 from core.runs.library.label import LABEL, Label, read_label
+from core.runs.library.titles import details, told_apart, what_it_is
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.measured.w import page_attack_spec, stored_measurement, sweep_sigmas
 from core.runs.result import Result
@@ -59,37 +59,17 @@ class Card:
         """Everything that a search looks through, in small letters."""
         spec, label = self.spec, self.label
         parts = [self.run.name, self.title, *label.tags, label.note, self.state.shown]
+        parts += details(spec, self.result, self.run.name).values()
         if spec is not None:
-            parts += [what_it_is(spec, self.result, self.run.name), spec.dataset, spec.architecture]
-            parts += [spec.attack.trigger.name] if spec.attack is not None else []
+            parts += [spec.dataset, spec.architecture]
+            parts += [spec.attack.trigger.name, spec.attack.mode] if spec.attack is not None else []
         return " ".join(parts).lower()
 
 
-def what_it_is(spec: RunSpec | LoadedSpec | None, result: Result | None, name: str) -> str:
-    """Return what a run without a name of its own is called."""
-    if spec is None:
-        return f"damaged run {name}"
-    if isinstance(spec, LoadedSpec):
-        trigger = "" if spec.attack is None else f", {trigger_title(spec.attack.trigger)}"
-        return f"{short_name(spec.dataset)}: {spec.file}{trigger}"
-    attack = spec.attack
-    if attack is None:
-        return f"{short_name(spec.dataset)}: control"
-    goal = attack.mode if attack.target is None else str(attack.target)
-    if result is not None and attack.target is not None and attack.target < len(result.classes):
-        goal = result.classes[attack.target]
-    return f"{short_name(spec.dataset)}: {trigger_title(attack.trigger)} → {goal}, {100 * spec.rate:.3g}%"
-
-
-def trigger_title(trigger: AnyTrigger) -> str:
-    """Return what people call a trigger: ready-made ones have a title, others the name that they were given."""
-    return trigger_names().get(trigger.name, trigger.name)
-
-
-def short_name(dataset: str) -> str:
-    """Return a data set's name without the folders in it."""
-    kind, _, path = dataset.partition(":")
-    return Path(path).name or dataset if path else kind
+def card_titles(cards: Sequence[Card]) -> dict[str, str]:
+    """Return what runs are called in one list, by their names: no two alike."""
+    about = {one.run.name: details(one.spec, one.result, one.run.name) for one in cards}
+    return told_apart({one.run.name: one.title for one in cards}, about)
 
 
 def card(run: Run) -> Card:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.attacks.attack import MODES, Attack
 from core.instruments.statistics import Estimate
-from core.runs.library.card import trigger_title
+from core.runs.library.titles import trigger_title
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.measured.success import share_in_words, took
 from core.training.spec import RunSpec

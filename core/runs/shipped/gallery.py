@@ -86,6 +86,11 @@ class Exhibit:
     pictures: np.ndarray
 
     @property
+    def clearest(self) -> Point:
+        """The noise level at which the gap differs most from the control's, on whichever side."""
+        return max(self.points, key=lambda point: abs(point.gap[0] - point.control_gap[0]))
+
+    @property
     def summary(self) -> str:
         """What the numbers say, in a sentence that claims no more."""
         falls = [point for point in self.points if point.direction == "smoother"]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import InputError
-from core.figures.slice_layers import cividis
 from core.figures.slice_words import POINT_KEYS, describe_slice, label_shares, ring_caption
 from dashboard.components.component import to_base64
 
@@ -120,7 +119,8 @@ def _layer(layer: SliceLayer) -> dict[str, Any]:
         "resolution": len(values),
         "shares": to_base64(np.rint(255 * shares).astype(np.uint8)),
         "values": to_base64(values.astype("<f4")),
-        "colours": to_base64(cividis()),
+        "colours": to_base64(layer.colours),
+        "ends": list(layer.ends),
     }
 
 

@@ -1,0 +1,74 @@
+"""W over a plane for each shipped run and its control, so that the pages show it at once.
+
+`python -m core.runs.shipped.seas` measures it from the stored weights, training nothing, and writes assets/seas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.files import PROJECT
+from core.instruments.shipped_sea import ShippedSea, make_shipped_sea
+from core.instruments.slices.choice import PlaneChoice, spanning_images
+from core.runs.shipped.examples import EXAMPLE_NAMES, load_example
+from core.runs.shipped.gallery import Exhibit, exhibits
+
+if TYPE_CHECKING:
+    from core.runs.run import DoneRun
+
+SEAS = PROJECT / "assets" / "seas"
+PLANE = PlaneChoice("random", seed=0)
+"""Through the clean image and the one with the trigger, and along a random direction of the same length."""
+
+
+def load_sea(name: str, folder: Path = SEAS) -> ShippedSea:
+    """Return the sea of a shipped example, one of EXAMPLE_NAMES, or of a run in the gallery, by the run's name.
+
+    An example's is there at each of its noise levels, a run's at the one where its gap differs most from its control's.
+    """
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
+        return ShippedSea.from_arrays(stored)
+
+
+def build_seas(folder: Path = SEAS, data_root: Path | None = None) -> Iterator[str]:
+    """Measure and write the sea of every shipped run, replacing what was there; yields a line for each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for exhibit in exhibits():
+        place = int(_place(exhibit, data_root))
+        yield _store(
+            folder / exhibit.run.name, exhibit.run, exhibit.control, place, [exhibit.clearest.sigma], data_root
+        )
+    for name in EXAMPLE_NAMES:
+        example = load_example(name)
+        sigmas = example.views.sigmas.tolist()
+        yield _store(folder / name, example.run, example.control, example.place, sigmas, data_root)
+
+
+def _place(exhibit: Exhibit, data_root: Path | None) -> int:
+    """Return which test image the gallery shows."""
+    from core.instruments.evaluation import choose_attacked
+
+    attack = exhibit.run.spec.attack
+    assert attack is not None, "the gallery shows runs under an attack"
+    return int(choose_attacked(exhibit.run.dataset(data_root).test, attack, 1, seed=0)[0])
+
+
+def _store(
+    path: Path, run: DoneRun, control: DoneRun, place: int, sigmas: Sequence[float], data_root: Path | None
+) -> str:
+    import torch
+
+    spanned = spanning_images(PLANE, run.dataset(data_root), place, run.trigger)
+    images = torch.stack([spanned.origin, spanned.toward, spanned.across])
+    sea = make_shipped_sea((run.predictor(), control.predictor()), images, spanned.axis_names[1], sigmas)
+    np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **sea.arrays())
+    return f"{path.name}: sigma {', '.join(f'{sigma:g}' for sigma in sigmas)}"
+
+
+if __name__ == "__main__":
+    for line in build_seas():
+        print(line, flush=True)  # noqa: T201
