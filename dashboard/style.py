@@ -33,6 +33,7 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .ts-vote i { height: 10px; border-radius: 3px; background: rgba(128,128,140,0.2); }
 .ts-vote b { display: block; height: 100%; border-radius: 3px; }
 .ts-two { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 0.2rem 1.4rem; }
+.st-key-verdict p { font-size: 1.16rem; line-height: 1.4; }
 .ts-who { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0.6rem 1.6rem; }
 .ts-who-part { display: flex; gap: 0.6rem; align-items: center; overflow-wrap: anywhere; }
 .ts-who-part > div { flex: 1; min-width: 0; }
@@ -55,7 +56,10 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
   .stMainBlockContainer:has([class*="st-key-wide"]) { max-width: 1720px; }
 }
 @media (max-width: 640px) {
-  .ts-who-picture { width: 52px; height: 52px; }
+  .ts-who-picture { width: 46px; height: 46px; }
+  .ts-who-picture + .ts-who-picture { display: none; }
+  .ts-who-part { font-size: 0.92rem; }
+  .st-key-why td:last-child, .st-key-why th:last-child { display: none; }
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   h1 { font-size: 1.35rem !important; }
   /* The navigation folds up behind two bare arrows. */

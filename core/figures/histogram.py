@@ -10,6 +10,8 @@ from core.figures.palette import CLEAN, TRIGGERED, faded
 from core.instruments.smoothness import Pair, Smoothness
 
 BINS = 25
+# Between the ticks of the axis of images.
+_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def smoothness_histogram(pair: Pair, most: int | None = None, height: int = 260) -> go.Figure:
@@ -24,12 +26,12 @@ def smoothness_histogram(pair: Pair, most: int | None = None, height: int = 260)
     height
         In pixels.
     """
-    figure = new_figure("W  (0 smooth, 1 rough)", "images", height)
+    figure = new_figure("W  (0 smooth, 1 rough)", "images: trigger ↓  clean ↑", height)
     most = most or tallest_bar(pair)
     _half(figure, pair.clean, "clean", CLEAN, most)
     _half(figure, pair.triggered, "with trigger", TRIGGERED, -most)
-    ticks = np.unique([0, most // 2, most])
-    values = [*(-ticks[:0:-1]).tolist(), *ticks.tolist()]
+    step = next(round_number for round_number in _STEPS if 2 * round_number >= most or round_number == _STEPS[-1])
+    values = [number * step for number in range(-(most // step), most // step + 1)]
     figure.update_layout(bargap=0, barmode="overlay")
     figure.update_xaxes(range=[0, 1])
     figure.update_yaxes(

@@ -67,7 +67,7 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
         successes = show_whole_who(scene, data(), image)
     if sweep is None:
         return  # what follows is about all draws: the page runs again when they are there
-    with st.container(border=True):
+    with st.container(border=True, key="why"):
         show_why(scene, found, has_failed(scene, successes))
     with st.container(border=True):
         st.subheader("The picture", help=explain("slice"), anchor=False)

@@ -88,7 +88,8 @@ def _progress(scene: Scene, found: Mapping[str, Measurement]) -> tuple[float, st
 def _show_measurements(scene: Scene, found: dict[str, Measurement]) -> DeltaGenerator:
     """Show what was measured, in words and drawn; return the place next to the drawing."""
     mine = found[scene.name]
-    st.markdown(f"##### {_finding(scene, found)}")
+    with st.container(key="verdict"):
+        st.markdown(_finding(scene, found))
     more = "" if is_complete(scene, found) else " *Still sampling …*"
     st.caption(f"{basis_in_words(mine, scene.run.spec.seed)}{more}", help=f"{explain('W')}  \n{explain('gap')}")
     left, right = st.columns([1, 1.15], gap="medium")
