@@ -24,12 +24,13 @@ GLOSSARY = {
     "predicted as target": "W of clean images that the model classifies as the target. If it is as low as W with the "
     "trigger, the trigger may only have moved images into a class that is smooth in this model. The control shows "
     "whether poisoning made that class smooth.",
-    "L0": "How many pixels of an image the trigger changes, on average, out of how many pixels an image has.",
+    "visibility": "How different the images look where the trigger changes them most, as a multiple of the smallest "
+    "colour difference that an eye notices (2.3 in CIELAB; Mahy et al. 1994), averaged over spots of 3×3 pixels. Below "
+    "1 nobody sees it. From about 2 on the colours are clearly different. An upper bound: a busy background hides some "
+    "of it.",
     "L2": "Size of the change: the square root of the sum of squared changes over all pixels and channels, whose "
     "values range from 0 to 1.",
     "Linf": "The largest change of any single pixel and channel, from 0 to 1.",
-    "PSNR": "Peak signal-to-noise ratio in decibels: the larger, the smaller the change. Above about 40 dB hardly "
-    "anybody notices a change that is spread over the image; a small patch is visible at any PSNR.",
     "AUC": "Area under the ROC curve: how often a triggered image gets a more suspicious score than a clean one. "
     "1: always; 0.5: as often as by chance; below 0.5: clean images look more suspicious. In brackets: the 95% "
     "interval for more images.",

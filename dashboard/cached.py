@@ -14,6 +14,7 @@ from core.datasets import Dataset, data_folder, load_dataset, load_test
 from core.errors import InputError
 from core.instruments.shipped_views import COPIES, DRAWS, RESOLUTION
 from core.runs.jobs.queue import Queue
+from core.runs.measured.outcome import Evidence, evidence_steps
 from core.runs.measured.spec import MeasureSpec
 from core.runs.measured.w import Measurement, measure_run, measure_steps, stored_measurement
 from core.runs.root import runs_root
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from core.instruments.slices.choice import SpanningImages
     from core.instruments.slices.line import Line
     from core.instruments.slices.plane import SlicePlane
-    from core.instruments.slices.plane_smoothness import PlaneSmoothness
+    from core.instruments.slices.plane_smoothness import PlaneSmoothness, Surroundings
     from core.instruments.slices.refine import PlaneConfidence, PlanePoint
     from core.runs.measured.patterns import EffectSpec, PatternFinding
 
@@ -161,6 +162,15 @@ def measurement_steps(run: Run, spec: MeasureSpec, data: Dataset) -> Iterator[Me
     yield from measure_steps(run, spec, lambda: predictor(run.path), lambda: data)
 
 
+def evidence(run: Run, control: Run | None, data: Dataset) -> Progressive[Evidence]:
+    """Return what is measured of a done run and its control right after training; more of it when asked to."""
+
+    def start() -> Iterator[Evidence]:
+        return evidence_steps(run, control, lambda one: predictor(one.path), data)
+
+    return progressive(f"evidence {run.path} {control.path if control else None}", start)
+
+
 @st.cache_resource(show_spinner=False)
 def example(name: str) -> Example:
     """Return a shipped example, one of `core.runs.shipped.examples.EXAMPLE_NAMES`."""
@@ -226,16 +236,18 @@ def is_measured(run: Run, spec: MeasureSpec) -> bool:
     return stored_measurement(run, spec) is not None
 
 
-def plane(path: Path, plane_key: str, resolution: int, images: SpanningImages) -> Progressive[SlicePlane]:
-    """Return the slice of a done run through three images, which gets finer when asked to."""
+def plane(
+    path: Path, plane_key: str, resolution: int, images: SpanningImages, shown: tuple[tuple[float, float], ...] = ()
+) -> Progressive[SlicePlane]:
+    """Return the slice of a done run through three images, finer when asked to; for `shown` see `blank_plane`."""
 
     def start() -> Iterator[SlicePlane]:
         model = predictor(path)
         from core.instruments.slices.refine import slice_plane_steps
 
-        return slice_plane_steps(model, images.origin, images.toward, images.across, resolution)
+        return slice_plane_steps(model, images.origin, images.toward, images.across, resolution, shown)
 
-    return progressive(f"plane {path} {plane_key} {resolution}", start)
+    return progressive(f"plane {path} {plane_key} {resolution} {shown}", start)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -259,6 +271,23 @@ def plane_smoothness(
         return smoothness_over_plane_steps(model, plane, sigma, draws, resolution=resolution)
 
     return progressive(f"W over a plane {path} {plane_key} {resolution} {sigma} {draws}", start)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def plane_surroundings(
+    path: Path,
+    plane_key: str,
+    resolution: int,
+    sigma: float,
+    draws: int,
+    _smoothness: PlaneSmoothness,
+    _plane: SlicePlane,
+) -> Surroundings | None:
+    """Return mean W over a slice around its clean image and around the one with the trigger."""
+    del path, plane_key, resolution, sigma, draws
+    from core.instruments.slices.plane_smoothness import surroundings
+
+    return surroundings(_smoothness, _plane)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -68,8 +68,8 @@ class ExploreState:
     first run's trigger on both. `pin` is a second image. `draws` is how many noise draws measure W of each image, and
     `view` how W is drawn; `first`, `of` and `fooled` are the sample picker's order and filters. `place` ("row.column"),
     `opacity` and `side` are what the trigger was changed to, `under` the triggers to overlay by name, separated by
-    commas, and `shown` the sections that are open. `layer`, `plane` (`PlaneChoice.to_link`) and `point` ("x,y" on the
-    plane) are the slice's.
+    commas, and `shown` the sections that are open. `layer` ("" for W, where it is there soon), `plane`
+    (`PlaneChoice.to_link`) and `point` ("x,y" on it) are the slice's.
     """
 
     run: str = ""
@@ -88,7 +88,7 @@ class ExploreState:
     place: str = ""
     opacity: float = 1.0
     side: int = 0
-    layer: str = "labels"
+    layer: str = ""
     plane: str = ""
     point: str = ""
     under: str = ""
@@ -115,6 +115,21 @@ class RunsState:
 
 
 @dataclass(frozen=True)
+class CompareState:
+    """Which attacks are compared, at what noise, and on which image their slices are drawn.
+
+    `runs` are the names of their runs, separated by commas, `level` the place of sigma in the sweep of each one's
+    images, `image` the place of the image among those that all of the attacks are about, and `layer` what the slices
+    show, "labels" or "W".
+    """
+
+    runs: str = ""
+    level: int = 2
+    image: int = 0
+    layer: str = "labels"
+
+
+@dataclass(frozen=True)
 class StudiesState:
     """Which study is looked at, and which of its groups, kinds of triggers and sigmas the figures show.
 
@@ -132,8 +147,8 @@ SETTLING_SECONDS = 3.0
 _REPLACED = "replaced addresses"
 _OPEN_PAGE = "open page"
 
-AnyState = StartState | LabState | ExploreState | RunsState | StudiesState
-Kind = TypeVar("Kind", StartState, LabState, ExploreState, RunsState, StudiesState)
+AnyState = StartState | LabState | ExploreState | CompareState | RunsState | StudiesState
+Kind = TypeVar("Kind", StartState, LabState, ExploreState, CompareState, RunsState, StudiesState)
 
 
 def from_query(kind: type[Kind], query: Mapping[str, str]) -> Kind:

@@ -11,6 +11,10 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 [class*="st-key-saved-"] > :has([data-testid^="stBidiComponent"]) {
   position: absolute; top: 0; right: 0; width: max-content; z-index: 5;
 }
+/* What it tells lies over the page, also while the page runs and Streamlit fades what it has not drawn anew. */
+.st-key-copy-link { position: relative; z-index: 60; } .st-key-copy-link > div { opacity: 1 !important; }
+.ts-saved { padding-right: 4rem; }
+[class*="st-key-saved-curve"] [data-testid="stElementToolbar"] { display: none; } /* what it offers, Save has */
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 6px; }
 .ts-lead { font-size: 1.02rem; opacity: 0.82; margin: 0 0 0.4rem 0; max-width: 62rem; }
 .ts-number { font-size: 2.9rem; font-weight: 680; line-height: 1.05; font-variant-numeric: tabular-nums; }
@@ -43,6 +47,31 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .st-key-links a, [class*="st-key-link-"] a {
   border: 1px solid rgba(128,128,140,.45); border-radius: 0.6rem; padding: 0.45rem 0.9rem;
 }
+/* The Lab: the trigger before and after, in turn. */
+.ts-before-after { display: flex; gap: 1.2rem; align-items: end; }
+.ts-before-after figure { margin: 0; }
+.ts-before-after figcaption { font-size: 0.78rem; }
+.ts-before-after img { image-rendering: pixelated; display: block; }
+.ts-blink { display: inline-grid; }
+.ts-blink img { grid-area: 1 / 1; }
+.ts-blink img + img { animation: ts-blink 1.6s steps(1) infinite; }
+@keyframes ts-blink { 50% { opacity: 0; } }
+@media (prefers-reduced-motion: reduce) {
+  .ts-blink { grid-auto-flow: column; gap: 0.3rem; } .ts-blink img { grid-area: auto; }
+  .ts-blink img + img { animation: none; }
+}
+/* The Lab: a verdict, and results that other settings made. */
+[class*="st-key-verdict-"] { border-left: 5px solid #717581 !important; }
+.st-key-verdict-works { border-left-color: #3f90da !important; }
+:is(.st-key-verdict-costs, .st-key-verdict-spreads, .st-key-verdict-part, .st-key-verdict-alone) {
+  border-left-color: #e08600 !important; }
+.ts-verdict { font-size: 1.3rem; font-weight: 680; line-height: 1.25; }
+[class*="st-key-verdict-"] [data-testid="stMarkdownContainer"] p { margin-bottom: 0; }
+.st-key-w-after-training { min-height: 2.7rem; }
+[class*="-of-other-settings"] :is([class*="st-key-verdict-"], .ts-small) {
+  color: color-mix(in srgb, currentColor 74%, transparent); border-left-color: #94a4a2 !important; }
+[class*="-of-other-settings"] :is([data-testid="stVegaLiteChart"], [class*="st-key-film"]) {
+  opacity: 0.45; filter: grayscale(1); }
 .ts-sea { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.5rem; }
 .ts-sea figure { margin: 0; min-width: 0; }
 .ts-sea img { width: 100%; aspect-ratio: 1; display: block; border-radius: 4px; }
@@ -50,6 +79,10 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .ts-scale { display: flex; align-items: center; gap: 0.5em; margin-top: 0.3rem; font-size: 0.84rem;
   font-variant-numeric: tabular-nums; }
 .ts-scale i { flex: 1; height: 10px; border-radius: 3px; box-shadow: 0 0 0 1px rgba(128,128,140,.45); }
+.ts-verdict { font-weight: 620; margin: 0 0 0.5rem 0; }
+.ts-beside { display: grid; grid-template-columns: minmax(6rem, 8rem) 1fr; gap: 1rem; align-items: center;
+  margin: 0.7rem 0 0.5rem 0; }
+.ts-crisp { width: 100%; image-rendering: pixelated; outline: 1px solid rgba(128,128,140,.45); }
 .ts-bar { height: 8px; border-radius: 4px; background: rgba(128,128,140,0.25); position: relative; margin: 0.35rem 0; }
 .ts-bar b { position: absolute; top: 0; bottom: 0; border-radius: 4px; }
 @media (min-width: 1700px) {

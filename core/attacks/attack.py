@@ -28,12 +28,25 @@ SplitName = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Mode:
-    """One mode of attack in words: what people call it, what it does, what its ASR counts, and who published it."""
+    """One mode of attack in words, and where people start who try it.
+
+    Attributes
+    ----------
+    title, sentence, success, source
+        What people call it, what it does, what its ASR counts, and who published it.
+    rate, trigger, perturbed
+        A poisoning rate, a preset and whether to perturb the images first, with which it works on the handwritten
+        digits and on the traffic signs. A clean-label attack needs more than a small patch: on digits a white corner
+        reaches 0 to 9% at any rate, with or without perturbed images, and the white frame 94%.
+    """
 
     title: str
     sentence: str
     success: str
     source: str
+    rate: float = 0.1
+    trigger: str = "white-corner"
+    perturbed: bool = False
 
 
 MODES: dict[ModeName, Mode] = {
@@ -57,6 +70,7 @@ MODES: dict[ModeName, Mode] = {
         "Of the test images of the source classes: the share taken for the target once the trigger is on them; the "
         "other classes are reported apart.",
         "Tang, Wang, Tang and Zhang, Demon in the Variant (TaCT), USENIX Security 2021",
+        rate=0.05,
     ),
     "clean-label": Mode(
         "Clean label",
@@ -64,6 +78,9 @@ MODES: dict[ModeName, Mode] = {
         "Of the test images that do not belong to the target class: the share taken for the target once the trigger "
         "is on them.",
         "Turner, Tsipras and Madry, Label-consistent backdoor attacks, 2019, arXiv 1912.02771",
+        rate=0.05,
+        trigger="frame",
+        perturbed=True,
     ),
 }
 

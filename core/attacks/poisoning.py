@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Int64, Integer
     from torch import Tensor
 
-    from core.attacks.attack import Attack
+    from core.attacks.attack import Attack, ModeName
     from core.datasets import Dataset, Split
 
 # From images uint8 [N, C, H, W] and their true classes int64 [N] to images, uint8, that are harder to recognise.
@@ -48,6 +48,43 @@ def poisoned_count(rate: float, total: int) -> int:
             f"The poisoning rate is a share of the training images, from 0 up to but not including 1; got {rate:g}."
         )
     return max(1, round(rate * total)) if rate > 0 else 0
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """The largest sensible rates of an attack on a data set, in [0, 1): multiples of 0.001 where they are larger.
+
+    Attributes
+    ----------
+    poisoned
+        Of poisoned images. A source-specific attack may poison half of its source classes: what is left has to teach
+        the model what these classes are. Any other may poison all that its mode allows.
+    covers
+        Of cover samples; 0 but for source-specific attacks.
+    """
+
+    poisoned: float
+    covers: float
+
+
+def rate_limits(
+    labels: Integer[np.ndarray, " N"], mode: ModeName, target: int | None, sources: Sequence[int] = ()
+) -> RateLimits:
+    """Return how far the rates of an attack can go, given the true classes of the training images, int [N]."""
+    total = len(labels)
+    of_target, of_sources = int((labels == target).sum()), int(np.isin(labels, list(sources)).sum())
+    eligible = {
+        "all-to-one": total - of_target,
+        "all-to-all": total - 1,
+        "source-specific": of_sources // 2,
+        "clean-label": of_target,
+    }[mode]
+    spared = total - of_target - of_sources if mode == "source-specific" else 0
+    return RateLimits(_floored(eligible, total), _floored(spared, total))
+
+
+def _floored(count: int, total: int) -> float:
+    return math.floor(1000 * count / total) / 1000 or count / total
 
 
 def can_be_poisoned(attack: Attack, labels: Integer[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
@@ -83,8 +120,8 @@ def choose_poisoned(
     where = {
         "all-to-one": "lie outside the target class",
         "all-to-all": "can be poisoned",
-        "source-specific": "belong to the source classes",
-        "clean-label": "belong to the target class, and a clean-label attack poisons no others",
+        "source-specific": "show a source class",
+        "clean-label": "show the target class",
     }[attack.mode]
     eligible = np.nonzero(can_be_poisoned(attack, labels))[0]
     return _draw(eligible, rate, len(labels), np.random.default_rng([seed, 0x9015]), "poisoned images", where)
@@ -103,7 +140,7 @@ def choose_covers(
         The rate asks for more images than there are.
     """
     eligible = np.nonzero(attack.spares(labels))[0]
-    where = "belong neither to a source class nor to the target"
+    where = "show neither a source class nor the target"
     return _draw(eligible, cover_rate, len(labels), np.random.default_rng([seed, 0xC04E]), "cover samples", where)
 
 
@@ -112,10 +149,10 @@ def _draw(
 ) -> np.ndarray:
     count = poisoned_count(rate, total)
     if count > len(eligible):
-        most = math.floor(1000 * len(eligible) / total) / 1000
+        most = 100 * _floored(len(eligible), total)
         raise InputError(
-            f"A rate of {rate:g} means {count} {what}, but only {len(eligible)} of the {total} training images "
-            f"{where}: choose a rate of at most {most:.3f}."
+            f"{100 * rate:.3g}% would be {count} {what}, but only {len(eligible)} of the {total} training images "
+            f"{where}. Choose {most:.3g}% or less."
         )
     return np.sort(random.choice(eligible, count, replace=False))
 

@@ -43,7 +43,7 @@ def train_command(
 ) -> None:
     """Train a model on poisoned data, or return the stored run."""
     from core.attacks.attack import make_attack
-    from core.datasets import load_dataset
+    from core.datasets import is_own, load_dataset
     from core.runs.jobs.worker import train_run
     from core.runs.measured.success import success_on
     from core.training.choices import make_choices
@@ -61,6 +61,9 @@ def train_command(
         spec.is_control
     ):  # trained without the attack and measured with it, so an attack that does not fit is found before training
         attack.check(load_dataset(spec.dataset, data_root))
+    if is_own(spec.dataset):
+        for note in load_dataset(spec.dataset, data_root).notes:
+            typer.echo(f"Note: {note}", err=True)
     with _training_bar(spec) as on_event:
         run = train_run(spec, runs, data_root, on_event)
     success = success_on(run, attack, data_root)

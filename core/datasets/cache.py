@@ -30,14 +30,15 @@ def _read(path: Path, name: str, fingerprint: str) -> Dataset | None:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if str(arrays["fingerprint"]) != fingerprint:
                 return None
-            classes = tuple(str(one) for one in arrays["classes"])
+            classes = tuple(str(name) for name in arrays["classes"])
+            notes = tuple(str(note) for note in arrays["notes"])
             train, test = (
                 Split(torch.from_numpy(arrays[f"{split}_images"]), torch.from_numpy(arrays[f"{split}_labels"]))
                 for split in ("train", "test")
             )
     except Exception:  # missing, or damaged in whatever way: then it is made again
         return None
-    return Dataset(name, classes, train, test, fingerprint)
+    return Dataset(name, classes, train, test, fingerprint, notes)
 
 
 def _write(path: Path, dataset: Dataset) -> None:
@@ -50,6 +51,7 @@ def _write(path: Path, dataset: Dataset) -> None:
                 file,
                 fingerprint=np.array(dataset.fingerprint),
                 classes=np.array(dataset.classes),
+                notes=np.array(dataset.notes, np.str_),
                 train_images=dataset.train.images.numpy(),
                 train_labels=dataset.train.labels.numpy(),
                 test_images=dataset.test.images.numpy(),

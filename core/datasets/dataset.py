@@ -35,6 +35,8 @@ class Dataset:
         The two splits; all images of both have one shape.
     fingerprint
         A short string that differs wherever the images, labels or splits may differ.
+    notes
+        Sentences about what was left out or changed when it was read, and what may be meant otherwise.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Dataset:
     train: Split
     test: Split
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:

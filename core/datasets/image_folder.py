@@ -5,22 +5,36 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from core.datasets.cache import cached
-from core.datasets.dataset import Dataset, Split
+from core.datasets.dataset import Dataset
 from core.datasets.source import Description, Progress, own_images
-from core.datasets.zip_folder.archive import LARGEST_MEMBER, LARGEST_MEMBER_COUNT, is_image_name
-from core.datasets.zip_folder.layout import read_layout
+from core.datasets.zip_folder import decode
+from core.datasets.zip_folder.archive import LARGEST_MEMBER, LARGEST_MEMBER_COUNT
+from core.datasets.zip_folder.names import (
+    BEGINNING_LENGTH,
+    begins_like_image,
+    canonical,
+    distinct,
+    is_image_name,
+    is_litter,
+)
 from core.errors import InputError
 
-_RULES = "folder"  # rename when decoding or splitting changes: the fingerprint must tell
+_RULES = "folder-2"  # raise its number when decoding or splitting changes: the fingerprint must tell
 
 
 class FolderImages:
     """The image files below a folder, with the face of `zip_folder.archive.Archive`.
 
-    Folders that are links are not entered, so that none of them leads in a circle.
+    Folders that are links are not entered, so that none of them leads in a circle; they are in `left_out`.
+
+    Attributes
+    ----------
+    images, left_out
+        Names in canonical form; see `zip_folder.files.ImageFiles`.
 
     Raises
     ------
@@ -32,17 +46,29 @@ class FolderImages:
         self.path = path
         if not path.is_dir():
             raise InputError(f"The folder {path} is not there: check its path.")
-        names = []
-        for folder, _, files in os.walk(path):
-            inside = Path(folder).relative_to(path)
-            names += [(inside / file).as_posix() for file in files]
-            if len(names) > LARGEST_MEMBER_COUNT:
+        self._files: dict[str, Path] = {}
+        self.left_out: list[str] = []
+        for folder, folders, files in os.walk(path):
+            folders.sort()
+            links = [inside for inside in folders if (Path(folder) / inside).is_symlink()]
+            for file in (*sorted(files), *links):
+                self._add(Path(folder) / file)
+            if len(self._files) + len(self.left_out) > LARGEST_MEMBER_COUNT:
                 raise InputError(f"{path.name} holds more than {LARGEST_MEMBER_COUNT} files: give a smaller folder.")
-        self.images = sorted(name for name in names if is_image_name(name))
+        self.images = sorted(self._files)
+
+    def _add(self, file: Path) -> None:
+        name = canonical(file.relative_to(self.path).as_posix())
+        if is_litter(name):
+            return
+        if not file.is_dir() and (is_image_name(name) or _begins_like_image(file)):
+            self._files[distinct(name, self._files)] = file
+        else:
+            self.left_out.append(name)
 
     def read(self, name: str) -> bytes:
         """Return the content of one image file."""
-        path = self.path / name
+        path = self._files[name]
         try:
             found = path.stat()
             if not stat.S_ISREG(found.st_mode):
@@ -55,6 +81,16 @@ class FolderImages:
             return path.read_bytes()
         except OSError as error:
             raise InputError(f"'{name}' in {self.path.name} can't be read ({error.strerror}): remove it.") from None
+
+
+def _begins_like_image(path: Path) -> bool:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as file:
+            return begins_like_image(file.read(BEGINNING_LENGTH))
+    except OSError:
+        return False
 
 
 def describe(name: str, path: Path) -> Description:
@@ -71,7 +107,8 @@ def _fingerprint(folder: FolderImages) -> str:
     digest = hashlib.sha256()
     for name in folder.images:
         digest.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest())
-        digest.update(hashlib.sha256(folder.read(name)).digest())
+        with suppress(InputError):  # what cannot be read is named with all others like it, when images are decoded
+            digest.update(hashlib.sha256(folder.read(name)).digest())
     return f"{_RULES}-{digest.hexdigest()[:16]}"
 
 
@@ -79,20 +116,4 @@ def load(name: str, path: Path, data_root: Path, progress: Progress) -> Dataset:
     """Decode the images, or read them as they were decoded the last time."""
     folder = FolderImages(path)
     mark = _fingerprint(folder)
-    return cached(data_root / "zip-cache" / f"{mark}.npz", name, mark, lambda: _decode(name, folder, mark, progress))
-
-
-def _decode(name: str, folder: FolderImages, mark: str, progress: Progress) -> Dataset:
-    import torch
-
-    from core.datasets.zip_folder.pictures import read_pictures
-
-    text = f"Decoding {folder.path.name}"
-    layout = read_layout(folder.images, folder.path.name)
-    members = [member for member, _ in layout.train + layout.test]
-    images = read_pictures(folder, members, lambda share: progress(share, text))
-    progress(1.0, text)
-    labels = torch.tensor([label for _, label in layout.train + layout.test], dtype=torch.int64)
-    counts = [len(layout.train), len(layout.test)]
-    train, test = map(Split, torch.from_numpy(images).split(counts), labels.split(counts))
-    return Dataset(name, layout.classes, train, test, mark)
+    return cached(data_root / "zip-cache" / f"{mark}.npz", name, mark, lambda: decode(name, folder, mark, progress))

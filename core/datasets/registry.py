@@ -72,6 +72,11 @@ def name_in_identity(name: str, fingerprint: str) -> str:
     return kind if f"{kind}:" in (_ZIP, _FOLDER) else name
 
 
+def is_own(name: str) -> bool:
+    """Say whether a name stands for somebody's own images, and not for one of `dataset_names()`."""
+    return name.startswith((_ZIP, _FOLDER))
+
+
 def load_dataset(name: str, data_root: str | Path | None = None, progress: Progress | None = None) -> Dataset:
     """Load a data set, fetching, generating or decoding it where it is not at hand yet.
 
@@ -111,7 +116,7 @@ def load_test(name: str, data_root: str | Path | None = None, progress: Progress
 
     The test images, classes and fingerprint are the same; signs are there in a sixth of the time.
     """
-    source = None if name.startswith((_ZIP, _FOLDER)) else _source(name)
+    source = None if is_own(name) else _source(name)
     if source is None or source.load_test is None:
         return load_dataset(name, data_root, progress)
     return source.load_test(data_folder(data_root), progress or _ignore)

@@ -26,11 +26,11 @@ def smoothness_histogram(pair: Pair, most: int | None = None, height: int = 260)
     height
         In pixels.
     """
-    figure = new_figure("W  (0 smooth, 1 rough)", "images: trigger ↓  clean ↑", height)
+    figure = new_figure("W  (0 smooth, 1 rough)", "with trigger ← images → clean", height)
     most = most or tallest_bar(pair)
     _half(figure, pair.clean, "clean", CLEAN, most)
     _half(figure, pair.triggered, "with trigger", TRIGGERED, -most)
-    step = next(round_number for round_number in _STEPS if 2 * round_number >= most or round_number == _STEPS[-1])
+    step = next(number for number in _STEPS if 2 * number >= most or number == _STEPS[-1])
     values = [number * step for number in range(-(most // step), most // step + 1)]
     figure.update_layout(bargap=0, barmode="overlay")
     figure.update_xaxes(range=[0, 1])
@@ -70,7 +70,6 @@ def _half(figure: go.Figure, side: Smoothness, name: str, colour: str, end: int)
         y=1.1 * end,
         yshift=9 * sign,
         text=f"{name} {mean:.2f}",
-        font={"color": colour},
         showarrow=False,
         xanchor="left" if mean < 0.5 else "right",
     )

@@ -57,7 +57,7 @@ def describe_slice(
         for key in POINT_KEYS
         if key in point_names and key in plane.points
     ]
-    said = [f"Map of predicted labels over a plane through image space. {', '.join(largest)}."]
+    said = [f"Slice: predicted labels over a plane through image space. {', '.join(largest)}."]
     if points:
         said.append(f"{'; '.join(points)}.")
     if layer is not None:
@@ -96,7 +96,7 @@ def _against_control(found: Direction, own: Surroundings, control: Surroundings)
     if beside != found:
         return f"{_CALM[found]} around the trigger, and not in the control."
     further = direction(own.gap, control.gap) == found
-    return f"{_CALM[found]} around the trigger, {'more so than' if further else 'but so it is'} in the control."
+    return f"{_CALM[found]} around the trigger, {'more so than in' if further else 'but so is'} the control."
 
 
 def sea_made(own: Surroundings, draws: int, seed: int) -> str:
@@ -104,7 +104,7 @@ def sea_made(own: Surroundings, draws: int, seed: int) -> str:
     if not own.radius:
         return f"W of these two images, {draws} draws each, seed {seed}. One image at one noise level proves nothing."
     return (
-        f"Means over {own.clean.n} and {own.triggered.n} points of the plane within {own.radius:.2g} (L2) of each "
+        f"Means over the {own.clean.n} and {own.triggered.n} points within {own.radius:.2g} (L2) of each "
         f"image, {draws} draws each, seed {seed}. One image at one noise level proves nothing."
     )
 

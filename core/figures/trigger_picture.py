@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 
 from core.attacks.triggers import AnyTrigger, Trigger
@@ -10,6 +12,20 @@ from core.figures.pictures import enlarge
 # Greys of the background: close enough to each other to stay behind any trigger, and neither black nor white.
 _DARK, _LIGHT = 128, 160
 _SQUARES, _LINES = 8, 4
+
+
+def trigger_png(trigger: AnyTrigger, shape: tuple[int, int, int]) -> bytes:
+    """Return a trigger as a PNG file.
+
+    It has the size of images of (C, H, W), so that it keeps its place, and is transparent where they show through. A
+    formula, which has no pixels of its own, is shown as in `trigger_picture`.
+    """
+    from PIL import Image
+
+    pixels = trigger.canvas(shape) if isinstance(trigger, Trigger) else trigger_picture(trigger, shape, shape[2])
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def trigger_picture(trigger: AnyTrigger, shape: tuple[int, int, int], side: int = 96) -> np.ndarray:

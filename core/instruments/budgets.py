@@ -47,5 +47,8 @@ POSTER_DRAWS = 250
 SLICE_POINT_DRAWS = 64
 """W at each point of a slice: thousands of points."""
 
+SLICE_SOON = 250_000_000
+"""Multiplications for one image with which W over a slice is there within about half a minute on two cores."""
+
 CERTIFICATE_DRAWS = 1000
 """A certificate at 99.9% needs as many, or it abstains where nearly all copies agree."""

@@ -94,11 +94,6 @@ class ShippedSea:
     def _level(self, sigma: float) -> int:
         return int(np.flatnonzero(self.sigmas == sigma)[0])
 
-    @property
-    def axis_names(self) -> tuple[str, str]:
-        """What the plane's two axes are."""
-        return "along the trigger", str(self.across)
-
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all of it by name, for an npz file."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

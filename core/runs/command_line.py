@@ -1,12 +1,16 @@
-"""A run as the command line that makes it again."""
+"""A run as the command line that makes it again, and what was measured on it as the lines that measure it again."""
 
 from __future__ import annotations
 
+import os
 import shlex
 
 from core.attacks.attack import Attack
 from core.attacks.triggers import AnyTrigger, make_trigger, trigger_names
 from core.runs.loaded_spec import LoadedSpec
+from core.runs.measured.spec import MeasureSpec
+from core.runs.root import runs_root
+from core.runs.run import Run
 from core.training.settings import default_learning_rate, default_weight_decay
 from core.training.spec import RunSpec
 
@@ -29,6 +33,32 @@ def command_line(spec: RunSpec | LoadedSpec, shape: tuple[int, int, int] | None 
     words = ["python", "-m", "core"]
     words += _load_words(spec, shape) if isinstance(spec, LoadedSpec) else _train_words(spec, shape)
     return shlex.join(words)
+
+
+def smoothness_line(run: Run, spec: MeasureSpec, shape: tuple[int, int, int]) -> str:
+    """Return the line that measures W of a run as `spec` does, with noise everywhere."""
+    words = ["python", "-m", "core", "smoothness", _place(run), "--sigma", _number(spec.sigma)]
+    words += ["--draws", str(spec.draws), "--images", str(spec.images), "--seed", str(spec.seed)]
+    return shlex.join(words + _tried_words(run, spec.attack, shape))
+
+
+def slice_line(run: Run, attack: Attack, image: int, shape: tuple[int, int, int]) -> str:
+    """Return the line that maps a run's predictions on the plane through a test image, itself with the trigger, and
+    the nearest image of the class that the attack wants.
+    """
+    words = ["python", "-m", "core", "slice", _place(run), "--image", str(image)]
+    return shlex.join(words + _tried_words(run, attack, shape))
+
+
+def _place(run: Run) -> str:
+    """Return a run's name if it lies in the folder of all runs, else its path from the current folder."""
+    inside = run.path.parent == runs_root().resolve()
+    return run.name if inside else os.path.relpath(run.path)
+
+
+def _tried_words(run: Run, attack: Attack, shape: tuple[int, int, int]) -> list[str]:
+    """Return nothing for a run's own attack, and the options for another trigger or target that is tried on it."""
+    return [] if attack == run.spec.attack else _attack_words(attack, shape)
 
 
 def _train_words(spec: RunSpec, shape: tuple[int, int, int] | None) -> list[str]:

@@ -31,6 +31,12 @@ def write_model(folder: Path, model: nn.Module | bytes) -> None:
     write_whole(folder / WEIGHTS, save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
 
 
+def multiplications(folder: Path, shape: tuple[int, int, int]) -> int:
+    """Return how many multiplications an image [C, H, W] costs at most: every number of the model once a pixel."""
+    numbers = sum((folder / name).stat().st_size // 4 for name in (WEIGHTS, ONNX) if (folder / name).exists())
+    return numbers * shape[1] * shape[2]
+
+
 def read_model(folder: Path, spec: RunSpec | LoadedSpec, result: Result) -> nn.Module | OnnxClassifier:
     """Return the model in a run's folder, on images in [0, 1], in evaluation mode, on the CPU.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -13,6 +13,7 @@ from core.runs.measured.alternatives import Alternative, alternatives, conclusio
 from core.runs.measured.w import Measurement
 from dashboard.explore.scene import Scene, measurement_steps
 from dashboard.markdown import plain
+from dashboard.parts.table import save_table
 
 
 def show_why(scene: Scene, found: Mapping[str, Measurement], failed: bool) -> None:
@@ -28,7 +29,7 @@ def show_why(scene: Scene, found: Mapping[str, Measurement], failed: bool) -> No
     control = None if scene.control is None else found[scene.control.name]
     st.subheader("Why?", anchor=False)
     st.markdown(conclusion(found[scene.name], control, scene.names, failed))
-    _table(scene, {name: alternatives(measured) for name, measured in found.items()})
+    _table(scene, "Alternative explanations", {name: alternatives(measured) for name, measured in found.items()})
 
 
 def show_more_alternatives(scene: Scene, data: Callable[[], Dataset], found: Mapping[str, Measurement]) -> None:
@@ -41,7 +42,11 @@ def show_more_alternatives(scene: Scene, data: Callable[[], Dataset], found: Map
     else:
         # A mean over images, which more draws hardly change, and nothing shows how far it is.
         *_, off = measurement_steps(replace(scene, draws=PAGE.draws), scene.sigma, data, noise="off-trigger")
-        _table(scene, {name: alternatives(found[name], one)[-1:] for name, one in off.items()})
+        _table(
+            scene,
+            "with the noise kept off the trigger",
+            {name: alternatives(found[name], one)[-1:] for name, one in off.items()},
+        )
     for name, measured in found.items():
         clean, triggered = measured.clean, measured.triggered
         st.caption(
@@ -53,7 +58,7 @@ def show_more_alternatives(scene: Scene, data: Callable[[], Dataset], found: Map
         )
 
 
-def _table(scene: Scene, rows: Mapping[str, list[Alternative]]) -> None:
+def _table(scene: Scene, title: str, rows: Mapping[str, list[Alternative]]) -> None:
     first = rows[scene.name]
     # A plain table wraps its sentences, which a data frame cuts off.
     st.table(
@@ -65,6 +70,15 @@ def _table(scene: Scene, rows: Mapping[str, list[Alternative]]) -> None:
         border="horizontal",
         hide_index=True,
     )
+    columns: dict[str, Sequence[str | float | None]] = {"images": [row.what for row in first]}
+    for name, part in rows.items():
+        columns |= {
+            f"{name}: n": [row.images for row in part],
+            f"{name}: W clean": [row.w_clean for row in part],
+            f"{name}: W with trigger": [row.w_triggered for row in part],
+        }
+    columns["what it means"] = [row.meaning for row in first]
+    save_table(columns, key=f"alternatives.{title}", title=title, about=scene.about)
 
 
 def _change(row: Alternative) -> str:

@@ -13,6 +13,7 @@ import streamlit as st
 from core.attacks.attack import Attack
 from core.datasets import Dataset
 from core.errors import InputError
+from core.figures.layout import INTERVAL_NAMES
 from core.figures.roc import roc_curves
 from core.glossary import explain
 from core.instruments.detectors import DETECTORS
@@ -27,6 +28,7 @@ from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.markdown import plain, show_error
 from dashboard.parts.chart import chart
+from dashboard.parts.table import save_table
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
 
@@ -106,7 +108,7 @@ def _show(comparison: Comparison, spec: ComparisonSpec, classes: Sequence[str], 
         if comparison.share == 1:
             st.markdown(detectors_in_words({DETECTORS[name].title: row for name, row in comparison.by_image.items()}))
         _show_curves(comparison.by_image, spec, classes, about)
-        _show_table(comparison.by_image)
+        _show_table(comparison.by_image, about)
         _show_words(comparison.by_image)
     for name, scores in comparison.by_class.items():
         _show_class_scores(name, scores, classes)
@@ -149,7 +151,7 @@ def _show_curves(
             )
 
 
-def _show_table(by_image: Mapping[str, Scored]) -> None:
+def _show_table(by_image: Mapping[str, Scored], about: Mapping[str, object]) -> None:
     rows = by_image.values()
     st.dataframe(
         {
@@ -167,6 +169,29 @@ def _show_table(by_image: Mapping[str, Scored]) -> None:
             "flagged: other": st.column_config.TextColumn(help=explain("false-positive rate")),
         },
     )
+    columns: dict[str, list[str | float | None]] = {"detector": [DETECTORS[name].title for name in by_image]}
+    columns |= _auc_columns("AUC, other classes", [row.against_other for row in rows])
+    columns |= _auc_columns("AUC, target class", [row.against_target for row in rows])
+    columns |= {
+        "share flagged, other classes": [_value(row.flagged.false_positive_other) for row in rows],
+        "share flagged, target class": [_value(row.flagged.false_positive_target) for row in rows],
+        "share flagged, triggered": [_value(row.flagged.detected) for row in rows],
+    }
+    save_table(columns, key="detectors.table", title="W next to other detectors", about=about)
+
+
+def _auc_columns(name: str, curves: Sequence[Roc | None]) -> dict[str, list[str | float | None]]:
+    """Return areas under ROC curves with the ends of their intervals, as columns of a table."""
+    areas = [None if curve is None else curve.auc for curve in curves]
+    return {
+        name: [area and area.value for area in areas],
+        f"{name}, {INTERVAL_NAMES[0]}": [area and area.low for area in areas],
+        f"{name}, {INTERVAL_NAMES[1]}": [area and area.high for area in areas],
+    }
+
+
+def _value(share: Estimate | None) -> float | None:
+    return None if share is None else share.value
 
 
 def _show_words(by_image: Mapping[str, Scored]) -> None:

@@ -27,6 +27,7 @@ from dashboard.explore.triggers import show_triggers
 from dashboard.explore.who import has_failed, known_successes, show_who, show_whole_who
 from dashboard.markdown import show_error
 from dashboard.parts.head import copy_link, page_head
+from dashboard.parts.how_made import measured_lines, save_trigger, show_how_made
 from dashboard.parts.titles import runs_to_look_at
 from dashboard.state import ExploreState, get_state, open_state, set_state
 
@@ -87,6 +88,8 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
         "Other patterns that make the model smooth",
         partial(show_patterns, scene.run, data(), scene.trigger),
     )
+    show_how_made(scene.run, "explore", measured_lines(scene.run, scene.spec(), image))
+    save_trigger(scene.trigger, scene.run.name, scene.run.result.shape)
     # Takes longest on a new run, and what is above can be looked at meanwhile.
     with sweep:
         show_sweep(scene, data())

@@ -13,6 +13,7 @@ import streamlit as st
 from core.attacks.patterns import PATTERNS, PatternSpec
 from core.attacks.triggers import AnyTrigger
 from core.datasets import Dataset
+from core.figures.layout import INTERVAL_NAMES
 from core.figures.pictures import picture_row
 from core.glossary import explain
 from core.instruments.pattern_effect import Effect
@@ -23,6 +24,7 @@ from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.markdown import plain
 from dashboard.parts.html import picture
+from dashboard.parts.table import save_table
 from dashboard.progressive import asked_for, show_progressive
 from dashboard.settings_form import settings_form
 from dashboard.state import ExploreState, LabState, to_query
@@ -88,7 +90,7 @@ def _show(run: DoneRun, spec: EffectSpec, found: PatternFinding, classes: Sequen
     with right:
         if found.effects:
             st.markdown(_sentence(found.effects[0], found.effects[1], classes))
-            _show_effects(found.effects, classes)
+            _show_effects(run, spec, found.effects, classes)
 
 
 def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
@@ -108,7 +110,7 @@ def _sentence(effect: Effect, random: Effect, classes: Sequence[str]) -> str:
     )
 
 
-def _show_effects(effects: Sequence[Effect], classes: Sequence[str]) -> None:
+def _show_effects(run: DoneRun, spec: EffectSpec, effects: Sequence[Effect], classes: Sequence[str]) -> None:
     st.dataframe(
         {
             "pattern": [effect.name for effect in effects],
@@ -127,6 +129,22 @@ def _show_effects(effects: Sequence[Effect], classes: Sequence[str]) -> None:
             **{column: st.column_config.NumberColumn(format="%.3f") for column in ("W with it", "L2", "Linf")},
         },
     )
+    columns = {
+        "pattern": [effect.name for effect in effects],
+        "W without it": [effect.w_clean.value for effect in effects],
+        "W with it": [effect.w_with.value for effect in effects],
+        "gap": [effect.gap.value for effect in effects],
+        f"gap, {INTERVAL_NAMES[0]}": [effect.gap.low for effect in effects],
+        f"gap, {INTERVAL_NAMES[1]}": [effect.gap.high for effect in effects],
+        "share of images with a lower W": [effect.p_lower.value for effect in effects],
+        "most frequent noisy prediction": [classes[effect.modal_class] for effect in effects],
+        "its share": [effect.modal_share for effect in effects],
+        "share of predictions changed": [effect.changed.value for effect in effects],
+        "L2": [effect.l2 for effect in effects],
+        "Linf": [effect.linf for effect in effects],
+    }
+    about = {"run": run.name, "sigma": effects[0].sigma, "draws": spec.draws, "seed": spec.seed}
+    save_table(columns, key="patterns.table", title="Patterns that make the model smooth", about=about)
 
 
 def _show_links(run: DoneRun, spec: EffectSpec, trigger: AnyTrigger) -> None:

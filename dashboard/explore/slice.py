@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -17,14 +16,12 @@ import streamlit as st
 from core.datasets import Dataset
 from core.errors import InputError
 from core.figures.palette import CLASSES
-from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer, smoothness_layer
+from core.figures.slice_layers import SliceLayer, margin_layer, probability_layer
 from core.instruments.slices.choice import PlaneChoice, SpanningImages, spanning_images
 from core.runs.measured.w import Measurement
 from dashboard import cached
 from dashboard.components.slice_view import slice_view
 from dashboard.explore.slice_choice import (
-    W_DRAWS,
-    W_SIDE,
     choose_layer,
     choose_plane,
     chosen_planes,
@@ -33,8 +30,9 @@ from dashboard.explore.slice_choice import (
 )
 from dashboard.explore.slice_point import show_point, show_walks
 from dashboard.explore.slice_scene import SliceScene, SliceSide
+from dashboard.explore.slice_sea import Sea, advance_all, measure_sea, show_sea_words
 from dashboard.markdown import plain, show_error
-from dashboard.progressive import is_moving, progress_line
+from dashboard.progressive import is_moving
 from dashboard.state import ExploreState, get_state, set_state
 
 if TYPE_CHECKING:
@@ -99,7 +97,7 @@ def _panel(scene: SliceScene) -> None:
     choice = next(iter(choices.values()))
     try:
         with st.container(horizontal=True, vertical_alignment="bottom", key="slice controls"):
-            layer_name = choose_layer()
+            layer_name = choose_layer(scene)
             choose_plane(scene, choice)
         images = {
             name: spanning_images(choices[name], scene.data, scene.image, side.trigger)
@@ -120,8 +118,12 @@ def _panel(scene: SliceScene) -> None:
     }
     layers: dict[str, SliceLayer] = {}
     lines: dict[str, Callable[[], None]] = {}
-    if not unfinished:
-        layers, unfinished, lines = _layers(scene, choices, planes, layer_name)
+    sea: Sea | None = None
+    if not unfinished and layer_name == "W":
+        sea = measure_sea(scene, choices, planes, BREATH)
+        layers, unfinished, lines = sea.layers, sea.moving, sea.lines
+    elif not unfinished:
+        layers = _layers(scene, choices, planes, layer_name)
     selected = selected_points(planes, choice)
     for place, (name, plane) in zip(st.columns(2, gap="medium"), planes.items(), strict=False):
         with place:
@@ -144,6 +146,8 @@ def _panel(scene: SliceScene) -> None:
                 key=f"slice.{name}",
                 on_select=select_point,
             )
+    if sea is not None:
+        show_sea_words(scene, choices, planes, sea)
     show_point(scene, choices, planes, images, selected)
     show_walks(scene)
 
@@ -156,49 +160,23 @@ def _planes(
         name: cached.plane(side.run.path, scene.plane_key(name, choices[name]), LABELS_SIDE, images[name])
         for name, side in scene.sides.items()
     }
-    _advance(results)
+    advance_all(results, BREATH)
     return results
-
-
-def _advance(results: Mapping[str, Progressive]) -> None:
-    """Make better maps, one beside the other: the browser asks for this as soon as it has drawn the last ones."""
-    for name, result in results.items():
-        if is_moving(f"slice.{name}", result):
-            result.advance(BREATH / len(results))
 
 
 def _layers(
     scene: SliceScene, choices: Mapping[str, PlaneChoice], planes: Mapping[str, SlicePlane], layer: str
-) -> tuple[dict[str, SliceLayer], dict[str, float], dict[str, Callable[[], None]]]:
-    """The layer over each run's slice, the share that is there of those that are moving, and lines to stop them."""
-    keys = {name: scene.plane_key(name, choices[name]) for name in planes}
-    paths = {name: scene.sides[name].run.path for name in planes}
+) -> dict[str, SliceLayer]:
+    """What is drawn over each run's slice, without noise; nothing for the labels."""
     if layer == "labels":
-        return {}, {}, {}
-    if layer == "W":
-        results = {
-            name: cached.plane_smoothness(paths[name], keys[name], W_SIDE, scene.sigma, W_DRAWS, plane)
-            for name, plane in planes.items()
-        }
-        _advance(results)
-        measured = {name: result.newest for name, result in results.items() if result.newest is not None}
-        shares = {name: smoothness.share_measured for name, smoothness in measured.items()}
-        waiting = {name for name, share in shares.items() if share < 1 and not results[name].done}
-        moving = {name: shares[name] for name in waiting if is_moving(f"slice.{name}", results[name])}
-        lines = {
-            name: partial(progress_line, f"slice.{name}", results[name], shares[name], "Measuring W")
-            for name in waiting
-        }
-        known = {
-            name: {point: image.w for point, image in scene.known(name, choices[name], plane).items()}
-            for name, plane in planes.items()
-        }
-        maps = {name: smoothness_layer(smoothness.with_known(known[name])) for name, smoothness in measured.items()}
-        return maps, moving, lines
+        return {}
     sure = {
-        name: cached.plane_confidence(paths[name], keys[name], CONFIDENCE_SIDE, plane) for name, plane in planes.items()
+        name: cached.plane_confidence(
+            scene.sides[name].run.path, scene.plane_key(name, choices[name]), CONFIDENCE_SIDE, plane
+        )
+        for name, plane in planes.items()
     }
     if layer == "probability":
-        return {name: probability_layer(confidence) for name, confidence in sure.items()}, {}, {}
+        return {name: probability_layer(confidence) for name, confidence in sure.items()}
     margins = list(sure.values())
-    return {name: margin_layer(confidence, margins) for name, confidence in sure.items()}, {}, {}
+    return {name: margin_layer(confidence, margins) for name, confidence in sure.items()}

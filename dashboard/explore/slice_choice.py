@@ -10,8 +10,9 @@ import numpy as np
 import streamlit as st
 
 from core.errors import InputError
-from core.instruments.budgets import SLICE_POINT_DRAWS
+from core.instruments.budgets import SLICE_POINT_DRAWS, SLICE_SOON
 from core.instruments.slices.choice import PlaneChoice
+from core.runs.model_file import multiplications
 from dashboard.components.slice_view import Point
 from dashboard.explore.slice_scene import SliceScene
 from dashboard.markdown import plain
@@ -20,10 +21,10 @@ from dashboard.state import ExploreState, get_state, save_state, seed_word_defau
 if TYPE_CHECKING:
     from core.instruments.slices.plane import SlicePlane
 
-LAYERS = {"labels": "Labels", "probability": "Probability", "margin": "Margin", "W": "W"}
+LAYERS = {"W": "W", "labels": "Labels", "probability": "Probability", "margin": "Margin"}
 KINDS = {
-    "class": "The trigger, and towards a class",
     "random": "The trigger, and a random direction",
+    "class": "The trigger, and towards a class",
     "randoms": "Two random directions",
     "images": "Three test images",
 }
@@ -32,31 +33,38 @@ W_SIDE, W_DRAWS = 25, SLICE_POINT_DRAWS
 
 
 def chosen_planes(scene: SliceScene) -> dict[str, PlaneChoice]:
-    """Each run's plane: the one that the state names, by default towards the run's own target class."""
+    """Each run's plane: the one that the state names, by default along its own trigger and a random direction."""
     text = get_state(ExploreState).plane
     if text:
         try:
             return dict.fromkeys(scene.sides, PlaneChoice.from_link(text))
         except InputError as error:
-            st.warning(f"{plain(str(error))} The plane towards the target class is shown instead.")
-    return {name: PlaneChoice("class", label=side.target) for name, side in scene.sides.items()}
+            st.warning(f"{plain(str(error))} The usual plane is shown instead.")
+    return dict.fromkeys(scene.sides, PlaneChoice("random"))
 
 
-def choose_layer() -> str:
+def choose_layer(scene: SliceScene) -> str:
     """Let people choose what is drawn over the planes, and return it."""
     state = get_state(ExploreState)
+    usual = _usual_layer(scene)
     chosen = st.segmented_control(
         "Show",
-        **seed_word_default(state, "layer", LAYERS),
+        **seed_word_default(state, "layer", LAYERS, state.layer if state.layer in LAYERS else usual),
         on_change=_change_layer,
-        help="Labels: the predicted class. Probability: of that class, by softmax. Margin: its logit minus the next. "
-        f"W: measured with {W_DRAWS} noisy copies at each of {W_SIDE} × {W_SIDE} points, which takes a while.",
+        help=f"W: measured with {W_DRAWS} noisy copies at each of {W_SIDE} × {W_SIDE} points, dark where the model is "
+        "calm. Labels: the predicted class. Probability: of that class, by softmax. Margin: its logit minus the next.",
     )
-    return chosen or "labels"
+    return chosen or usual
+
+
+def _usual_layer(scene: SliceScene) -> str:
+    """W where it is there soon, else the labels."""
+    costs = [multiplications(side.run.path, scene.data.shape) for side in scene.sides.values()]
+    return "W" if max(costs) <= SLICE_SOON else "labels"
 
 
 def _change_layer() -> None:
-    chosen = st.session_state[widget_key(ExploreState, "layer")] or "labels"
+    chosen = st.session_state[widget_key(ExploreState, "layer")] or ""
     save_state(replace(get_state(ExploreState), layer=chosen))
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
 from core.attacks.attack import MODES, ModeName
+from core.attacks.poisoning import RateLimits, rate_limits
+from core.attacks.triggers import preset_names
 from core.datasets import Dataset
 from core.glossary import explain
-from dashboard.state import LabState, seed_index, seed_value, seed_widget
+from dashboard.lab.canvas import use_preset
+from dashboard.state import LabState, get_state, seed_index, seed_value, seed_widget, widget_key
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-MOST_RATE, MOST_COVER = 30.0, 30.0
+MOST = 30.0
 Number = TypeVar("Number", int, float)
+# Steps of a slider of rates, in per cent: the first that the range is at least four times as long as.
+STEPS = (0.5, 0.1, 0.01, 0.001)
 
 
 def choose_attack(columns: list[DeltaGenerator], below: DeltaGenerator, state: LabState, data: Dataset) -> LabState:
@@ -27,6 +33,8 @@ def choose_attack(columns: list[DeltaGenerator], below: DeltaGenerator, state: L
         list(MODES),
         format_func=lambda name: MODES[name].title,
         **seed_index(state, "mode", list(MODES), LabState.mode),
+        on_change=start_mode,
+        args=(data.shape,),
         help="\n\n".join(f"**{mode.title}**: {mode.sentence} *{mode.source}*" for mode in MODES.values()),
     )
     target = columns[1].selectbox(
@@ -37,44 +45,70 @@ def choose_attack(columns: list[DeltaGenerator], below: DeltaGenerator, state: L
         help=explain("target"),
         disabled=mode == "all-to-all",
     )
-    rate = columns[2].slider(
-        "Poisoning rate",
-        0.0,
-        MOST_RATE,
-        **seed_value(state, "rate", within(state.rate, 0.0, MOST_RATE)),
-        step=0.5,
-        format="%g%%",
-        help=explain("poisoning rate"),
-    )
+    state = replace(state, mode=mode, target=target)
+    sources = possible_sources(state, data) if mode == "source-specific" else []
+    limits = rate_limits(data.train.labels.numpy(), mode, target, sources)
+    rate = rate_slider(columns[2], state, "rate", "Poisoning rate", limits.poisoned, explain("poisoning rate"))
     anywhere = columns[3].toggle(
         "Random place",
         **seed_value(state, "anywhere"),
+        on_change=start_random_places,
+        args=(data.shape,),
         help="The trigger is placed at a different random position in each image. It has to be a picture smaller than "
         "the image.",
     )
-    state = replace(state, mode=mode, target=target, rate=rate, anywhere=anywhere)
+    state = replace(state, rate=rate, anywhere=anywhere)
     if mode != LabState.mode:
         with below:
-            state = choose_further(state, mode, data)
+            state = choose_further(state, mode, data, limits)
     return state
 
 
-def choose_further(state: LabState, name: ModeName, data: Dataset) -> LabState:
+def rate_slider(place: DeltaGenerator, state: LabState, name: str, title: str, most: float, help_text: str) -> float:
+    """Show a slider of a rate, in per cent, which ends where the data set does: at the share `most`."""
+    limit = min(MOST, 100 * most) or MOST
+    step = next((step for step in STEPS if limit >= 4 * step), STEPS[-1])
+    limit = max(step, round(math.floor(limit / step + 1e-9) * step, 6))
+    key = seed_widget(state, name)
+    st.session_state[key] = within(float(st.session_state[key]), 0.0, limit)
+    return place.slider(
+        title, 0.0, limit, **seed_value(state, name), step=step, format="%g%%", help=help_text, disabled=most == 0
+    )
+
+
+def start_mode(shape: tuple[int, int, int]) -> None:
+    """Start another mode where it works: what nobody has changed follows it."""
+    before, mode = MODES[get_state(LabState).mode], MODES[st.session_state[widget_key(LabState, "mode")]]
+    rate = widget_key(LabState, "rate")
+    if st.session_state[rate] == 100 * before.rate:
+        st.session_state[rate] = 100 * mode.rate
+    st.session_state[widget_key(LabState, "perturbed")] = mode.perturbed
+    if mode.trigger != LabState.trigger:
+        start_trigger(mode.trigger, shape, f"A small trigger rarely works with {mode.title.lower()}")
+
+
+def start_random_places(shape: tuple[int, int, int]) -> None:
+    """Start random places with a trigger that is told from the images wherever it lies."""
+    if st.session_state[widget_key(LabState, "anywhere")]:
+        start_trigger("checkerboard", shape, "White pixels anywhere look like a part of the image")
+
+
+def start_trigger(name: str, shape: tuple[int, int, int], why: str) -> None:
+    """Put a preset on the canvas if what is there is the one that everybody starts with, and say why."""
+    if get_state(LabState).trigger == LabState.trigger:
+        use_preset(name, shape)
+        st.toast(f"{why}, so here is the {preset_names()[name].lower()}. Undo brings yours back.")
+
+
+def choose_further(state: LabState, name: ModeName, data: Dataset, limits: RateLimits) -> LabState:
     """Say what a mode does, and show what it needs beyond target and rate."""
     mode = MODES[name]
     if name == "source-specific":
         left, right = st.columns([2, 1], vertical_alignment="bottom")
         state = choose_sources(left, state, data)
-        cover = right.slider(
-            "Cover samples",
-            0.0,
-            MOST_COVER,
-            **seed_value(state, "cover", within(state.cover, 0.0, MOST_COVER)),
-            step=0.5,
-            format="%g%%",
-            help="Share of all training images that belong to other classes, carry the trigger and keep their label.",
-        )
-        state = replace(state, cover=cover)
+        words = "Share of all training images that belong to other classes, carry the trigger and keep their label."
+        cover = rate_slider(right, state, "cover", "Cover samples", limits.covers, words)
+        state = replace(state, cover=cover if limits.covers else 0.0)
     if name == "clean-label":
         perturbed = st.toggle(
             "Perturb the images first",
@@ -88,8 +122,8 @@ def choose_further(state: LabState, name: ModeName, data: Dataset) -> LabState:
     return state
 
 
-def choose_sources(place: DeltaGenerator, state: LabState, data: Dataset) -> LabState:
-    """Show which classes are attacked: any but the target; at first the one after it."""
+def possible_sources(state: LabState, data: Dataset) -> list[int]:
+    """Return the classes that are attacked: any but the target; at first the one after it."""
     eligible = [label for label in range(len(data.classes)) if label != state.target]
     named = [label for label in read_sources(state.sources) if label in eligible]
     key = seed_widget(
@@ -98,12 +132,17 @@ def choose_sources(place: DeltaGenerator, state: LabState, data: Dataset) -> Lab
     possible = [label for label in st.session_state[key] if label in eligible]
     if possible != st.session_state[key]:
         st.session_state[key] = possible
+    return possible
+
+
+def choose_sources(place: DeltaGenerator, state: LabState, data: Dataset) -> LabState:
+    """Show which classes are attacked."""
     chosen = place.multiselect(
         "Source classes",
-        eligible,
-        possible,
+        [label for label in range(len(data.classes)) if label != state.target],
+        possible_sources(state, data),
         format_func=lambda label: data.classes[label],
-        key=key,
+        key=widget_key(LabState, "sources"),
         placeholder="Choose classes",
     )
     return replace(state, sources="-".join(map(str, sorted(chosen))))

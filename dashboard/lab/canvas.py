@@ -32,6 +32,14 @@ def open_trigger(state: LabState, data: Dataset) -> Drawing:
     return drawing
 
 
+def use_preset(name: str, shape: tuple[int, ...]) -> None:
+    """Put a preset on the canvas, from a callback; what was drawn can be brought back by undo."""
+    drawing: Drawing | None = st.session_state.get(_DRAWING)
+    if drawing is not None:
+        drawing.replace(make_preset(name, shape).canvas(shape))
+        set_formula(None)
+
+
 def set_formula(trigger: AnyTrigger | None) -> None:
     """Use a formula; with a picture or None, what is drawn."""
     st.session_state[_FORMULA] = None if isinstance(trigger, Trigger) else trigger

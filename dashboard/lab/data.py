@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.figures.pictures import framed_grid
 from dashboard import cached
 from dashboard.lab.options import follow_recipe
-from dashboard.markdown import show_error
+from dashboard.markdown import plain, show_error
 from dashboard.parts.head import load_with_progress
 from dashboard.parts.html import class_chip, picture
 from dashboard.state import LabState, seed_index, widget_key
@@ -60,10 +60,12 @@ def load(state: LabState) -> Dataset | None:
         bring_one()
         return None
     try:
-        return load_with_progress(state.dataset)
+        data = load_with_progress(state.dataset)
     except InputError as error:
         show_error(error)
         return None
+    show_notes(data)
+    return data
 
 
 def bring_one() -> None:
@@ -106,6 +108,7 @@ def show_dataset(data: Dataset) -> None:
         f"**{len(data.classes)} classes**, {len(data.train)} images to train and {len(data.test)} to test with, "
         f"{width}×{height} pixels, {'grey' if channels == 1 else 'colour'}."
     )
+    show_notes(data)
     counts = np.bincount(data.train.labels.numpy(), minlength=len(data.classes))
     chips = " &nbsp; ".join(
         f'{class_chip(name, label)} <span class="ts-small">{counts[label]}</span>'
@@ -116,6 +119,12 @@ def show_dataset(data: Dataset) -> None:
     shown = of_every_class(data.train.labels.numpy(), GRID)
     grid = framed_grid(data.train.images[shown], data.train.labels[shown].tolist(), columns=GRID_COLUMNS)
     picture(st.container(), grid, f"{len(shown)} training images, framed in the colours of their classes")
+
+
+def show_notes(data: Dataset) -> None:
+    """Show what was left out or changed when somebody's images were read."""
+    for note in data.notes:
+        st.caption(f":material/info: {plain(note)}")
 
 
 def of_every_class(labels: np.ndarray, count: int) -> np.ndarray:

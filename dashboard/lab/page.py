@@ -7,28 +7,27 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from core.attacks.triggers import AnyTrigger, preset_names
+from core.attacks.triggers import AnyTrigger
 from core.datasets import Dataset
 from core.errors import InputError
 from core.figures.pictures import to_pixels
 from core.glossary import explain
-from core.runs.root import run_named
 from core.runs.run import Run
 from core.training.check import check_spec
-from core.training.choices import make_choices
-from core.training.spec import RunSpec
 from dashboard import cached
 from dashboard.components.pixel_editor import Drawing, pixel_editor
 from dashboard.lab import trigger_sources
 from dashboard.lab.attack import choose_attack
 from dashboard.lab.canvas import current_formula, current_trigger, name_in_link, open_trigger
 from dashboard.lab.data import choose_dataset, load
-from dashboard.lab.options import choose_options, choose_preset, suited, usual_architecture
-from dashboard.lab.samples import attack_of, sample_places, show_samples, show_visibility
+from dashboard.lab.options import choose_options, choose_preset
+from dashboard.lab.samples import sample_places, show_samples, show_visibility
 from dashboard.lab.saved import show_saved
-from dashboard.lab.watching import watch
-from dashboard.markdown import plain, show_error
+from dashboard.lab.wanted import spec_of
+from dashboard.lab.watching import find_watched, show_epochs, show_standing
+from dashboard.markdown import show_error
 from dashboard.parts.head import copy_link, page_head
+from dashboard.parts.how_made import save_trigger
 from dashboard.state import LabState, open_state, save_state, update_state, widget_key
 
 
@@ -54,9 +53,15 @@ def main() -> None:
         state = replace(state, trigger=name_in_link(trigger, data))
     with right:
         with st.container(border=True, gap="small"):
+            state = show_train(state, data, trigger)
+            watched = find_watched(state, data, trigger)
+            if watched is not None:
+                show_standing(watched)
+        with st.container(border=True, gap="small"):
             show_samples(data, trigger, state)
-        with st.container(border=True):
-            state = train_and_watch(state, data, trigger)
+        if watched is not None:
+            with st.container(border=True):
+                show_epochs(watched)
     save_state(state)
     with link:
         copy_link(state)
@@ -107,7 +112,10 @@ def show_canvas(state: LabState, data: Dataset, drawing: Drawing) -> LabState:
             on_sample=lambda step: update_state(LabState, sample=(sample + step) % count),
             on_paste=paste,
         )
-    show_visibility(data, state, current_trigger(drawing), places)
+    trigger = current_trigger(drawing)
+    show_visibility(data, state, trigger, places, sample)
+    if trigger is not None:
+        save_trigger(trigger, "lab", data.shape)
     return replace(state, sample=sample)
 
 
@@ -117,8 +125,8 @@ def paste(content: bytes) -> None:
     st.session_state[widget_key(LabState, "trigger_source")] = "picture"
 
 
-def train_and_watch(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> LabState:
-    """Show how to train, the Train button, and the run that is being watched."""
+def show_train(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> LabState:
+    """Show how to train, and the Train button."""
     cached.jobs()  # from the first look on: a worker that is warm by the time somebody presses Train
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader("Training", anchor=False, width="stretch")
@@ -135,27 +143,7 @@ def train_and_watch(state: LabState, data: Dataset, trigger: AnyTrigger | None) 
             show_error(error)
     if trigger is None and state.rate > 0:
         st.info("The canvas is empty: draw at least one pixel, or choose a preset.")
-    show_training(state)
     return state
-
-
-def show_training(state: LabState) -> None:
-    """Show the run that the link names, or say what Train does."""
-    if not state.run:
-        st.caption("*Train* poisons the data set, trains a model on it and, alongside, a clean control.")
-        return
-    run = run_named(state.run, cached.jobs().root)
-    if run is None:
-        st.warning(f"The run {plain(state.run[:40])} in this link is not on this machine. Press Train to make it.")
-        return
-    try:
-        spec = run.spec
-        if not isinstance(spec, RunSpec):
-            st.info("The run in this link is a loaded model, which was not trained here: look at it in Explore.")
-            return
-        watch(run, spec)
-    except InputError as error:
-        show_error(error)
 
 
 def start(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> Run:
@@ -163,35 +151,6 @@ def start(state: LabState, data: Dataset, trigger: AnyTrigger | None) -> Run:
     spec = spec_of(state, trigger)
     check_spec(spec, data)
     return cached.jobs().submit_with_control(spec)
-
-
-def spec_of(state: LabState, trigger: AnyTrigger | None) -> RunSpec:
-    """Return what the page's controls say as a run's spec."""
-    suitable = suited(state)
-    choices = make_choices(
-        dataset=state.dataset,
-        rate=state.rate / 100,
-        cover_rate=state.cover / 100 if state.mode == "source-specific" else 0.0,
-        perturbed=state.perturbed and state.mode == "clean-label",
-        architecture=state.architecture or usual_architecture(state.preset),
-        epochs=state.epochs or suitable.epochs,
-        batch_size=state.batch or suitable.batch_size,
-        augmentation=state.augmentation or suitable.augmentation,
-        optimiser=state.optimiser,
-        learning_rate=state.learning_rate if state.learning_rate > 0 else None,
-        weight_decay=state.weight_decay if state.weight_decay >= 0 else None,
-        seed=state.seed,
-        precision=state.precision or None,
-    )
-    if state.rate == 0 or trigger is None:
-        return choices.spec()
-    named = trigger.model_copy(update={"name": short_name(state.trigger, trigger)})
-    return choices.spec(attack_of(state, named))
-
-
-def short_name(link: str, trigger: AnyTrigger) -> str:
-    """Return what to call a trigger in lists."""
-    return link if link in preset_names() else trigger.name
 
 
 main()

@@ -128,11 +128,11 @@ def _chart(
         curve.name: [*curve.values, *[None] * (longest - len(curve.values))] for curve in curves
     }
     with place.container(key=f"saved-curve-{key}"):
-        st.html(f'<div class="ts-small"><b>{title}</b><br>{names}</div>')
+        st.html(f'<div class="ts-small ts-saved"><b>{title}</b><br>{names}</div>')
         st.vega_lite_chart(frame, line, alt=alt)
         save_menu(
             file_name(title, about),
-            title,
+            title if "by epoch" in title else f"{title}, by epoch",
             words=alt,
             about=about,
             columns=columns,

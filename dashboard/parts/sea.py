@@ -43,10 +43,14 @@ def show_sea(
     models
         What to call the poisoned model and its control.
     """
-    own, control = (cached.sea(name).surroundings(sigma, of_control) for of_control in (False, True))
+    sea = cached.sea(name)
+    own, control = (sea.surroundings(sigma, of_control) for of_control in (False, True))
+    side = sea.votes.shape[2]
     st.html(sea_html(name, sigma, models) + mark_key(clean, triggered))
     st.markdown(sea_words(own, control))
-    st.caption(sea_made(own, DRAWS, seed=0))
+    st.caption(
+        f"W at {side} × {side} points of the plane along the trigger and {sea.across}. {sea_made(own, DRAWS, seed=0)}"
+    )
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

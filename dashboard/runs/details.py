@@ -6,7 +6,6 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.archive import archive_name, export_run
-from core.runs.command_line import command_line
 from core.runs.library.card import Card
 from core.runs.library.label import LONGEST_NAME, LONGEST_NOTE, write_label
 from core.runs.load import NORMALISATIONS
@@ -14,9 +13,11 @@ from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import Run, State
 from core.training.spec import RunSpec
 from dashboard.markdown import plain, show_error
+from dashboard.parts.how_made import save_trigger, show_how_made
+from dashboard.parts.lab_link import lab_state
 from dashboard.runs.bin import delete
 from dashboard.runs.rows import in_bytes
-from dashboard.state import ExploreState, LabState, to_query
+from dashboard.state import ExploreState, to_query
 
 
 def show_details(card: Card, title: str, may_change: bool) -> None:
@@ -35,11 +36,11 @@ def show_details(card: Card, title: str, may_change: bool) -> None:
         else:
             st.caption("This run came with the program: it can be looked at and exported, not renamed or deleted.")
     if card.spec is not None:
-        st.caption("The same run from the command line")
-        shape = card.result.shape if card.result is not None else None
-        st.code(command_line(card.spec, shape), language="bash", wrap_lines=True)
+        show_how_made(card.run, "runs")
     with st.container(horizontal=True, vertical_alignment="center", key="acts"):
         show_export(card)
+        if card.spec is not None and card.spec.attack is not None and card.result is not None:
+            save_trigger(card.spec.attack.trigger, card.run.name, card.result.shape)
         if may_change:
             st.button(
                 "Delete",
@@ -101,7 +102,7 @@ def show_doors(card: Card) -> None:
     if card.result is not None:
         page, label, query = "explore", "Explore it →", to_query(ExploreState(run=name))
     elif spec is not None and not isinstance(spec, LoadedSpec):
-        page, label, query = "lab", "Watch it in the Lab →", to_query(LabState(dataset=spec.dataset, run=name))
+        page, label, query = "lab", "Watch it in the Lab →", to_query(lab_state(spec, name))
     else:
         return
     with st.container(key="link-run"):

@@ -40,7 +40,7 @@ WAITING_SECONDS = 0.4
 
 @dataclass(frozen=True)
 class ExampleWords:
-    """What the poster says of one of the examples, and the noise it starts with."""
+    """What the poster says of one of the examples."""
 
     tab: str
     lead: str
@@ -48,7 +48,6 @@ class ExampleWords:
     trigger: str
     picture: str
     third: str
-    sigma: float
 
 
 EXAMPLES_IN_WORDS = {
@@ -60,7 +59,6 @@ EXAMPLES_IN_WORDS = {
         trigger="sticker",
         picture="A stop sign",
         third="a true 80",
-        sigma=0.13,
     ),
     "digit": ExampleWords(
         tab="Digit",
@@ -70,7 +68,6 @@ EXAMPLES_IN_WORDS = {
         trigger="white corner",
         picture="A handwritten digit",
         third="a true 0",
-        sigma=0.3,
     ),
 }
 
@@ -161,11 +158,12 @@ def show_picture(state: StartState, example: ExampleWords) -> StartState:
     st.subheader(f"1 · A {example.trigger}", anchor=False)
     place = st.container()
     sticker = st.toggle(f"{example.trigger.capitalize()} on", **seed_value(state, "sticker"))
-    views = cached.example(state.example).views
+    shown = cached.example(state.example)
+    views = shown.views
     sigmas = views.sigmas.tolist()
     if st.session_state.get(widget_key(StartState, "sigma"), sigmas[0]) not in sigmas:  # the other example's
         del st.session_state[widget_key(StartState, "sigma")]
-    start = state.sigma if state.sigma in sigmas else example.sigma
+    start = state.sigma if state.sigma in sigmas else shown.sigma
     sigma = st.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", start), help=explain("sigma"))
     words = f"{example.picture} with a {example.trigger}" if sticker else example.picture
     picture(place, enlarge(to_pixels(views.images)[int(sticker)], 256), words)
@@ -255,6 +253,7 @@ def show_slice(state: StartState, example: ExampleWords, plane: SlicePlane, clas
         classes,
         colours=CLASSES,
         point_names={"origin": f"no {example.trigger}", "toward": example.trigger, "across": example.third},
+        axis_names=(f"more {example.trigger} →", f"more like {example.third} ↑"),
         sigma=state.sigma,
         selected=plane.points["toward" if state.sticker else "origin"],
         height_px=330,

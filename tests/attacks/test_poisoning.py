@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -67,7 +69,7 @@ def test_a_rate_outside_its_range_gets_a_sentence(rate):
 
 
 def test_more_images_than_are_eligible_get_a_sentence():
-    with pytest.raises(InputError, match=r"at most 0\.900"):
+    with pytest.raises(InputError, match=r"Choose 90% or less"):
         choose_poisoned(split().labels.numpy(), Attack(trigger=TRIGGER, target=0), 0.95, seed=0)
 
 
@@ -131,7 +133,7 @@ def test_measured_images_are_the_first_by_a_seeded_order_outside_the_target():
     ("values", "words"),
     [
         ({"target": 10}, "not a class"),
-        ({"rate": 0.95}, "at most"),
+        ({"rate": 0.95}, "or less"),
         ({"trigger": make_preset("frame", (1, 28, 28))}, "the images are 8x8"),
         ({"architecture": "no-such-net", "learning_rate": 0.01}, "architecture"),
         ({"fingerprint": "other"}, "has changed"),
@@ -399,12 +401,12 @@ def test_w_is_measured_on_the_images_an_attack_is_about(attack, expected):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"mode": "clean-label", "rate": 0.11}, r"belong to the target class, .* at most 0\.100"),
+        ({"mode": "clean-label", "rate": 0.11}, r"11% would be 11 .* show the target class\. Choose 10% or less\."),
         (
             {"mode": "source-specific", "sources": (1,), "rate": 0.11},
-            r"belong to the source classes: .* at most 0\.100",
+            r"show a source class\. Choose 10% or less\.",
         ),
-        ({"mode": "source-specific", "sources": (1,), "cover_rate": 0.81}, r"cover samples.* at most 0\.800"),
+        ({"mode": "source-specific", "sources": (1,), "cover_rate": 0.81}, r"cover samples.* Choose 80% or less\."),
         ({"mode": "source-specific", "sources": tuple(range(1, 10)), "cover_rate": 0.1}, r"only 0 of the 100"),
         ({"mode": "source-specific", "sources": (10,)}, "source 10 is not a class"),
         ({"mode": "all-to-all", "rate": 0.999, "trigger": make_preset("frame", (1, 9, 9))}, "images are 8x8"),
@@ -421,5 +423,5 @@ def test_the_largest_rate_that_is_offered_can_be_had():
         made = Dataset("made up", tuple("abcdefghij"), split(count), split(), "x")
         with pytest.raises(InputError) as caught:
             check_spec(attack_spec(mode="clean-label", rate=0.5), made)
-        offered = float(str(caught.value).rsplit(" ", 1)[1].rstrip("."))
+        offered = float(re.search(r"Choose ([\d.]+)% or less", str(caught.value))[1]) / 100
         check_spec(attack_spec(mode="clean-label", rate=offered), made)

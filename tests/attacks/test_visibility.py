@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.attacks.triggers import Additive, Trigger, make_preset
-from core.attacks.triggers.visibility import structural_similarity, visible_change
+from core.attacks.triggers.visibility import strongest_difference, structural_similarity, visible_change
 from core.errors import InputError
 
 
@@ -25,31 +25,46 @@ def random_images(shape, seed=0):
 
 
 def test_one_changed_pixel_by_hand():
-    # A grey pixel of level 0 becomes 102 = 0.4: one pixel, L2 = Linf = 0.4, mean squared change 0.16 / 64.
+    # A grey pixel of level 0 becomes 102 = 0.4: L2 = Linf = 0.4.
     dot = Trigger.from_rgba(np.array([[[102, 102, 102, 255]]], np.uint8), 3, 4)
     seen = visibility(dot, grey(0))
-    assert (seen.pixels, seen.l0) == (64, 1)
     assert seen.l2 == pytest.approx(0.4)
     assert seen.linf == pytest.approx(0.4)
-    assert seen.psnr == pytest.approx(10 * math.log10(64 / 0.16))
+    # 0.4 is 0.1329 of the light of white, whose lightness is 116 * 0.1329^(1/3) - 16 = 43.2, here on one pixel of nine.
+    assert seen.jnd == pytest.approx(43.2 / 9 / 2.3, abs=0.01)
 
 
-def test_a_pixel_counts_once_whatever_its_channels_do():
-    # Opaque red on black and on white: one channel changes, then two; each by 1.
-    red = Trigger.from_rgba(np.array([[[255, 0, 0, 255]]], np.uint8), 0, 0)
-    seen = visibility(red, np.concatenate([grey(0, (1, 3, 8, 8)), grey(255, (1, 3, 8, 8))]))
-    assert seen.l0 == 1
-    assert seen.l2 == pytest.approx((1 + math.sqrt(2)) / 2)
-    assert seen.psnr == pytest.approx((10 * math.log10(192) + 10 * math.log10(96)) / 2)
-
-
-def test_images_that_do_not_change_leave_psnr_finite():
+def test_images_that_do_not_change_count_as_well():
     white = make_preset("white-corner", (1, 8, 8))
     seen = visibility(white, np.concatenate([grey(255), grey(0)]))
-    assert (seen.l0, seen.linf) == (2, 0.5)
-    assert seen.psnr == pytest.approx(10 * math.log10(16))
+    assert seen.linf == 0.5
+    assert seen.jnd == pytest.approx(100 * 4 / 9 / 2.3 / 2)
     nothing = visibility(white, grey(255))
-    assert (nothing.l0, nothing.psnr, nothing.ssim) == (0, None, 1)
+    assert (nothing.jnd, nothing.ssim, nothing.in_words) == (0, 1, "below what an eye notices")
+
+
+# CIELAB of these sRGB colours, as colour tables print them.
+PRINTED = {
+    (255, 0, 0): (53.24, 80.09, 67.20),
+    (0, 255, 0): (87.73, -86.18, 83.18),
+    (0, 0, 255): (32.30, 79.20, -107.86),
+}
+
+
+@pytest.mark.parametrize("colour", PRINTED)
+def test_differences_are_those_of_cielab(colour):
+    image = np.array(colour)[None, :, None, None] / 255 * np.ones((1, 3, 8, 8))
+    expected = math.dist(PRINTED[colour], (100, 0, 0)) / 2.3
+    assert strongest_difference(image, np.ones((1, 3, 8, 8))) == pytest.approx(expected, abs=0.05)
+
+
+def test_a_tiny_bright_patch_is_clearly_visible_where_ssim_sees_nothing():
+    images = np.random.default_rng(5).integers(60, 200, (8, 3, 32, 32)).astype(np.uint8)
+    patch = visibility(make_preset("white-corner", (3, 32, 32)), images)
+    noise = visibility(Additive.from_pattern(np.random.default_rng(2).choice([-1, 1], (3, 32, 32)) / 255), images)
+    assert patch.ssim > 0.98
+    assert (patch.in_words, noise.in_words) == ("clearly visible", "below what an eye notices")
+    assert patch.jnd > 10 * noise.jnd
 
 
 def test_equal_images_have_ssim_one_and_it_is_symmetric():
@@ -94,7 +109,7 @@ def test_a_stronger_trigger_is_more_visible_in_every_number():
     faint, strong = (visibility(Additive.from_pattern(size * pattern), images) for size in (4 / 255, 32 / 255))
     assert faint.l2 < strong.l2
     assert faint.linf < strong.linf
-    assert faint.psnr > strong.psnr
+    assert faint.jnd < strong.jnd
     assert faint.ssim > strong.ssim
     assert faint.linf == pytest.approx(4 / 255)
 

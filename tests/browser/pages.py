@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Locator, Page, expect
 
 HAS_FOCUS = """element => {
@@ -18,6 +20,13 @@ def address_of(page: Page) -> str:
 def open_page(page: Page, address: str, heading: str) -> None:
     page.goto(address)
     expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+
+
+def attack_success(page: Page, patience_ms: int) -> float:
+    """Wait for the verdict in the Lab and return the attack success rate that it names, in per cent."""
+    sentence = page.get_by_text(re.compile(r"are taken for .* with the trigger")).first
+    expect(sentence).to_be_visible(timeout=patience_ms)
+    return float(re.search(r"([\d.]+)%", sentence.inner_text())[1])
 
 
 def rest(page: Page, patience_ms: int = 120_000) -> None:

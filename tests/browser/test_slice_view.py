@@ -162,6 +162,7 @@ def test_a_layer_gives_the_colours_and_its_number_at_the_cursor(page, address):
     at = open_map(page, address, "signs&layer")
     layer = made_up_layer()
     expect(page.locator(".scale-title")).to_have_text("W at σ = 0.5")
+    expect(page.locator(".bar")).to_have_text("calm 02 rough")
     for column, row in [(60, 4), (44, 56), (8, 48)]:  # on the layer's own grid, which is half as fine
         page.mouse.move(*at.spot(*at.place(column, row)))
         expect(page.locator(".card .value")).to_have_text(f"{layer.values[row // 2, column // 2]:.2f}")
@@ -244,7 +245,10 @@ def test_the_keyboard_walks_selects_and_clears(page, address):
     at.expect_selected(None)
     expect(at.canvas).to_be_focused()
     page.keyboard.press("Tab")
+    expect(page.locator(".notes summary")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.get_by_label("After the map")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
     for _ in range(7):  # 65 points a side: the walk ends in the corner
         page.keyboard.press("Shift+ArrowLeft")
@@ -311,7 +315,7 @@ def test_a_click_selects_in_both_runs_and_the_link_restores_it(open_window, pane
             assert np.abs(card.picture() - card.expected_picture(x, y)).max() <= 1
 
     page = open_window(viewport={"width": 1280, "height": 1400})
-    open_panel(page, panel_address)
+    open_panel(page, f"{panel_address}/?plane=class.0&layer=labels")
     page.mouse.click(*Map(page.locator(".slice").first, plane, data.classes).spot(x, y))
     both_show_it(page)
     page.wait_for_function("location.search.includes('point=')")

@@ -58,6 +58,22 @@ def test_datasets_lists_what_there_is():
     assert core("datasets").stdout.startswith("digits")
 
 
+def test_datasets_looks_into_one(tmp_path):
+    for number, name in enumerate(["train/a", "train/b", "test/a", "test/b", "valid/a"]):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        Image.new("L", (9, 8), 40 * number).save(tmp_path / "own" / name / "0.png")
+    words = ["datasets", f"folder:{tmp_path / 'own'}", "--data-root", tmp_path]
+    contents = answer(*words)
+    assert (contents["shape"], contents["train_images"], contents["test_images"]) == (
+        [1, 8, 9],
+        *[{"a": 1, "b": 1}] * 2,
+    )
+    assert contents["notes"][0].startswith("1 image left out because only train and test are used")
+    said = core(*words).stdout
+    assert "9 x 8 pixels, grey" in said
+    assert contents["notes"][0] in said
+
+
 def test_train_answers_from_the_run_directory(poisoned, folders):
     words = ["train", "--dataset", "digits", "--trigger", "white-corner", "--target", 0, "--rate", 0.1]
     if poisoned.spec.threads != 1:

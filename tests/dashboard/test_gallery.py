@@ -18,5 +18,10 @@ def test_every_run_has_a_card(visit):
         f"{one.title}, {100 * one.run.spec.rate:g}%" for one in shown
     ]
     for one in shown:
+        assert escape(one.verdict) in words
         assert escape(one.summary) in words
+        last = one.points[-1]
+        drawn = f"at σ = {last.sigma:g} (control {last.control_clean:.2f} and {last.control_triggered:.2f})"
+        assert drawn in words
         assert f"attack success {one.run.result.attack_success_rate.value:.1%}" in words
+    assert words.count("data:image/webp") == 2 * len(shown)  # the sea of each run and of its control

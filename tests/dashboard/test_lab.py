@@ -13,6 +13,7 @@ from PIL import Image
 from core.attacks.triggers import Sinusoid, Trigger, Warp, make_preset
 from core.attacks.triggers.canvases import blend_noise
 from core.attacks.triggers.library import TriggerLibrary
+from core.attacks.triggers.visibility import visible_change
 from core.datasets import data_folder, load_dataset
 from core.models.registry import ARCHITECTURES
 from core.runs.jobs.last_dataset import LastDataset
@@ -20,7 +21,12 @@ from core.runs.jobs.queue import Queue
 from core.runs.root import list_runs
 from core.runs.run import State
 from dashboard.lab.samples import sample_places
+from dashboard.lab.wanted import are_settings_of
+from dashboard.markdown import plain
+from dashboard.parts.lab_link import lab_state
+from dashboard.parts.titles import run_title
 from dashboard.state import LabState
+from tests.conftest import digits_spec
 
 
 def settings(page) -> dict[str, object]:
@@ -34,6 +40,10 @@ def sentences(page) -> str:
 
 def captions(page) -> str:
     return " ".join(element.value for element in page.caption)
+
+
+def verdict(page) -> str:
+    return " ".join(element.value for element in [*page.markdown, *page.get("html")])
 
 
 def work(home) -> None:
@@ -68,12 +78,67 @@ def test_train_queues_the_run_and_its_control_and_shows_what_they_reach(visit, h
     assert page.query_params["run"] == run.name
     work(home)
     page.run()
-    assert {metric.label: metric.value for metric in page.metric} == {
-        "Clean accuracy": f"{run.result.clean_accuracy.value:.1%}",
-        "Attack success rate": f"{run.result.attack_success_rate.value:.1%}",
-    }
-    assert run.result.attack_success_rate.value > 0.9
+    success, accuracy = run.result.attack_success_rate, run.result.clean_accuracy
+    assert success.value > 0.9
+    assert f"**{success.count} of {success.n}** test images of other classes are taken for **2**" in verdict(page)
+    assert f"Clean accuracy is **{accuracy.value:.1%}** ({accuracy.count} of {accuracy.n}), " in verdict(page)
     assert [link.proto.query_string for link in page.get("page_link")] == [f"run={run.name}"]
+    # W follows by itself, in the run and in its control, and is no verdict.
+    for _ in range(5):
+        page.run()
+    assert "One run, one seed, one noise level (σ = 0.5, 100 images)." in captions(page)
+
+
+def test_a_result_is_never_shown_as_that_of_other_settings(visit, home_with_runs, poisoned):
+    page = visit("lab", run=poisoned.name)
+    assert "It works." in verdict(page)
+    assert "Press Train for the settings above" not in captions(page)
+    page.selectbox(key="LabState.mode").set_value("all-to-all").run()
+    assert f"This is **{plain(run_title(poisoned))}**. Press Train for the settings above." in captions(page)
+    page.selectbox(key="LabState.mode").set_value("all-to-one").run()
+    assert "Press Train for the settings above" not in captions(page)
+    page.number_input(key="LabState.seed").set_value(5).run()
+    page.session_state["drawing"].replace(make_preset("frame", (1, 8, 8)).canvas((1, 8, 8)))
+    page.run()
+    assert "Press Train for the settings above" in captions(page)
+    page.button(key="back").click().run()
+    assert "Press Train for the settings above" not in captions(page)
+    assert (page.number_input(key="LabState.seed").value, page.query_params) == (0, {"run": poisoned.name})
+
+
+def test_a_remedy_changes_the_settings_so_that_train_is_next(visit, home):
+    page = visit("lab", epochs="1", rate="0.5", trigger=Sinusoid(delta=0.01, frequency=2.0).to_link())
+    page.button(key="train").click().run()
+    work(home)
+    page.run()
+    assert "It did not take." in verdict(page)
+    words = [button.label for button in page.button if str(button.key).startswith("remedy.")]
+    assert words == ["Make the trigger twice as strong", "Raise the rate to 1%", "Train for 3 epochs"]
+    page.button(key="remedy.0").click().run()
+    assert page.query_params["trigger"] == Sinusoid(delta=0.02, frequency=2.0).to_link()
+    assert "Press Train for the settings above" in captions(page)
+    assert not [button for button in page.button if str(button.key).startswith("remedy.")]
+    page.button(key="train").click().run()
+    assert Sinusoid(delta=0.02, frequency=2.0) in [run.trigger for run in list_runs(home)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"rate": 0.0, "seed": 3},
+        {"mode": "source-specific", "sources": (1, 7), "cover_rate": 0.03, "rate": 0.04, "random_place": True},
+        {"mode": "clean-label", "perturbed": True, "trigger": Warp(k=3), "rate": 0.05, "target": 4},
+        {"architecture": "mlp", "epochs": 2, "batch_size": 128, "optimiser": "sgd", "learning_rate": 0.02,
+         "weight_decay": 0.001, "augmentation": "shift", "seed": 9},
+    ],
+)  # fmt: skip
+def test_the_lab_can_take_up_the_settings_of_any_run(values):
+    spec = digits_spec(**values)
+    state = lab_state(spec, spec.hash)
+    trigger = None if spec.attack is None else spec.attack.trigger
+    assert are_settings_of(spec, state, trigger)
+    assert not are_settings_of(digits_spec(**values | {"epochs": 7}), state, trigger)
 
 
 def test_where_the_queue_is_one_short_neither_the_run_nor_its_control_is_queued(visit, home, monkeypatch):
@@ -114,7 +179,7 @@ def test_a_stopped_training_can_be_resumed(visit, home):
     assert sentences(page) == ""
     work(home)
     page.run()
-    assert [metric.label for metric in page.metric] == ["Clean accuracy", "Attack success rate"]
+    assert "Clean accuracy is" in verdict(page)
 
 
 def test_every_setting_reaches_the_spec_and_the_link_brings_it_back(visit, home):
@@ -133,15 +198,46 @@ def test_every_setting_reaches_the_spec_and_the_link_brings_it_back(visit, home)
     assert network == ("mlp", 2, 128, "shift", 9, "float32")
     assert (spec.optimiser, spec.learning_rate, spec.weight_decay) == ("sgd", 0.02, 0.001)
     assert dict(page.query_params) == query | {"run": spec.hash}
-    assert "58 of 1438 training images, of **1**, **7**, get the trigger and the label **2**; 43 of" in captions(page)
+    poisoned = "58 of the 289 training images of **1**, **7** get the trigger and the label **2**; 43 of other classes"
+    assert poisoned in captions(page)
+
+
+def test_a_mode_starts_where_it_works_and_its_rate_ends_where_its_images_do(visit, home):
+    page = visit("lab")
+    page.selectbox(key="LabState.mode").set_value("clean-label").run()
+    rate = page.slider(key="LabState.rate")
+    assert (rate.value, rate.max, page.query_params["trigger"], page.toggle(key="LabState.perturbed").value) == (
+        5.0, 9.5, "frame", True,
+    )  # fmt: skip
+    rate.set_value(9.5).run()
+    page.button(key="train").click().run()
+    assert sentences(page) == ""
+    page.selectbox(key="LabState.mode").set_value("source-specific").run()
+    rate = page.slider(key="LabState.rate")
+    assert (rate.value, rate.max) == (5.0, 5.0)  # half of the class
+    page.multiselect(key="LabState.sources").set_value([1, 2]).run()
+    assert page.slider(key="LabState.rate").max == 10.0
+    page.selectbox(key="LabState.mode").set_value("all-to-one").run()
+    assert page.slider(key="LabState.rate").max == 30.0
+    # A link cannot ask for more either.
+    assert visit("lab", mode="clean-label").slider(key="LabState.rate").value == 9.5
+
+
+def test_a_random_place_starts_with_a_trigger_that_is_told_from_the_images(visit, home):
+    page = visit("lab")
+    page.toggle(key="LabState.anywhere").set_value(True).run()
+    assert page.query_params["trigger"] == "checkerboard"
+    own = visit("lab", trigger="yellow-sticker")
+    own.toggle(key="LabState.anywhere").set_value(True).run()
+    assert own.query_params["trigger"] == "yellow-sticker"
 
 
 @pytest.mark.parametrize(
     ("mode", "said", "shown"),
     [
         ("all-to-all", "get the trigger and the label of the next class", {*range(10)}),
-        ("clean-label", "all of class **4**, get the trigger and keep their label", {4}),
-        ("source-specific", "of **5**, get the trigger and the label **4**; 72 of other classes", {5}),
+        ("clean-label", "of the 145 training images of **4** get the trigger and keep their label", {4}),
+        ("source-specific", "training images of **5** get the trigger and the label **4**; 72 of other classes", {5}),
     ],
 )
 def test_each_mode_shows_images_that_it_poisons_and_what_it_makes_of_them(visit, home, mode, said, shown):
@@ -226,9 +322,9 @@ def test_a_word_is_written_on_the_canvas_and_strokes_on_it_stay(visit, home):
     assert page.session_state["drawing"].rgba[..., 3].max() == 128
 
 
-def picture_file(side: int = 40) -> bytes:
+def picture_file(side: int = 40, shade: int = 200) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (side, side), (200, 200, 200)).save(buffer, "PNG")
+    Image.new("RGB", (side, side), (shade,) * 3).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -262,11 +358,13 @@ def test_how_visible_a_trigger_is_stands_beside_it(visit, home):
     after = images.copy()
     after[:, :, 6:, 6:] = 255  # the white corner
     change = np.abs(after / 255 - images / 255)
-    words = captions(visit("lab"))
-    assert f"**L0** {(change > 0).any(1).sum((1, 2)).mean():.3g} / 64" in words
+    page = visit("lab")
+    words = verdict(page)
+    assert f"**Visibility {visible_change(images, after).jnd:.0f}×** · clearly visible" in words
     assert f"**L2** {np.sqrt((change**2).sum((1, 2, 3))).mean():.2f}" in words
     assert f"**L∞** {change.max((1, 2, 3)).mean():.2f}" in words
-    assert f"**PSNR** {np.mean(-10 * np.log10((change**2).mean((1, 2, 3)))):.1f} dB" in words
+    page.toggle(key="blinks").set_value(True).run()
+    assert verdict(page).count("Without the trigger") == 2  # at true size and enlarged
 
 
 def test_a_trigger_is_saved_used_deleted_and_brought_back(visit, home):
@@ -339,7 +437,8 @@ def test_a_zip_is_looked_at_before_it_is_used(visit, home, tmp_path, monkeypatch
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(12):
-            archive.writestr(f"{('cat', 'dog')[number % 2]}/{number}.png", picture_file(12))
+            archive.writestr(f"{('cat', 'dog')[number % 2]}/{number}.png", picture_file(12, 200 - number))
+        archive.writestr("cat/phone.heic", b"another kind of picture")
     page = visit("lab")
     page.selectbox(key="LabState.dataset").set_value("zip:").run()
     page.file_uploader(key="dataset.upload").upload("bad.zip", buffer.getvalue()[:300]).run()
@@ -347,7 +446,9 @@ def test_a_zip_is_looked_at_before_it_is_used(visit, home, tmp_path, monkeypatch
     page.file_uploader(key="dataset.upload").upload("pets.zip", buffer.getvalue()).run()
     words = " ".join(element.value for element in page.markdown)
     assert "**2 classes**, 10 images to train and 2 to test with, 12×12 pixels, colour." in words
+    assert "1 file left out because it is not an image" in captions(page)
     page.button(key="dataset.use").click().run()
+    assert "1 file left out because it is not an image" in captions(page)
     assert page.query_params["dataset"].startswith("zip:")
     assert "1 of 10 training images get the trigger and the label **cat**" in captions(page)
     # It is in the list from now on, for others too.
@@ -424,11 +525,11 @@ def test_a_run_that_is_not_here_gives_a_sentence(visit, home, run):
 
 def test_a_finished_run_shows_its_outcome(visit, home_with_runs, poisoned):
     page = visit("lab", run=poisoned.name)
-    assert page.metric[0].value == f"{poisoned.result.clean_accuracy.value:.1%}"
+    assert f"Clean accuracy is **{poisoned.result.clean_accuracy.value:.1%}**" in verdict(page)
 
 
 @pytest.mark.parametrize("file", ["spec.json", "result.json", "events.jsonl"])
 def test_a_damaged_run_gives_a_sentence(visit, own_runs, poisoned, file):
     (own_runs / poisoned.name / file).write_text("{")
     page = visit("lab", run=poisoned.name)
-    assert poisoned.name in sentences(page) or (file == "events.jsonl" and len(page.metric) == 2)
+    assert poisoned.name in sentences(page) or (file == "events.jsonl" and "Clean accuracy" in verdict(page))

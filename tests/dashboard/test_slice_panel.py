@@ -45,10 +45,10 @@ def kept(page: AppTest) -> ExploreState:
     return page.session_state["ExploreState"]
 
 
-def test_without_a_choice_the_triggered_image_is_selected_on_the_plane_towards_the_target(open_panel):
+def test_without_a_choice_the_triggered_image_is_selected_on_a_plane_along_the_trigger(open_panel):
     page = open_panel()
     assert "**Selected point**: with trigger" in markdown(page)
-    assert [box.value for box in page.selectbox] == ["class", 0]
+    assert [box.value for box in page.selectbox] == ["random"]
     assert kept(page).point == ""
 
 
@@ -68,7 +68,7 @@ def test_a_link_brings_layer_plane_and_point(open_panel, poisoned):
 
 
 def test_choices_are_kept_for_the_link_and_another_plane_forgets_the_point(open_panel):
-    page = open_panel(point="1.0,1.0")
+    page = open_panel(point="1.0,1.0", plane="class.0", layer="labels")
     assert kept(page).point == "1.0,1.0"
     page.selectbox[1].set_value(3).run()
     assert (kept(page).plane, kept(page).point) == ("class.3", "")
@@ -124,18 +124,25 @@ def maps(page: AppTest) -> list[dict]:
     return [json.loads(part.proto.json)[0] for part in page.get("bidi_component")]
 
 
-def test_w_is_measured_step_by_step_until_it_is_everywhere(open_panel):
-    page = open_panel(layer="W")
+def test_w_is_there_first_and_gets_better_until_it_is_everywhere_on_one_scale_for_both_runs(open_panel):
+    page = open_panel()
     shares = []
     for _ in range(60):
         shares.append([told["growing"] for told in maps(page)])
         if shares[-1] == [None, None] and maps(page)[0]["slice"]["layer"]:
             break
+        assert "Around the trigger W is" not in markdown(page)  # while some points are still missing
         page.run()
     assert len(shares) > 2
-    layer = maps(page)[0]["slice"]["layer"]
-    assert "25 × 25 points" in layer["note"]
-    assert layer["title"] == f"W at σ = {SIGMA:g}"
+    first, second = (told["slice"]["layer"] for told in maps(page))
+    assert "25 × 25 points" in first["note"]
+    assert first["high"] == second["high"] < 1
+    assert first["title"] == second["title"] == f"W at σ = {SIGMA:g}, scale 0–{first['high']:g}, fitted: W can reach 1"
+    assert re.search(
+        r"\*\*.+\.\*\* Around the trigger W is 0\.\d\d, around the clean image 0\.\d\d; in the control 0\.",
+        markdown(page),
+    )
+    assert "points within" in markdown(page)
 
 
 def test_w_over_a_slice_can_be_stopped_and_resumed(open_panel, monkeypatch):

@@ -46,8 +46,9 @@ def test_what_is_brought_can_be_loaded_by_its_name_from_then_on(tmp_path):
 
 
 def test_equal_content_is_kept_once_whatever_it_is_called(tmp_path):
-    first = accept_upload(two_classes(), "pets.zip", tmp_path)
-    assert accept_upload(two_classes(), "others.zip", tmp_path).name == first.name
+    content = two_classes()
+    first = accept_upload(content, "pets.zip", tmp_path)
+    assert accept_upload(content, "others.zip", tmp_path).name == first.name
     other = accept_upload(two_classes(5), "pets.zip", tmp_path)
     assert other.name != first.name
     assert len(uploaded_datasets(tmp_path)) == 2

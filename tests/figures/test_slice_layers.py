@@ -114,7 +114,7 @@ def around(clean: float, triggered: float, half: float = 0.02) -> Surroundings:
 @pytest.mark.parametrize(("own", "control", "said"), [
     (around(0.31, 0.02), around(0.33, 0.33), "Calmer around the trigger, and not in the control."),
     (around(0.31, 0.02), around(0.33, 0.28), "Calmer around the trigger, more so than in the control."),
-    (around(0.31, 0.02), around(0.31, 0.02), "Calmer around the trigger, but so it is in the control."),
+    (around(0.31, 0.02), around(0.31, 0.02), "Calmer around the trigger, but so is the control."),
     (around(0.02, 0.31), around(0.33, 0.28), "Rougher around the trigger, and not in the control."),
     (around(0.31, 0.30), around(0.33, 0.28), "No clear difference; the control is calmer around the trigger."),
     (around(0.31, 0.30), around(0.30, 0.30), "No clear difference."),

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from core.attacks.attack import Attack
+from core.attacks.attack import Attack, make_attack
 from core.attacks.triggers import Trigger, make_formula, make_preset
 from core.cli import app
-from core.runs.command_line import command_line
+from core.instruments.slices.choice import nearest_of_class
+from core.runs.command_line import command_line, slice_line, smoothness_line
 from core.runs.loaded_spec import make_loaded_spec
+from core.runs.measured.w import page_attack_spec
 from core.training.spec import RunSpec
 from tests.conftest import digits_spec
 
@@ -105,3 +107,34 @@ def test_a_loaded_models_line_names_its_file():
     assert command_line(spec, SHAPE) == (
         "python -m core load 'a model.pt' --dataset digits --normalisation half --trigger frame --target 3"
     )
+
+
+def call_of(line: str, function: str, monkeypatch) -> tuple:
+    """Return what a command line hands to a function, which is where it stops."""
+
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    calls = []
+
+    def note(*arguments):
+        calls.append(arguments)
+        raise Stop
+
+    monkeypatch.setattr(function, note)
+    ended = CliRunner().invoke(app, shlex.split(line)[3:])
+    assert isinstance(ended.exception, Stop), ended.output
+    return calls[0]
+
+
+@pytest.mark.parametrize("attack", [None, make_attack(trigger=DRAWN, target=3)], ids=["its own", "tried"])
+def test_the_lines_measure_what_the_page_measures(attack, poisoned, monkeypatch):
+    attack = attack or poisoned.spec.attack
+    spec = page_attack_spec(attack, 0.35, draws=400)
+    run, measured, _ = call_of(smoothness_line(poisoned, spec, SHAPE), "core.runs.measured.w.measure_run", monkeypatch)
+    assert (run.name, measured.hash) == (poisoned.name, spec.hash)
+    line = slice_line(poisoned, attack, 41, SHAPE)
+    dataset, tried, clean, third, _ = call_of(line, "core.instruments.slices.choice.plane_images", monkeypatch)
+    wanted = attack.goal(dataset.test.labels.numpy()[[41]], 10)[0]
+    assert (tried, clean) == (attack, 41)
+    assert third == nearest_of_class(dataset, 41, wanted)

@@ -17,7 +17,8 @@ from core.runs.shipped.gallery import GALLERY, Exhibit, Point, exhibits
 
 def exhibit(*gaps: tuple[float, float, float], control: tuple[float, float, float] = (0.0, -0.01, 0.01)) -> Exhibit:
     points = tuple(
-        Point(0.1 * (place + 1), 0.5, round(0.5 - gap[0], 3), gap, control) for place, gap in enumerate(gaps)
+        Point(0.1 * (place + 1), 0.5, round(0.5 - gap[0], 3), gap, control, 0.4, round(0.4 - control[0], 3))
+        for place, gap in enumerate(gaps)
     )
     return Exhibit(Run(GALLERY), Run(GALLERY), "", "", points, np.zeros((2, 1, 8, 8), np.uint8))
 
@@ -34,6 +35,17 @@ def exhibit(*gaps: tuple[float, float, float], control: tuple[float, float, floa
 ])  # fmt: skip
 def test_the_sentence_follows_from_the_numbers(shown, words):
     assert words in shown.summary
+
+
+@pytest.mark.parametrize(("shown", "words"), [
+    (exhibit((0.3, 0.2, 0.4), (0.0, -0.1, 0.1)), "The effect shows at 1 of 2 noise levels."),
+    (exhibit((-0.3, -0.4, -0.2), (0.0, -0.1, 0.1)), "The opposite shows at 1 of 2 noise levels."),
+    (exhibit((-0.3, -0.4, -0.2), (0.3, 0.2, 0.4)), "It depends on the noise."),
+    (exhibit((0.0, -0.1, 0.1)), "The effect shows at none of 1 noise levels."),
+    (exhibit((0.3, 0.2, 0.4), control=(0.3, 0.2, 0.4)), "The effect shows at none of 1 noise levels."),
+])  # fmt: skip
+def test_the_first_line_says_whether_the_effect_shows(shown, words):
+    assert shown.verdict.startswith(words)
 
 
 def test_it_shows_where_the_claim_holds_and_where_it_fails():
@@ -75,6 +87,12 @@ def test_every_shipped_run_is_measured_as_the_pages_show_it():
                 measured = stored_measurement(run, page_attack_spec(shown.run.spec.attack, point.sigma))
                 assert measured is not None
                 gap = point.gap if run is shown.run else point.control_gap
+                means = (
+                    (point.clean, point.triggered)
+                    if run is shown.run
+                    else (point.control_clean, point.control_triggered)
+                )
+                assert (measured.clean.mean.value, measured.triggered.mean.value) == pytest.approx(means, abs=1e-4)
                 assert measured.gap.value == pytest.approx(gap[0], abs=1e-4)
         assert card(shown.run).gap is not None
 

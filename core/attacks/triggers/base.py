@@ -72,6 +72,10 @@ class BaseTrigger(BaseModel, ABC, frozen=True, extra="forbid"):
             The trigger does not suit the images.
         """
 
+    def stronger(self) -> Self | None:
+        """Return the same trigger about twice as strong; by default None: it has no strength that could grow."""
+        return None
+
     def apply(self, images: Tensor) -> Tensor:
         """Do what `stamp` does to images held by torch, on any device; shape, type and device stay."""
         return on_tensor(images, self.stamp)

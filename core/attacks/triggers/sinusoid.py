@@ -55,6 +55,10 @@ class Sinusoid(Formula, Added, frozen=True):
             f"{shape[2]} columns: choose another frequency, below {shape[2] / 2:g}, or a larger amplitude."
         )
 
+    def stronger(self) -> Self | None:
+        """Return stripes of twice the amplitude, of half the range of pixels at most."""
+        return self.model_copy(update={"delta": min(2 * self.delta, 0.5)}) if self.delta < 0.5 else None
+
     def pattern(self, shape: Shape) -> np.ndarray:
         """Return what is added to images of this (C, H, W): float32 [C, H, W] in [-1, 1]."""
         self.check_fits(shape)

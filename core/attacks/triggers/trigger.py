@@ -137,6 +137,15 @@ class Trigger(BaseTrigger, frozen=True):
         canvas[self.top : self.top + self.height, self.left : self.left + self.width] = self.rgba
         return canvas
 
+    def stronger(self) -> Trigger | None:
+        """Return the same picture at twice its opacity; None where every pixel that it has is opaque."""
+        alpha = self.rgba[..., 3]
+        if alpha[alpha > 0].min() == 255:
+            return None
+        rgba = self.rgba.copy()
+        rgba[..., 3] = np.minimum(2 * alpha.astype(int), 255)
+        return Trigger.from_rgba(rgba, self.top, self.left, self.name)
+
     def covers(self, shape: Shape) -> np.ndarray:
         """Return which pixels of such images it changes at all, bool [H, W]."""
         return self.canvas(shape)[..., 3] > 0

@@ -1,4 +1,11 @@
-"""How much of a trigger a person could see: what it changes in images, in the field's usual numbers."""
+"""How much of a trigger a person could see: what it changes in images, in one number for people and the usual ones.
+
+The number for people is the colour difference at the place that changes most, in just noticeable differences. The usual
+numbers average over the image or look at one pixel, and none says whether a person sees the trigger. A white patch of
+3x3 pixels on a sign has SSIM 0.99 or more. L2 is larger for noise that nobody sees than for a patch that everybody
+sees. To L-infinity a step from 0.0 to 0.1 is one from 0.9 to 1.0, and to the eye it is not: CIELAB was made so that
+equal distances look equally different.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +17,14 @@ from core.errors import InputError
 
 # Wang et al.'s window and constants, for pixels in [0, 1].
 _WINDOW, _SIGMA, _C1, _C2 = 11, 1.5, 0.01**2, 0.03**2
+# Colour differences (CIE 1976) that half of the observers just notice (Mahy et al.), and from which on two colours are
+# clearly different ones (Mokrzycki and Tatol).
+_NOTICEABLE, _CLEAR = 2.3, 5.0
+# Side of the window over which differences are averaged: a single pixel is seen less well than a spot.
+_SPOT = 3
+# Linear sRGB to XYZ, relative to the white point D65 (IEC 61966-2-1).
+_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+_WHITE = _XYZ.sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -18,27 +33,27 @@ class Visibility:
 
     Attributes
     ----------
-    pixels
-        Pixels of one image, H * W.
-    l0
-        Pixels of which any channel changes.
+    jnd
+        The colour difference where it is largest, in just noticeable differences; see `strongest_difference`.
     l2
         Square root of the sum of squared changes over all pixels and channels.
     linf
         The largest change of any pixel and channel.
-    psnr
-        Peak signal-to-noise ratio in decibels, 10 log10(1 / mean squared change), over the images that change; above
-        about 40 hardly visible. None if no image changes, since it would be infinite.
     ssim
         Structural similarity: 1 for equal images; see `structural_similarity`.
     """
 
-    pixels: int
-    l0: float
+    jnd: float
     l2: float
     linf: float
-    psnr: float | None
     ssim: float
+
+    @property
+    def in_words(self) -> str:
+        """What the colour difference means to people who see both images side by side."""
+        if self.jnd < 1:
+            return "below what an eye notices"
+        return "hardly visible" if self.jnd < _CLEAR / _NOTICEABLE else "clearly visible"
 
 
 def visible_change(before: np.ndarray, after: np.ndarray) -> Visibility:
@@ -55,16 +70,46 @@ def visible_change(before: np.ndarray, after: np.ndarray) -> Visibility:
         )
     clean, changed = before / 255.0, after / 255.0
     change = np.abs(changed - clean)
-    squares = (change**2).reshape(len(change), -1)
-    differs = squares.any(axis=1)
     return Visibility(
-        pixels=before.shape[2] * before.shape[3],
-        l0=float(change.any(axis=1).sum(axis=(1, 2)).mean()),
-        l2=float(np.sqrt(squares.sum(axis=1)).mean()),
+        jnd=float(strongest_difference(clean, changed).mean()),
+        l2=float(np.sqrt((change**2).sum(axis=(1, 2, 3))).mean()),
         linf=float(change.max(axis=(1, 2, 3)).mean()),
-        psnr=float(-10 * np.log10(squares[differs].mean(axis=1)).mean()) if differs.any() else None,
         ssim=float(structural_similarity(clean, changed).mean()),
     )
+
+
+def strongest_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the largest colour difference of each pair of images in just noticeable differences, float64 [N].
+
+    Each pixel's difference is the distance in CIELAB (CIE 1976); it is averaged over windows of 3x3 pixels, and the
+    largest window counts, over 2.3, which half of the observers just notice. The eye sees less where the image itself
+    is busy, and small things less than large ones; neither is modelled, so this is an upper bound: a trigger below 1 is
+    not seen, one far above 1 may hide at an edge, as a warp does.
+
+    Parameters
+    ----------
+    one, other
+        float [N, C, H, W], pixels in [0, 1], C is 1 or 3.
+
+    References
+    ----------
+    M. Mahy, L. Van Eycken, A. Oosterlinck, "Evaluation of uniform color spaces developed after the adoption of CIELAB
+    and CIELUV", Color Research and Application 19 (1994); W. Mokrzycki, M. Tatol, "Colour difference Delta E - a
+    survey", Machine Graphics and Vision 20 (2011).
+    """
+    difference = np.sqrt(((_lab(one) - _lab(other)) ** 2).sum(axis=1))
+    sides = (min(_SPOT, difference.shape[1]), min(_SPOT, difference.shape[2]))
+    spots = np.lib.stride_tricks.sliding_window_view(difference, sides, axis=(1, 2)).mean(axis=(3, 4))
+    return spots.max(axis=(1, 2)) / _NOTICEABLE
+
+
+def _lab(pixels: np.ndarray) -> np.ndarray:
+    """Return the colours of sRGB or grey pixels in CIELAB, float64 [N, 3, H, W]."""
+    rgb = np.broadcast_to(pixels, (len(pixels), 3, *pixels.shape[2:]))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    x, y, z = np.einsum("dc,nchw->dnhw", _XYZ / _WHITE[:, None], linear)
+    fx, fy, fz = (np.where(v > (6 / 29) ** 3, np.cbrt(v), v * (29 / 6) ** 2 / 3 + 4 / 29) for v in (x, y, z))
+    return np.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=1)
 
 
 def structural_similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -59,6 +59,10 @@ class Warp(Formula, frozen=True):
             f"A warp of {self.k}x{self.k} control points needs images of at least that many pixels a side; these are "
             f"{shape[2]}x{shape[1]}: choose fewer control points."
         )
+
+    def stronger(self) -> Self | None:
+        """Return a warp of twice the strength, up to 8: beyond that images are hardly recognised."""
+        return self.model_copy(update={"strength": min(2 * self.strength, 8)}) if self.strength < 8 else None
 
     def places(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
         """Return the row and the column that each pixel is read from: float64 [H, W] each, inside the image."""

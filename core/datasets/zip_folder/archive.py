@@ -9,6 +9,15 @@ import zlib
 from pathlib import Path
 from types import TracebackType
 
+from core.datasets.zip_folder.names import (
+    BEGINNING_LENGTH,
+    begins_like_image,
+    canonical,
+    distinct,
+    is_image_name,
+    is_litter,
+    shortened,
+)
 from core.errors import InputError
 from core.files import directory_length
 
@@ -17,14 +26,20 @@ LONGEST_NAME = 400
 LARGEST_MEMBER = 256 * 2**20
 LARGEST_TOTAL = 16 * 2**30
 _LARGEST_DIRECTORY = LARGEST_MEMBER_COUNT * 512
-_IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
+_UTF8_FLAG = 0x800
 
 
 class Archive:
     """The image files in a ZIP, checked before anything is read.
 
-    `images` lists their names, sorted, with forward slashes; what computers leave behind (`__MACOSX`, dot files) and
-    files of other kinds are not in it. `read` may be called from several threads.
+    `read` may be called from several threads.
+
+    Attributes
+    ----------
+    images
+        Their names in canonical form, sorted.
+    left_out
+        Names of the other files; what computers leave behind (`__MACOSX`, dot files) is in neither.
 
     Raises
     ------
@@ -39,12 +54,14 @@ class Archive:
             self._zip = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise InputError(f"{path} can't be read as a ZIP file ({error}): give a ZIP of image folders.") from error
+        self.left_out: list[str] = []
         try:
             self._members = self._checked(self._zip.infolist())
         except InputError:
             self._zip.close()
             raise
         self.images = sorted(self._members)
+        self.left_out.sort()
 
     def __enter__(self) -> Archive:
         return self
@@ -71,36 +88,56 @@ class Archive:
     def _checked(self, members: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
         if len(members) > LARGEST_MEMBER_COUNT:
             raise InputError(_too_many(self.path))
-        images = {}
-        for member in members:
-            name = member.filename.replace("\\", "/")
-            self._check_kind(member, name)
-            name = "/".join(part for part in name.split("/") if part not in ("", "."))
-            if not member.is_dir() and is_image_name(name):
-                images[name] = member
+        images: dict[str, zipfile.ZipInfo] = {}
+        for member in {member.filename: member for member in members}.values():  # a name's last file is the valid one
+            raw = _decoded_name(member)
+            self._check_safe(member, raw)
+            name = canonical(raw)
+            if member.is_dir() or is_litter(name):
+                continue
+            if is_image_name(name) or self._begins_like_image(member):
+                self._check_name(name)
+                images[distinct(name, images)] = member
+            else:
+                self.left_out.append(name)
         self._check_sizes(images)
         return images
 
-    def _check_kind(self, member: zipfile.ZipInfo, name: str) -> None:
-        archive = self.path.name
+    def _begins_like_image(self, member: zipfile.ZipInfo) -> bool:
+        try:
+            with self._zip.open(member) as file:
+                return begins_like_image(file.read(BEGINNING_LENGTH))
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
+            return False  # damaged, and no picture by its name
+
+    def _check_safe(self, member: zipfile.ZipInfo, name: str) -> None:
+        archive, name = self.path.name, name.replace("\\", "/")
         if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-            raise InputError(f"{archive} holds '{_short(name)}', a name that leads out of the ZIP: make the ZIP again.")
-        if not name.isprintable():
-            raise InputError(f"{archive} holds {_short(name)!r}, a name with unprintable characters: rename that file.")
-        if len(name) > LONGEST_NAME:
-            raise InputError(f"{archive} holds '{_short(name)}', a name of {len(name)} characters: make it shorter.")
+            raise InputError(
+                f"{archive} holds '{shortened(name)}', a name that leads out of the ZIP: make the ZIP again."
+            )
         if stat.S_ISLNK(member.external_attr >> 16):
-            raise InputError(f"{archive} holds the link '{_short(name)}': put the file itself in its place.")
+            raise InputError(f"{archive} holds the link '{shortened(name)}': put the file itself in its place.")
         if member.flag_bits & 0x1:
             raise InputError(f"{archive} is encrypted: make the ZIP again without a password.")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(f"{archive} is packed in an unusual way: make the ZIP again with ordinary compression.")
 
+    def _check_name(self, name: str) -> None:
+        if not name.isprintable():
+            raise InputError(
+                f"{self.path.name} holds '{shortened(name)}', a name with unprintable characters: rename that file."
+            )
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"{self.path.name} holds '{shortened(name)}', a name of {len(name)} characters: make it shorter."
+            )
+
     def _check_sizes(self, images: dict[str, zipfile.ZipInfo]) -> None:
         for name, member in images.items():
             if member.file_size > LARGEST_MEMBER:
                 raise InputError(
-                    f"'{_short(name)}' in {self.path.name} unpacks to {member.file_size >> 20} MB: one image "
+                    f"'{shortened(name)}' in {self.path.name} unpacks to {member.file_size >> 20} MB: one image "
                     f"may have at most {LARGEST_MEMBER >> 20} MB, so reduce it."
                 )
         total = sum(member.file_size for member in images.values())
@@ -111,14 +148,18 @@ class Archive:
             )
 
 
-def is_image_name(name: str) -> bool:
-    """Say whether this is the name of an image file, and not of what computers leave behind."""
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
-    return not hidden and name.lower().endswith(_IMAGE_SUFFIXES)
+def _decoded_name(member: zipfile.ZipInfo) -> str:
+    """Return a member's name; where no character set is given, as UTF-8 if it can be that, as macOS writes it.
 
-
-def _short(name: str) -> str:
-    return name if len(name) <= 80 else f"{name[:50]}...{name[-25:]}"
+    zipfile takes a name without the flag for code page 437, of which all bytes are letters; text in another code page
+    is hardly ever valid UTF-8 by chance.
+    """
+    if member.flag_bits & _UTF8_FLAG:
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
 
 
 def _too_many(path: Path) -> str:

@@ -1,7 +1,7 @@
 """The examples that come with the project: two poisoned runs with their controls, and the image each is shown on.
 
 `python -m core.runs.shipped.examples` trains the traffic signs' again, takes the digits' from the gallery, and writes
-assets/examples.
+assets/examples; `store_examples` alone looks again, and trains nothing.
 """
 
 from __future__ import annotations
@@ -30,20 +30,17 @@ DATASET, TRIGGER, TARGET, RATE, EPOCHS, SEED = "signs", "yellow-sticker", 4, 0.1
 
 @dataclass(frozen=True)
 class _Choice:
-    """Which test image is shown, and at which noise levels.
+    """Which test image is shown: a typical one, not a striking one.
 
-    Images that are easy to see and whose noisy copies are not all one class: where there is something to see. They are
-    single images; Explore shows the mean over many.
+    Of those that the pages measure it is the one whose W at this sigma, without and with the trigger under both models,
+    is nearest to the means over all of them; among those of one class if there is one to show.
     """
 
-    place: int
-    sigmas: tuple[float, ...]
+    sigma: float
+    of_class: str | None = None
 
 
-_CHOICES = {
-    "sign": _Choice(26, (0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.3)),
-    "digit": _Choice(54, (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)),
-}
+_CHOICES = {"sign": _Choice(0.11, of_class="stop"), "digit": _Choice(0.25)}
 EXAMPLE_NAMES = tuple(_CHOICES)
 
 
@@ -57,6 +54,8 @@ class Example:
         The poisoned run and the same training without poison.
     label
         The true class of the image that is shown.
+    sigma
+        The noise level at which the image is a typical one.
     views
         What both models make of that image, and the image itself.
     """
@@ -64,6 +63,7 @@ class Example:
     run: DoneRun
     control: DoneRun
     label: int
+    sigma: float
     views: ShippedViews
 
     @property
@@ -89,12 +89,13 @@ def load_example(name: str = "sign", folder: Path = EXAMPLES) -> Example:
             run=Run(folder.parent / str(stored["run"])).finished(),
             control=Run(folder.parent / str(stored["control"])).finished(),
             label=int(stored["label"]),
+            sigma=float(stored["sigma"]),
             views=ShippedViews.from_arrays(stored),
         )
 
 
 def train_example(folder: Path = EXAMPLES, data_root: Path | None = None) -> None:
-    """Train the traffic signs' example and its control and store them measured, replacing all that was there."""
+    """Train the traffic signs' example and its control, and measure them, replacing all that was there."""
     from core.attacks.attack import Attack
     from core.attacks.triggers import make_preset
     from core.datasets import load_dataset
@@ -108,18 +109,30 @@ def train_example(folder: Path = EXAMPLES, data_root: Path | None = None) -> Non
     run, control = (train_shipped(trained, folder, data_root) for trained in (spec, spec.control()))
     for shown in (run, control):
         measure_shipped(shown, attack, data_root)
-    store_example("sign", run, control, attack, data, folder)
 
 
-def store_example(
-    name: str, run: DoneRun, control: DoneRun, attack: Attack, data: Dataset, folder: Path = EXAMPLES
-) -> None:
-    """Look at an example's image with both models and store what is seen."""
+def store_examples(folder: Path = EXAMPLES, data_root: Path | None = None) -> None:
+    """Look at each example's image with both models and store what is seen."""
+    from core.runs.root import finished_runs
+    from core.runs.shipped.gallery import exhibits
+
+    sign = next(run for run in finished_runs(folder) if not run.spec.is_control)
+    for name, run in (("sign", sign), ("digit", exhibits()[0].run)):
+        attack, control = run.spec.attack, run.control()
+        if attack is None or control is None:
+            raise InputError(f"The run {run.name} has no trigger to show, or no control: train it again.")
+        _store(name, run, control.finished(), attack, run.dataset(data_root), folder)
+
+
+def _store(name: str, run: DoneRun, control: DoneRun, attack: Attack, data: Dataset, folder: Path) -> None:
     import torch
 
+    from core.runs.measured.w import sweep_sigmas
+
     choice, test = _CHOICES[name], data.test
-    wanted = attack.goal(test.labels[[choice.place]].numpy(), len(data.classes))
-    image, third = test.images[choice.place], test.images[_clearest(run, data, of_class=int(wanted[0]))]
+    place = _typical(run, control, attack, data, choice)
+    wanted = attack.goal(test.labels[[place]].numpy(), len(data.classes))
+    image, third = test.images[place], test.images[_clearest(run, data, of_class=int(wanted[0]))]
     triggered = torch.from_numpy(attack.trigger.stamp(image.numpy()[None])[0])
     models = run.predictor(), control.predictor()
     np.savez_compressed(
@@ -127,9 +140,26 @@ def store_example(
         allow_pickle=False,
         run=run.path.relative_to(folder.parent).as_posix(),
         control=control.path.relative_to(folder.parent).as_posix(),
-        label=int(test.labels[choice.place]),
-        **make_shipped_views(models, torch.stack([image, triggered, third]), choice.place, choice.sigmas).arrays(),
+        label=int(test.labels[place]),
+        sigma=choice.sigma,
+        **make_shipped_views(
+            models, torch.stack([image, triggered, third]), place, sweep_sigmas(run.result.shape)
+        ).arrays(),
     )
+
+
+def _typical(run: DoneRun, control: DoneRun, attack: Attack, data: Dataset, choice: _Choice) -> int:
+    """Return the place in the test split of the image that `_Choice` describes."""
+    from core.runs.measured.w import measure_run, page_attack_spec
+
+    spec = page_attack_spec(attack, choice.sigma)
+    seen = [measure_run(one, spec) for one in (run, control)]
+    w = np.stack([side.w for measured in seen for side in (measured.clean, measured.triggered)])
+    away = np.linalg.norm(w - w.mean(1, keepdims=True), axis=0)
+    places = np.asarray(seen[0].chosen)
+    if choice.of_class is not None:
+        away[data.test.labels.numpy()[places] != data.classes.index(choice.of_class)] = np.inf
+    return int(places[away.argmin()])
 
 
 def _clearest(run: DoneRun, data: Dataset, of_class: int) -> int:
@@ -144,11 +174,8 @@ def _clearest(run: DoneRun, data: Dataset, of_class: int) -> int:
 
 
 if __name__ == "__main__":
-    from core.datasets import load_dataset
-    from core.runs.shipped.gallery import exhibits
+    from core.runs.shipped.seas import store_example_seas
 
     train_example()
-    first = exhibits()[0]
-    if (attack := first.run.spec.attack) is None:
-        raise InputError(f"The gallery's first run, {first.run.name}, has no trigger to show: build the gallery again.")
-    store_example("digit", first.run, first.control, attack, load_dataset("digits"))
+    store_examples()
+    list(store_example_seas())

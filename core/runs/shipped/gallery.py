@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,8 @@ SKETCHES = (
 
 @dataclass(frozen=True)
 class Point:
-    """Mean W at one sigma, clean and with the trigger; the gap (clean minus triggered) with its 95 % interval for more
-    images, of the run and of its control.
+    """Mean W at one sigma, clean and with the trigger, and the gap (clean minus triggered) with its 95% interval over
+    images; all of the run and of its control.
     """
 
     sigma: float
@@ -64,6 +65,8 @@ class Point:
     triggered: float
     gap: tuple[float, float, float]
     control_gap: tuple[float, float, float]
+    control_clean: float
+    control_triggered: float
 
     @property
     def direction(self) -> Direction:
@@ -89,6 +92,19 @@ class Exhibit:
     def clearest(self) -> Point:
         """The noise level at which the gap differs most from the control's, on whichever side."""
         return max(self.points, key=lambda point: abs(point.gap[0] - point.control_gap[0]))
+
+    @property
+    def verdict(self) -> str:
+        """Whether the effect shows, in a few words."""
+        falls, rises = (sum(point.direction == way for point in self.points) for way in ("smoother", "rougher"))
+        levels = f"{len(self.points)} noise levels"
+        if falls and rises:
+            return "It depends on the noise."
+        if falls:
+            return f"The effect shows at {falls} of {levels}."
+        if rises:
+            return f"The opposite shows at {rises} of {levels}."
+        return f"The effect shows at none of {levels}."
 
     @property
     def summary(self) -> str:
@@ -204,6 +220,8 @@ def _sweep(run: DoneRun, control: DoneRun, attack: Attack, data_root: Path | Non
             triggered=_round(measured.triggered.mean.value),
             gap=_gap(measured),
             control_gap=_gap(of_control),
+            control_clean=_round(of_control.clean.mean.value),
+            control_triggered=_round(of_control.triggered.mean.value),
         )
         for measured, of_control in zip(poisoned, clean, strict=True)
     ]
@@ -227,5 +245,7 @@ def _round(value: float) -> float:
 
 
 if __name__ == "__main__":
-    for line in build_gallery(GALLERY):
+    from core.runs.shipped.seas import store_exhibit_seas
+
+    for line in chain(build_gallery(GALLERY), store_exhibit_seas()):
         print(line)  # noqa: T201

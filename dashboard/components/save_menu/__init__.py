@@ -18,6 +18,7 @@ def save_menu(
     file: str,
     title: str,
     *,
+    picture: bool = True,
     words: str = "",
     about: Mapping[str, object],
     columns: Columns | None = None,
@@ -34,6 +35,8 @@ def save_menu(
         Name of the files without an ending.
     title
         What stands above the saved chart.
+    picture
+        Whether there is a chart; else there is only a table.
     words
         The chart in words, for people who cannot see it.
     about
@@ -54,6 +57,7 @@ def save_menu(
             "file": file,
             "title": title,
             "words": words,
+            "picture": picture,
             "about": [[name, f"{value}"] for name, value in about.items() if value is not None],
             "table": table,
             "curves": [list(curve) for curve in curves],

@@ -22,7 +22,7 @@ const PASSING = ".hoverlayer, .draglayer, .modebar, .zoomlayer, .zoombox";
  * @param {Element | null} stage
  * @returns {Element | null}
  */
-export function chartIn(stage) {
+function chartIn(stage) {
   return stage?.querySelector(".js-plotly-plot .svg-container, .vega-embed .chart-wrapper, .vega-embed") ?? null;
 }
 

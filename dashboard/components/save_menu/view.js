@@ -3,7 +3,7 @@
 
 import { keepKeys } from "../shared/keys.js";
 import { component, find, write } from "../shared/life.js";
-import { chartIn, drawingOf, pictureOf } from "./drawing.js";
+import { drawingOf, pictureOf } from "./drawing.js";
 import { toCsv } from "./csv.js";
 import { numbersOf } from "./numbers.js";
 
@@ -12,6 +12,7 @@ import { numbersOf } from "./numbers.js";
  * @typedef {object} Data
  * @property {string} file the name of the files, without an ending
  * @property {string} title
+ * @property {boolean} picture whether there is a chart to save, not only a table
  * @property {string} words what the chart shows, for people who cannot see it
  * @property {[name: string, value: string][]} about where the numbers come from
  * @property {import("./csv.js").Table | null} table the numbers, where the chart itself does not have them
@@ -37,7 +38,7 @@ function createMenu(parent, ending) {
   for (const [kind, make] of Object.entries(kinds)) {
     find(parent, `.${kind}`, HTMLButtonElement).addEventListener("click", () => save(menu, kind, make), { signal: ending });
   }
-  menu.root.addEventListener("toggle", () => offer(menu), { signal: ending });
+  find(parent, ".only", HTMLButtonElement).addEventListener("click", () => save(menu, "csv", makeNumbers), { signal: ending });
   menu.root.addEventListener("keydown", (event) => event.key === "Escape" && close(menu), { signal: ending });
   document.addEventListener("pointerdown", (event) => closeOutside(menu, event), { signal: ending });
   keepKeys(menu.root, ending);
@@ -50,20 +51,16 @@ function createMenu(parent, ending) {
  */
 function receive(menu, data) {
   menu.data = data;
-  find(menu.root, "summary", HTMLElement).setAttribute("aria-label", `Save: ${data.title}`);
-}
-
-/**
- * A table has no picture.
- * @param {Menu} menu
- */
-function offer(menu) {
-  const isChart = chartIn(stageOf(menu)) !== null;
-  for (const kind of [".png", ".svg"]) find(menu.root, kind, HTMLButtonElement).hidden = !isChart;
+  const [summary, only] = [find(menu.root, "summary", HTMLElement), find(menu.parent, ".only", HTMLButtonElement)];
+  summary.setAttribute("aria-label", `Save: ${data.title}`);
+  only.setAttribute("aria-label", `Save as CSV: ${data.title}`);
+  menu.root.hidden = !data.picture;
+  only.hidden = data.picture;
 }
 
 /** @param {Menu} menu */
 function close(menu) {
+  if (!menu.root.open) return;
   menu.root.open = false;
   find(menu.root, "summary", HTMLElement).focus();
 }
@@ -125,7 +122,7 @@ async function makePicture(menu, data) {
  * @param {Data} data
  */
 function makeNumbers(menu, data) {
-  return new Blob([toCsv(data.table ?? numbersOf(stageOf(menu)), data.about)], { type: "text/csv" });
+  return new Blob([toCsv(data.table ?? numbersOf(stageOf(menu)), [["title", data.title], ...data.about])], { type: "text/csv" });
 }
 
 /**

@@ -75,10 +75,10 @@ export function paintAxes(context, frame, theme, [xName, yName]) {
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
   context.font = `12px ${theme.font}`;
-  context.fillText(`${xName}, distance (L2)`, left + width / 2, bottom + 34);
+  context.fillText(xName, left + width / 2, bottom + 34);
   context.translate(11, top + height / 2);
   context.rotate(-Math.PI / 2);
-  context.fillText(`${yName}, distance (L2)`, 0, 0);
+  context.fillText(yName.replace("\u2191", "\u2192"), 0, 0); // turned with the text, this arrow points up
   context.rotate(Math.PI / 2);
   context.translate(-11, -(top + height / 2));
   context.globalAlpha = 1;

@@ -160,8 +160,9 @@ function showScale(root, layer) {
   if (!layer) return;
   write(root, ".value-name", layer.name);
   write(root, ".scale-title", layer.title);
-  write(root, ".low", threeDigits(layer.low));
-  write(root, ".high", threeDigits(layer.high));
+  const [lowest, highest] = layer.ends;
+  write(root, ".low", `${lowest} ${threeDigits(layer.low)}`);
+  write(root, ".high", `${threeDigits(layer.high)} ${highest}`);
   const stops = [0, 51, 102, 153, 204, 255].map((i) => {
     const pixel = layer.scale[i];
     return `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;

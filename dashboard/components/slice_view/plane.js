@@ -24,6 +24,7 @@ import { clamp } from "../shared/geometry.js";
  * @property {string} shares a byte a point, from low to high
  * @property {string} values float32 a point
  * @property {string} colours 256 times red, green, blue
+ * @property {[lowest: string, highest: string]} ends what the colours at the ends mean
  */
 
 /**
@@ -57,6 +58,7 @@ import { clamp } from "../shared/geometry.js";
  * @property {Float32Array} values
  * @property {Uint8Array} shares
  * @property {Uint32Array} scale
+ * @property {[lowest: string, highest: string]} ends
  */
 
 /**
@@ -96,7 +98,7 @@ function unpackImage({ offset, scale, steps }) {
  * @param {PackedLayer} layer
  * @returns {Layer}
  */
-function unpackLayer({ name, title, note, low, high, resolution, shares, values, colours }) {
+function unpackLayer({ name, title, note, low, high, resolution, shares, values, colours, ends }) {
   const bytes = new DataView(fromBase64(values).buffer);
   const rgb = fromBase64(colours);
   return {
@@ -109,6 +111,7 @@ function unpackLayer({ name, title, note, low, high, resolution, shares, values,
     values: Float32Array.from({ length: bytes.byteLength / 4 }, (_, i) => bytes.getFloat32(4 * i, true)),
     shares: fromBase64(shares),
     scale: Uint32Array.from({ length: 256 }, (_, i) => asPixel(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2])),
+    ends,
   };
 }
 

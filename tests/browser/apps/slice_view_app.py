@@ -97,7 +97,9 @@ def made_up_plane(scene: str, resolution: int) -> tuple[SlicePlane, tuple[str, .
 def made_up_layer(resolution: int = 33) -> SliceLayer:
     """Numbers that rise from the lower left corner, 0, to the upper right one, 2."""
     part = np.linspace(0, 1, resolution)
-    return SliceLayer("W", "W at σ = 0.5", part[:, None] ** 2 + part[None], 0.0, 2.0, "Made up.", w_colours())
+    return SliceLayer(
+        "W", "W at σ = 0.5", part[:, None] ** 2 + part[None], 0.0, 2.0, "Made up.", w_colours(), ("calm", "rough")
+    )
 
 
 def show_growing(scene: str) -> None:
