@@ -40,7 +40,7 @@ def sentences(page) -> str:
 
 
 def finding(page) -> str:
-    return next(element.value for element in page.markdown if " with the trigger" in element.value)
+    return next(element.value for element in page.markdown if " with the trigger: **" in element.value)
 
 
 def expected_change(run, data_root, sigma: float) -> str:
