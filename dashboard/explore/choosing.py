@@ -21,9 +21,10 @@ from dashboard import cached
 from dashboard.explore.scene import Scene, Side
 from dashboard.markdown import plain
 from dashboard.parts.titles import run_titles
-from dashboard.state import ExploreState, save_state, seed_index, seed_value, widget_key
+from dashboard.state import ExploreState, LabState, get_state, save_state, seed_index, seed_value, widget_key
 
 NOTHING = "nothing"
+DRAWING = "the drawing in the Lab"
 # The run of a link that could not be shown, and the one instead: said as long as that one is shown.
 _MISSING = "explore.missing"
 # What belongs to one run's images, trigger or plane, and is forgotten with it.
@@ -154,15 +155,19 @@ def _attack(
             st.warning(plain(str(error)))
             return state, None
         return replace(state, target=target), Attack(trigger=trigger, target=target)
-    state = replace(state, trigger=chosen, target=target if chosen else -1)
+    # A link carries the drawing itself, which no other browser has.
+    named = at_hand[chosen].to_link() if chosen == DRAWING else chosen
+    state = replace(state, trigger=named, target=target if chosen else -1)
     return state, Attack(trigger=at_hand[chosen], target=target) if chosen else None
 
 
 def triggers_at_hand(shape: tuple[int, int, int], runs: Mapping[str, DoneRun]) -> dict[str, AnyTrigger]:
-    """Return triggers for images of this shape by their names: presets, those of finished runs, and saved ones."""
+    """Return triggers for images of this shape by names: presets, the Lab's drawing, those of runs, and saved ones."""
     found: dict[str, AnyTrigger] = {}
     if min(shape[1:]) >= 4:
         found = {title: make_preset(name, shape) for name, title in preset_names().items()}
+    if (drawing := _drawing(shape)) is not None:
+        found[DRAWING] = drawing
     known = {repr(trigger.identity) for trigger in found.values()}
     for run in runs.values():
         trigger = run.trigger
@@ -174,6 +179,19 @@ def triggers_at_hand(shape: tuple[int, int, int], runs: Mapping[str, DoneRun]) -
         if repr(saved.trigger.identity) not in known and _fits(saved.trigger, shape):
             found[f"{saved.name}, saved"] = saved.trigger
     return found
+
+
+def _drawing(shape: tuple[int, int, int]) -> AnyTrigger | None:
+    """Return what people have made in the Lab, unless it is ready-made or for other images."""
+    text = get_state(LabState).trigger
+    if text in preset_names():
+        return None
+    try:
+        trigger = from_link(text)
+        trigger.check_fits(shape)
+    except InputError:
+        return None
+    return trigger
 
 
 def _fits(trigger: AnyTrigger, shape: tuple[int, int, int]) -> bool:

@@ -14,6 +14,7 @@ from core.glossary import explain
 from core.runs.measured.w import Measurement
 from core.runs.run import DoneRun
 from dashboard.explore.alternatives import show_more_alternatives, show_why
+from dashboard.explore.audit import show_audit
 from dashboard.explore.boundary import show_boundary, show_epochs
 from dashboard.explore.choosing import choose_scene
 from dashboard.explore.detectors import show_detectors
@@ -43,11 +44,15 @@ def main() -> None:
         return
     with st.container(border=True, key="wide choice"):
         scene = choose_scene(state, runs)
-    if scene is not None:
-        try:
+    try:
+        if scene is not None:
             show_scene(scene, runs)
-        except InputError as error:
-            show_error(error)
+        elif (run := runs.get(get_state(ExploreState).run)) is not None:
+            with st.container(border=True):
+                st.subheader("No trigger is known", anchor=False)
+                show_audit(run)
+    except InputError as error:
+        show_error(error)
     with link:
         copy_link(get_state(ExploreState))
 
@@ -88,6 +93,7 @@ def show_scene(scene: Scene, runs: Mapping[str, DoneRun]) -> None:
         "Other patterns that make the model smooth",
         partial(show_patterns, scene.run, data(), scene.trigger),
     )
+    section("audit", "Look for a backdoor without a trigger", partial(show_audit, scene.run))
     show_how_made(scene.run, "explore", measured_lines(scene.run, scene.spec(), image))
     save_trigger(scene.trigger, scene.run.name, scene.run.result.shape)
     # Takes longest on a new run, and what is above can be looked at meanwhile.

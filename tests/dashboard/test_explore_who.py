@@ -7,10 +7,15 @@ from dataclasses import asdict
 
 from core.attacks.attack import Attack
 from core.attacks.triggers import make_preset
+from core.datasets import load_dataset
 from core.instruments.statistics import binomial_interval
 from core.runs.jobs.worker import train_run
+from core.runs.load import load_model
+from core.runs.measured.audit import Audit, AuditSpec, Inverted, NoisyClass
+from core.runs.measured.cache import kept_json
 from core.runs.measured.success import success_on
 from core.runs.measured.w import measure_run, page_attack_spec
+from dashboard.state import LabState
 from tests.dashboard.conftest import settled
 from tests.dashboard.test_explore import drawn_points, finding
 
@@ -56,3 +61,29 @@ def test_each_of_two_attacks_is_measured_with_its_own(visit, own_runs, poisoned,
     assert "With the same trigger on White frame the gap is" in finding(page)
     assert "White frame was trained with another one" in " ".join(element.value for element in page.markdown)
     assert page.query_params["shared"] == "1"
+
+
+def test_where_no_trigger_is_known_a_backdoor_is_looked_for(visit, own_runs, poisoned, data_root):
+    loaded = load_model(poisoned.path / "model.safetensors", load_dataset("digits", data_root), root=own_runs).run
+    inverted = tuple(Inverted(make_preset("checkerboard", (1, 8, 8)), 9.0, 3.0 * (one == 4), True) for one in range(10))
+    noise = (NoisyClass(0.5, binomial_interval(5, 10), 1, 0.3),)
+    name = f"audit-{AuditSpec().hash}"
+    kept_json(name, Audit).store(loaded, Audit(1.0, "", noise, inverted, "", (binomial_interval(1, 9),) * 10))
+    page = visit("explore", run=loaded.name)
+    page.button(key="begin.audit").click().run()
+    assert "*4* in 1 of 3 looks" in " ".join(element.value for element in page.markdown)
+    assert page.dataframe[0].value["class"].tolist()[0] == "4"
+    links = [link.proto.url for link in page.get("link_button")]
+    assert {link.split("?")[0] for link in links} == {"lab", "explore"}
+    assert any(f"run={loaded.name}" in link and "target=4" in link for link in links)
+
+
+def test_the_drawing_in_the_lab_can_be_tried_unsaved_and_a_link_carries_it(visit, own_runs, poisoned, data_root):
+    loaded = load_model(poisoned.path / "model.safetensors", load_dataset("digits", data_root), root=own_runs).run
+    drawing = make_preset("white-corner", (1, 8, 8)).model_copy(update={"top": 0, "left": 0, "name": "drawn"})
+    page = visit("explore", run=loaded.name)
+    page.session_state["LabState"] = LabState(trigger=drawing.to_link())
+    page.run()
+    settled(page.selectbox(key="ExploreState.trigger").set_value("the drawing in the Lab").run())
+    assert "with the trigger: **" in finding(page)
+    assert page.query_params["trigger"] == drawing.to_link()
