@@ -70,8 +70,9 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .st-key-w-after-training { min-height: 2.7rem; }
 [class*="-of-other-settings"] :is([class*="st-key-verdict-"], .ts-small) {
   color: color-mix(in srgb, currentColor 74%, transparent); border-left-color: #94a4a2 !important; }
-[class*="-of-other-settings"] :is([data-testid="stVegaLiteChart"], [class*="st-key-film"]) {
-  opacity: 0.45; filter: grayscale(1); }
+[class*="-of-other-settings"] :is([data-testid="stVegaLiteChart"], [class*="st-key-film"]) { filter: grayscale(1); }
+[class*="-of-other-settings"] [data-testid="stVegaLiteChart"] {
+  opacity: 0.45; }
 .ts-sea { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.5rem; }
 .ts-sea figure { margin: 0; min-width: 0; }
 .ts-sea img { width: 100%; aspect-ratio: 1; display: block; border-radius: 4px; }
@@ -79,7 +80,7 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .ts-scale { display: flex; align-items: center; gap: 0.5em; margin-top: 0.3rem; font-size: 0.84rem;
   font-variant-numeric: tabular-nums; }
 .ts-scale i { flex: 1; height: 10px; border-radius: 3px; box-shadow: 0 0 0 1px rgba(128,128,140,.45); }
-.ts-verdict { font-weight: 620; margin: 0 0 0.5rem 0; }
+.ts-shows { font-weight: 620; margin: 0 0 0.5rem 0; }
 .ts-beside { display: grid; grid-template-columns: minmax(6rem, 8rem) 1fr; gap: 1rem; align-items: center;
   margin: 0.7rem 0 0.5rem 0; }
 .ts-crisp { width: 100%; image-rendering: pixelated; outline: 1px solid rgba(128,128,140,.45); }

@@ -61,8 +61,8 @@ import sys
 from core.figures.sea import sea_picture
 from core.runs.shipped.seas import load_sea
 sea = load_sea("digit")
-sea_picture(sea.plane(True), sea.smoothness(0.3, True), 1.0)
-assert sea.surroundings(0.3).gap.value > 0
+sea_picture(sea.plane(True), sea.smoothness(0.5, True), 1.0)
+assert sea.surroundings(0.5).gap.value > 0
 sys.exit("torch was imported" if "torch" in sys.modules else None)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
