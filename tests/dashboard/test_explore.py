@@ -11,6 +11,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 
 from core.attacks.attack import Attack
@@ -397,13 +398,23 @@ def test_the_default_sigma_is_the_clearest_once_the_sweep_is_measured(visit, own
 
 def test_w_over_sigma_can_be_stopped_and_taken_up_again(visit, own_runs, poisoned, monkeypatch):
     monkeypatch.setattr("dashboard.progressive.SECONDS", 1e-3)  # one step a run
+    fragment, pauses = st.fragment, []
+    monkeypatch.setattr(
+        "streamlit.fragment",
+        lambda func=None, *, run_every=None: pauses.append(run_every) or fragment(func, run_every=run_every),
+    )
     page = visit("explore", run=poisoned.name)
     page.button(key="stop.sweep").click().run()
+    pauses.clear()
+    page.run()
+    assert pauses == []  # else Resume would run a fragment again that the browser no longer asks for
     stopped = re.search(r"Stopped at (\d+%)", captions(page))
     assert stopped
     page.run()
     assert stopped[0] in captions(page)  # nothing went on meanwhile
     page.button(key="resume.sweep").click().run()
+    assert len(pauses) == 1
+    assert pauses[0] > 0
     assert "Stopped at" not in captions(page)
     for _ in range(60):
         page.run()
