@@ -20,11 +20,17 @@ from core.instruments.budgets import PAGE
 
 @dataclass(frozen=True)
 class StartState:
-    """The poster: which example it shows, is the sticker on, and how strong is the noise."""
+    """The poster: which example it shows, whether the sticker is on, and how strong the noise is.
+
+    `place` ("row.column"), `opacity` and `side` are what the sticker was changed to, as in `ExploreState`.
+    """
 
     example: str = "sign"
-    sticker: bool = False
+    sticker: bool = True
     sigma: float = 0.0
+    place: str = ""
+    opacity: float = 1.0
+    side: int = 0
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ def verdict_cell(verdict: Verdict) -> str:
     unadjusted = "" if verdict.unadjusted is None else f"; {UNADJUSTED[verdict.claim]} {verdict.unadjusted:+.2f}"
     runs = f"{verdict.seeds} seeds, {len(verdict.runs)} runs"
     title = escape(f"{verdict.verdict}: {verdict.reason}; {runs}{interval}{unadjusted}")
+    number = number.replace("-", "−")
     look, mark = LOOKS[verdict.verdict], MARKS[verdict.verdict]
     return f'<td class="{look}" title="{title}" aria-label="{title}">{mark} {number}</td>'
 

@@ -108,6 +108,6 @@ def test_the_trigger_follows_the_pointer(page, dashboard):
     page.mouse.up()
     expect(trigger(page)).to_have_attribute("aria-label", "Test image with the trigger at row 0, column 0")
     expect(place(page)).to_contain_text("row 0, column 0,")
-    page.get_by_role("button", name="As trained").click()
+    page.get_by_role("button", name="Reset").click()
     expect(page.get_by_text("(where it was trained)")).to_be_visible()
     expect(trigger(page)).not_to_have_attribute("aria-label", re.compile("row 0, column 0"))

@@ -48,6 +48,11 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_nor_moves_when_a_run_is_cho
     boxes.first.click()
     expect(clear).to_be_enabled()
     assert [one.bounding_box() for one in [clear, *boxes.all()]] == before
+    boxes.nth(1).click()
+    expect(phone.get_by_role("link", name="Compare 2 →")).to_be_visible()
     phone.get_by_role("button", name="Details").first.click()
     expect(phone.get_by_text("The same run from the command line")).to_be_visible()
+    assert phone.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
+    phone.get_by_role("link", name="Compare 2 →").click()
+    expect(phone.locator(".ts-compare img")).to_have_count(2)
     assert phone.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")

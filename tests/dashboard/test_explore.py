@@ -290,9 +290,6 @@ def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poi
     assert "Pinned: " in " ".join(element.value for element in page.markdown)
     assert {"histogram.White corner", "histogram.Control"} <= {chart.key for chart in page.get("plotly_chart")}
     assert "row 1, column 2, 3×3 pixels" in words(page)
-    page.button(key="as trained").click().run()
-    assert "row 6, column 6, 2×2 pixels (where it was trained)" in words(page)
-    assert not {"place", "opacity", "side"} & page.query_params.keys()
 
 
 @pytest.mark.parametrize("query", [{"place": "9.9.9"}, {"opacity": "7", "side": "-1"}])

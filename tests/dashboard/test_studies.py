@@ -64,7 +64,7 @@ def test_verdicts_are_told_apart_by_sign_and_word(visit, home):
     page = visit("studies", study=study.path.name)
     text = words(page)
     assert re.search(r'ts-yes" title="supported[^>]*>▲ \+0\.\d\d', text)
-    assert re.search(r'ts-no" title="reversed[^>]*>▼ -0\.\d\d', text)
+    assert re.search(r'ts-no" title="reversed[^>]*>▼ −0\.\d\d', text)
 
 
 def test_choosing_another_kind_and_sigma_is_kept_in_the_address(visit, home_with_study):
