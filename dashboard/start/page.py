@@ -21,6 +21,7 @@ from dashboard.components.placement import Hand, placement
 from dashboard.parts.head import copy_link, page_head
 from dashboard.parts.html import picture, w_bar
 from dashboard.parts.placed import with_placing
+from dashboard.parts.sea import show_sea
 from dashboard.progressive import poll
 from dashboard.start.shown import Shown, attack_of
 from dashboard.start.slice import rest_here, show_slice
@@ -105,6 +106,9 @@ def poster() -> None:
         st.subheader(f"4 · The {example.trigger}'s territory", anchor=False, help=explain("slice"))
         show_slice(now)
         poll(lambda: show_source(now, around), lambda: not now.live, WAITING_SECONDS)
+    st.subheader("5 · The sea of W: dark is calm, bright is rough", anchor=False, help=explain("W"))
+    with st.container(width=640):
+        show_sea(now.name, sigma, f"no {example.trigger}", f"{example.trigger}, where it was trained")
 
 
 def hold(now: Shown, around: Around | None) -> None:

@@ -161,8 +161,11 @@ def test_every_remedy_can_be_trained_and_changes_one_thing(digits):
     assert found("part", trigger=Sinusoid(delta=0.4))["trigger"] == Sinusoid(delta=0.5)
     faint = Trigger.from_rgba(np.full((2, 2, 4), (255, 255, 255, 40), np.uint8), 0, 0)
     assert found("failed", trigger=faint)["trigger"].rgba[..., 3].max() == 80
+    frame, checkerboard = (make_preset(name, (1, 8, 8)) for name in ("frame", "checkerboard"))
     clean_label = found("failed", mode="clean-label", rate=0.09)
-    assert (clean_label["rate"], clean_label["perturbed"]) == (0.098, True)
+    assert clean_label == {"trigger": frame, "perturbed": True, "rate": 0.095}
+    assert found("part", random_place=True)["trigger"] == checkerboard
+    assert "trigger" not in found("failed", mode="clean-label", trigger=frame, rate=0.05)
     assert found("costs") == {"rate": 0.05}
     assert found("spreads", mode="source-specific", sources=(1,), rate=0.04)["cover_rate"] == 0.05
     assert found("works") == found("control") == found("alone") == {}
