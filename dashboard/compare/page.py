@@ -12,6 +12,7 @@ import streamlit as st
 from core.errors import InputError
 from core.glossary import explain
 from core.instruments.budgets import PAGE
+from core.runs.library.short_names import short_names
 from core.runs.measured.compared import FEWEST, MOST, Compared, compared, comparison_steps
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
@@ -47,7 +48,7 @@ def main() -> None:
         st.page_link("runs/page.py", label="Go to Runs →")
     else:
         try:
-            show([compared(name, run, state.level) for name, run in zip(brief(chosen), chosen, strict=True)])
+            show([compared(name, run, state.level) for name, run in zip(short_names(chosen), chosen, strict=True)])
         except InputError as error:
             show_error(error)
     with link:
@@ -86,14 +87,6 @@ def _sigmas_at(runs: Sequence[DoneRun], level: int) -> str:
     """Return sigma at one level of the sweep; where the images differ in size, each one's."""
     shapes = dict.fromkeys(run.result.shape for run in runs) or {(1, 8, 8): None}
     return " / ".join(f"{sweep_sigmas(shape)[level]:g}" for shape in shapes)
-
-
-def brief(runs: Sequence[DoneRun]) -> list[str]:
-    """Return what the runs are called next to each other: without the data set, where all have the same."""
-    titles = run_titles(runs)
-    named = [titles[run.name].partition(": ") for run in runs]
-    alike = len({before for before, _, _ in named}) == 1 and all(rest for _, _, rest in named)
-    return [rest if alike else titles[run.name] for run, (_, _, rest) in zip(runs, named, strict=True)]
 
 
 def show(known: list[Compared]) -> None:
