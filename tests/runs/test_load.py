@@ -275,7 +275,7 @@ def test_our_own_weights_become_a_run_that_measures_alike(tmp_path, poisoned, di
     attack = {"trigger": poisoned.trigger, "target": poisoned.spec.attack.target}
     loaded = load_model(poisoned.path / "model.safetensors", digits, root=tmp_path, **attack)
     assert loaded.run.spec.normalisation == "file"
-    assert loaded.guesses == ()
+    assert loaded.tried == ()
     assert loaded.run.result.clean_accuracy == poisoned.result.clean_accuracy
     assert loaded.run.result.attack_success_rate == poisoned.result.attack_success_rate
     assert loaded.run.control() is None
