@@ -17,6 +17,7 @@ page = st.navigation(
         st.Page("start/page.py", title="Start", default=True),
         st.Page("lab/page.py", title="Lab", url_path="lab"),
         st.Page("explore/page.py", title="Explore", url_path="explore"),
+        st.Page("compare/page.py", title="Compare", url_path="compare"),
         st.Page("studies/page.py", title="Studies", url_path="studies"),
         st.Page("gallery/page.py", title="Gallery", url_path="gallery"),
         st.Page("runs/page.py", title="Runs", url_path="runs"),

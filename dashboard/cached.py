@@ -236,16 +236,18 @@ def is_measured(run: Run, spec: MeasureSpec) -> bool:
     return stored_measurement(run, spec) is not None
 
 
-def plane(path: Path, plane_key: str, resolution: int, images: SpanningImages) -> Progressive[SlicePlane]:
-    """Return the slice of a done run through three images, which gets finer when asked to."""
+def plane(
+    path: Path, plane_key: str, resolution: int, images: SpanningImages, shown: tuple[tuple[float, float], ...] = ()
+) -> Progressive[SlicePlane]:
+    """Return the slice of a done run through three images, finer when asked to; for `shown` see `blank_plane`."""
 
     def start() -> Iterator[SlicePlane]:
         model = predictor(path)
         from core.instruments.slices.refine import slice_plane_steps
 
-        return slice_plane_steps(model, images.origin, images.toward, images.across, resolution)
+        return slice_plane_steps(model, images.origin, images.toward, images.across, resolution, shown)
 
-    return progressive(f"plane {path} {plane_key} {resolution}", start)
+    return progressive(f"plane {path} {plane_key} {resolution} {shown}", start)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -114,6 +114,21 @@ class RunsState:
 
 
 @dataclass(frozen=True)
+class CompareState:
+    """Which attacks are compared, at what noise, and on which image their slices are drawn.
+
+    `runs` are the names of their runs, separated by commas, `level` the place of sigma in the sweep of each one's
+    images, `image` the place of the image among those that all of the attacks are about, and `layer` what the slices
+    show, "labels" or "W".
+    """
+
+    runs: str = ""
+    level: int = 2
+    image: int = 0
+    layer: str = "labels"
+
+
+@dataclass(frozen=True)
 class StudiesState:
     """Which study is looked at, and which of its groups, kinds of triggers and sigmas the figures show.
 
@@ -131,8 +146,8 @@ SETTLING_SECONDS = 3.0
 _REPLACED = "replaced addresses"
 _OPEN_PAGE = "open page"
 
-AnyState = StartState | LabState | ExploreState | RunsState | StudiesState
-Kind = TypeVar("Kind", StartState, LabState, ExploreState, RunsState, StudiesState)
+AnyState = StartState | LabState | ExploreState | CompareState | RunsState | StudiesState
+Kind = TypeVar("Kind", StartState, LabState, ExploreState, CompareState, RunsState, StudiesState)
 
 
 def from_query(kind: type[Kind], query: Mapping[str, str]) -> Kind:

@@ -11,6 +11,8 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 [class*="st-key-saved-"] > :has([data-testid^="stBidiComponent"]) {
   position: absolute; top: 0; right: 0; width: max-content; z-index: 5;
 }
+/* What it tells lies over the page, also while the page runs and Streamlit fades what it has not drawn anew. */
+.st-key-copy-link { position: relative; z-index: 60; } .st-key-copy-link > div { opacity: 1 !important; }
 .ts-saved { padding-right: 4rem; }
 [class*="st-key-saved-curve"] [data-testid="stElementToolbar"] { display: none; } /* what it offers, Save has */
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 6px; }
@@ -61,8 +63,9 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .st-key-w-after-training { min-height: 2.7rem; }
 [class*="-of-other-settings"] :is([class*="st-key-verdict-"], .ts-small) {
   color: color-mix(in srgb, currentColor 74%, transparent); border-left-color: #94a4a2 !important; }
-[class*="-of-other-settings"] :is([data-testid="stVegaLiteChart"], [class*="st-key-film"]) {
-  opacity: 0.45; filter: grayscale(1); }
+[class*="-of-other-settings"] :is([data-testid="stVegaLiteChart"], [class*="st-key-film"]) { filter: grayscale(1); }
+[class*="-of-other-settings"] [data-testid="stVegaLiteChart"] {
+  opacity: 0.45; }
 .ts-sea { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.5rem; }
 .ts-sea figure { margin: 0; min-width: 0; }
 .ts-sea img { width: 100%; aspect-ratio: 1; display: block; border-radius: 4px; }

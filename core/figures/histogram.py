@@ -24,11 +24,11 @@ def smoothness_histogram(pair: Pair, most: int | None = None, height: int = 260)
     height
         In pixels.
     """
-    figure = new_figure("W  (0 smooth, 1 rough)", "images", height)
+    figure = new_figure("W  (0 smooth, 1 rough)", "with trigger ← images → clean", height)
     most = most or tallest_bar(pair)
     _half(figure, pair.clean, "clean", CLEAN, most)
     _half(figure, pair.triggered, "with trigger", TRIGGERED, -most)
-    ticks = np.unique([0, most // 2, most])
+    ticks = np.array([0, most])
     values = [*(-ticks[:0:-1]).tolist(), *ticks.tolist()]
     figure.update_layout(bargap=0, barmode="overlay")
     figure.update_xaxes(range=[0, 1])
@@ -68,7 +68,6 @@ def _half(figure: go.Figure, side: Smoothness, name: str, colour: str, end: int)
         y=1.1 * end,
         yshift=9 * sign,
         text=f"{name} {mean:.2f}",
-        font={"color": colour},
         showarrow=False,
         xanchor="left" if mean < 0.5 else "right",
     )

@@ -31,14 +31,14 @@ def paired_scatter(
     """
     figure = new_figure("W clean", "W with trigger", height)
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": OTHER, "width": 1, "dash": "dot"})
-    figure.add_annotation(x=1.0, y=0.02, text="smoother with the trigger", xanchor="right", showarrow=False)
-    figure.add_annotation(x=0.0, y=0.98, text="rougher with the trigger", xanchor="left", showarrow=False)
+    figure.add_annotation(x=1.0, y=-0.09, text="smoother with the trigger", xanchor="right", showarrow=False)
+    figure.add_annotation(x=0.0, y=1.09, text="rougher with the trigger", xanchor="left", showarrow=False)
     for number, (name, measured) in reversed(list(enumerate(runs.items()))):
         _points(figure, name, measured, number, classes)
     for place, symbol in zip(selected, ("circle-open", "circle-open-dot"), strict=False):
         _ring(figure, next(iter(runs.values())), place, symbol)
     figure.update_xaxes(range=[-0.03, 1.03])
-    figure.update_yaxes(range=[-0.03, 1.03])
+    figure.update_yaxes(range=[-0.14, 1.14], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
     show_legend(figure)
     figure.update_layout(showlegend=len(runs) > 1, margin={"t": 34}, clickmode="event+select", dragmode=False)
     return figure

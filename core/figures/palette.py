@@ -18,7 +18,7 @@ CLASSES = (
 )
 CLEAN = "#0072b2"
 TRIGGERED = "#d55e00"
-OTHER = "#717581"
+OTHER = "#888b98"  # at a contrast above 3 on the light page and on the dark one
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 

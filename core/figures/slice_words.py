@@ -57,7 +57,7 @@ def describe_slice(
         for key in POINT_KEYS
         if key in point_names and key in plane.points
     ]
-    said = [f"Map of predicted labels over a plane through image space. {', '.join(largest)}."]
+    said = [f"Slice: predicted labels over a plane through image space. {', '.join(largest)}."]
     if points:
         said.append(f"{'; '.join(points)}.")
     if layer is not None:

@@ -9,9 +9,11 @@ import streamlit as st
 from core.datasets import Dataset
 from core.glossary import explain
 from core.runs.measured.w import Measurement
+from core.training.spec import RunSpec
 from dashboard.explore.scene import Scene
 from dashboard.explore.slice import show_slice_panel
 from dashboard.explore.slice_scene import SliceSide
+from dashboard.parts.curves import show_curves, show_loss
 from dashboard.parts.film import show_film
 from dashboard.state import ExploreState, get_state
 
@@ -26,6 +28,20 @@ def show_boundary(scene: Scene, data: Dataset, found: Mapping[str, Measurement],
 
 
 def show_epochs(scene: Scene) -> None:
-    """Show the slice as it changed from epoch to epoch, on the plane that the training watched."""
+    """Show the slice epoch by epoch, on the plane that the training watched; the other run's film or the curves beside.
+
+    A control has no film, since without a trigger there is no plane to watch.
+    """
+    run, spec, other = scene.run, scene.run.spec, scene.other
     st.caption("On the plane that the training watched: its own test image, and the same with the trigger.")
-    show_film(scene.run, scene.run.epochs)
+    left, right = st.columns([1, 1.15], gap="medium")
+    with left:
+        show_film(run, run.epochs)
+    with right:
+        if other is not None and any(epoch.plane is not None for epoch in other.epochs):
+            show_film(other, other.epochs)
+        elif isinstance(spec, RunSpec):
+            control = run.control()
+            theirs = control.epochs if control is not None else []
+            show_curves(run, spec, run.epochs, theirs)
+            show_loss(run, spec, run.epochs, theirs)

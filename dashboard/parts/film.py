@@ -24,7 +24,7 @@ def show_film(run: Run, epochs: Sequence[Epoch]) -> None:
     planes = [epoch for epoch in epochs if epoch.plane is not None]
     if not planes:
         return
-    st.html('<div class="ts-small"><b>The slice as it changes</b></div>')
+    st.html('<div class="ts-small"><b>The slice, epoch by epoch</b></div>')
     classes = run_classes(run)
     frames = [np.asarray(epoch.plane.labels) for epoch in planes if epoch.plane is not None]
     captions = [caption(epoch, run.spec.epochs) for epoch in planes]
@@ -36,7 +36,7 @@ def show_film(run: Run, epochs: Sequence[Epoch]) -> None:
             partial(film_figure.epoch_film, frames, captions, classes, points),
             file_name=f"triggerscope-{run.name}.gif",
             mime="image/gif",
-            key="film.save",
+            key=f"film.{run.name}.save",
             on_click="ignore",
         )
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.datasets import Dataset, fingerprint
 from dashboard import cached
+from dashboard.components.copy_link import copy_link_button
 from dashboard.state import AnyState, link_to
 
 if TYPE_CHECKING:
@@ -26,10 +27,8 @@ def page_head(title: str, lead: str) -> DeltaGenerator:
 
 def copy_link(state: AnyState) -> None:
     """Offer the address of what is shown."""
-    # Opening it runs the page again, so that the link has what parts of the page have changed by themselves.
-    with st.popover("Copy link", width="stretch", key="copy link", on_change="rerun"):
-        st.caption("Opens this very view in another browser that reaches this dashboard.")
-        st.code(link_to(state), language=None, wrap_lines=True)
+    with st.container(key="copy-link"):
+        copy_link_button(link_to(state))
 
 
 def load_with_progress(name: str, load: Callable[..., Dataset] = cached.dataset) -> Dataset:

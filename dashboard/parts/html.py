@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
+from core.attacks.triggers import AnyTrigger
 from core.figures.palette import class_colour
+from core.figures.trigger_picture import trigger_picture
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -25,6 +29,16 @@ def figure_ink() -> str:
 def picture(place: DeltaGenerator, pixels: np.ndarray, alt: str) -> None:
     """Show a picture as wide as its place, with words for those who cannot see it."""
     place.image(pixels, width="stretch", alt=alt, output_format="PNG")
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def trigger_source(link: str, shape: tuple[int, int, int], _trigger: AnyTrigger) -> str:
+    """Return a trigger's picture as the address of an image; the link names the trigger."""
+    from PIL import Image
+
+    packed = io.BytesIO()
+    Image.fromarray(trigger_picture(_trigger, shape, 96)).save(packed, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}"
 
 
 def class_chip(name: str, label: int) -> str:

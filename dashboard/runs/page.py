@@ -64,7 +64,7 @@ def main() -> None:
     chosen = picked(state, by_name)
     state = show_page(replace(state, pick=",".join(chosen)), found, titles, chosen)
     show_bin()
-    show_bar(chosen, titles, by_name)
+    show_bar(chosen, titles)
     save_state(state)
     with link:
         copy_link(state)

@@ -11,17 +11,20 @@ from dataclasses import replace
 import streamlit as st
 
 from core.runs.library.card import Card
+from core.runs.measured.compared import FEWEST, MOST
 from core.runs.run import State
 from dashboard.markdown import plain
-from dashboard.state import ExploreState, RunsState, get_state, set_state, to_query
-
-FEWEST, MOST = 2, 2
+from dashboard.state import CompareState, RunsState, get_state, set_state, to_query
 
 
 def picked(state: RunsState, cards: Mapping[str, Card]) -> list[str]:
     """Return the names of the runs that are chosen and can be."""
-    names = [name for name in state.pick.split(",") if name in cards and cards[name].state is State.DONE]
+    names = [name for name in state.pick.split(",") if name in cards and _can_be_compared(cards[name])]
     return list(dict.fromkeys(names))[:MOST]
+
+
+def _can_be_compared(one: Card) -> bool:
+    return one.state is State.DONE and one.spec is not None and one.spec.attack is not None and not one.problem
 
 
 def show_box(one: Card, title: str, chosen: list[str]) -> None:
@@ -33,11 +36,19 @@ def show_box(one: Card, title: str, chosen: list[str]) -> None:
         f"Choose {plain(title)}",
         key=f"pick.{name}",
         label_visibility="collapsed",
-        disabled=one.state is not State.DONE or is_full,
+        disabled=is_full or not _can_be_compared(one),
         on_change=_toggle,
         args=(name,),
-        help="Choose two to look at them side by side",
+        help=_why_not(one, is_full) or "Choose two to four attacks to compare them",
     )
+
+
+def _why_not(one: Card, is_full: bool) -> str:
+    if one.state is not State.DONE:
+        return "Only finished runs can be compared"
+    if not _can_be_compared(one):
+        return "This run has no trigger of its own; its attacks are compared with it in any case"
+    return f"{MOST} attacks are chosen: clear one first" if is_full else ""
 
 
 def _toggle(name: str) -> None:
@@ -47,24 +58,21 @@ def _toggle(name: str) -> None:
     set_state(replace(state, pick=",".join(chosen)))
 
 
-def show_bar(chosen: list[str], titles: Mapping[str, str], cards: Mapping[str, Card]) -> None:
+def show_bar(chosen: list[str], titles: Mapping[str, str]) -> None:
     """Show at the foot of the window what is chosen, and the way to compare it."""
-    shapes = {result.shape for name in chosen if (result := cards[name].result) is not None}
+    words = ", ".join(f"**{plain(titles[name])}**" for name in chosen)
     if len(chosen) < FEWEST:
-        words = "Tick two runs to look at them side by side."
-    elif len(shapes) > 1:
-        words = "Their images differ in size or colour, so they cannot stand side by side."
-    else:
-        words = " beside ".join(f"**{plain(titles[name])}**" for name in chosen)
-    with st.container(horizontal=True, vertical_alignment="center", wrap=False, key="picked"):
+        words = f"{words}: tick at least one more." if chosen else "Tick two to four attacks to compare them."
+    with st.container(horizontal=True, vertical_alignment="center", key="picked"):
         st.markdown(words, width="stretch")
         st.button("Clear selection", key="pick.none", on_click=_clear, type="tertiary", disabled=not chosen)
         with st.container(key="link-pair", width="content"):
             st.page_link(
-                "explore/page.py",
-                label="Open side by side →",
-                query_params=to_query(ExploreState(run=chosen[0], with_=chosen[1])) if len(chosen) > 1 else None,
-                disabled=len(chosen) < FEWEST or len(shapes) > 1,
+                "compare/page.py",
+                label=f"Compare {len(chosen) or ''} →".replace("  ", " "),
+                query_params=to_query(CompareState(runs=",".join(chosen))),
+                disabled=len(chosen) < FEWEST,
+                width=130,
             )
 
 

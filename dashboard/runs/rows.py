@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import time
 from html import escape
 
-import numpy as np
-import streamlit as st
-
-from core.attacks.triggers import AnyTrigger
-from core.figures.trigger_picture import trigger_picture
 from core.glossary import explain
 from core.instruments.statistics import Estimate
 from core.runs.library.card import Card
 from core.runs.library.titles import what_it_is
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import State
+from dashboard.parts.html import trigger_source
 
 STYLE = """
 <style>
@@ -40,11 +34,13 @@ STYLE = """
 /* The bar stays at the foot of the window, whatever is chosen. */
 [data-testid="stLayoutWrapper"]:has(> .st-key-picked) { position: sticky; bottom: 0; z-index: 90; }
 .st-key-picked { background: light-dark(#f1f1f6, #1d1f2a); border: 1px solid rgba(128,128,140,.45);
-  border-radius: .6rem .6rem 0 0; padding: .4rem .9rem; height: 3.6rem; overflow: hidden; }
+  border-radius: .6rem .6rem 0 0; padding: .4rem .9rem; height: 3.6rem; flex-wrap: nowrap; overflow: hidden; }
 .st-key-picked [data-testid="stMarkdownContainer"] p { display: -webkit-box; -webkit-line-clamp: 2;
   -webkit-box-orient: vertical; overflow: hidden; line-height: 1.3; }
 [data-testid="stMain"] { scroll-padding-bottom: 5rem; }
 @media (max-width: 640px) {
+  .st-key-picked { height: 5.4rem; row-gap: 0; flex-wrap: wrap; } .st-key-picked > :first-child { flex: 1 1 100%; }
+  .st-key-picked [data-testid="stMarkdownContainer"] p { -webkit-line-clamp: 1; }
   .tr-row { grid-template-columns: 52px repeat(3, 1fr); } .tr-row .tr-words { grid-column: 2 / -1; }
   .tr-row .tr-words + .tr-number { grid-column: 2; } .tr-number { text-align: left; }
   [class*="st-key-line-"] { flex-wrap: wrap !important; justify-content: space-between; row-gap: .2rem; }
@@ -72,19 +68,8 @@ def picture_html(card: Card) -> str:
     if card.result is None:
         return '<div class="tr-none">…</div>'
     trigger = card.spec.attack.trigger
-    source = picture_source(trigger.to_link(), card.result.shape, trigger)
+    source = trigger_source(trigger.to_link(), card.result.shape, trigger)
     return f'<img class="tr-picture" src="{source}" alt="The trigger: {escape(trigger.name, quote=True)}">'
-
-
-@st.cache_data(max_entries=512, show_spinner=False)
-def picture_source(link: str, shape: tuple[int, int, int], _trigger: AnyTrigger) -> str:
-    """Return a trigger's picture as the address of an image; the link names the trigger."""
-    from PIL import Image
-
-    packed = io.BytesIO()
-    pixels: np.ndarray = trigger_picture(_trigger, shape, 96)
-    Image.fromarray(pixels).save(packed, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}"
 
 
 def about_html(card: Card, now: float) -> str:

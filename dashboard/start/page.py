@@ -253,6 +253,7 @@ def show_slice(state: StartState, example: ExampleWords, plane: SlicePlane, clas
         classes,
         colours=CLASSES,
         point_names={"origin": f"no {example.trigger}", "toward": example.trigger, "across": example.third},
+        axis_names=(f"more {example.trigger} →", f"more like {example.third} ↑"),
         sigma=state.sigma,
         selected=plane.points["toward" if state.sticker else "origin"],
         height_px=330,

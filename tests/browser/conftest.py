@@ -13,7 +13,9 @@ from tests.browser.serving import DESKTOP, find_chromium, launch, serve_dashboar
 
 OUTSIDE = re.compile(r"^(?!(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:)")
 # Streamlit first asks for its own health and configuration below the page's path, gets a 404, and then finds the root.
-KNOWN_MISSES = re.compile(r"^http://127\.0\.0\.1:\d+/(lab|explore|gallery|runs|studies)/_stcore/(health|host-config)$")
+KNOWN_MISSES = re.compile(
+    r"^http://127\.0\.0\.1:\d+/(lab|explore|compare|gallery|runs|studies)/_stcore/(health|host-config)$"
+)
 
 PATIENCE_MS = 60_000  # other tests keep the machine busy meanwhile
 expect.set_options(timeout=PATIENCE_MS)

@@ -14,6 +14,7 @@ from core.attacks.triggers import make_preset
 from core.datasets import fingerprint
 from core.runs.jobs.worker import train_run
 from core.runs.run import Run
+from core.runs.shipped.gallery import exhibits
 from core.training.spec import make_spec
 from tests.browser.serving import ROOT, find_chromium, launch, serve_dashboard
 
@@ -55,6 +56,7 @@ def main() -> None:
             "start": "/?sticker=1",
             "lab": f"/lab?run={run.name}",
             "explore": f"/explore?run={run.name}",
+            "compare": f"/compare?runs={','.join(exhibit.run.name for exhibit in exhibits()[:4:2])}",
             "studies": "/studies",
             "gallery": "/gallery",
             "runs": "/runs",

@@ -10,10 +10,12 @@ from core.runs.shipped.gallery import exhibits
 from tests.browser.screenshots import wait_until_drawn
 from tests.browser.serving import DESKTOP
 
-PAGES = ("/", "/lab", f"/explore?run={exhibits()[0].run.name}", "/gallery", "/runs", "/studies")
+SHOWN = [exhibit.run.name for exhibit in exhibits()]
+COMPARED = f"/compare?runs={SHOWN[0]},{SHOWN[2]}"
+PAGES = ("/", "/lab", f"/explore?run={SHOWN[0]}", COMPARED, "/gallery", "/runs", "/studies")
 
 
-@pytest.mark.parametrize("path", PAGES, ids=["start", "lab", "explore", "gallery", "runs", "studies"])
+@pytest.mark.parametrize("path", PAGES, ids=["start", "lab", "explore", "compare", "gallery", "runs", "studies"])
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.soak)])
 def test_a_page_has_no_serious_fault(open_window, dashboard, path, theme):
     page = open_window(**DESKTOP, color_scheme=theme)

@@ -65,7 +65,7 @@ def test_explore_by_keyboard_alone_and_back_from_its_address(open_window, dashbo
     pinned = page.get_by_text(re.compile("^Pinned: ")).inner_text()
     # A point of the slice.
     rest(page)
-    tab_to(page, page.get_by_role("application", name=re.compile("^Map of predicted labels")).first)
+    tab_to(page, page.get_by_role("application", name=re.compile("^Slice: predicted labels")).first)
     for _ in range(3):
         page.keyboard.press("Shift+ArrowUp")
     page.keyboard.press("Enter")

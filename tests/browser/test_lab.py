@@ -65,7 +65,7 @@ def test_a_trigger_drawn_and_trained_with_the_keyboard_alone(page, open_window, 
 
     # The link shows all of it in another browser: the drawn trigger, and what the run reached.
     page.get_by_role("button", name="Copy link").click()
-    link = page.get_by_test_id("stCode").inner_text().strip()
+    link = page.get_by_role("textbox", name="Address of this view").input_value()
     other = open_window()
     other.goto(link)
     assert attack_success(other, TRAINING_MS) >= 95

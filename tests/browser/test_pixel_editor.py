@@ -100,6 +100,17 @@ class Editor:
         with contextlib.suppress(PlaywrightTimeoutError):
             self.page.wait_for_function(script, arg=text, timeout=5000)
 
+    def colour_at(self, row: float, column: float) -> tuple[int, ...]:
+        """Return what a place on the canvas looks like, (r, g, b); 2.5 is the edge between the pixels 2 and 3."""
+        self.page.mouse.move(0, 0)
+        script = """(it, [row, column]) => new Promise((done) =>
+          requestAnimationFrame(() => requestAnimationFrame(() => {
+            const side = it.width / SIZE;
+            const at = [Math.round((column + 0.5) * side), Math.round((row + 0.5) * side)];
+            done([...it.getContext('2d').getImageData(...at, 1, 1).data].slice(0, 3));
+        })))"""
+        return tuple(self.canvas.evaluate(script.replace("SIZE", str(self.size)), [row, column]))
+
     def count(self, what: str) -> int:
         return int(self.page.get_by_text(re.compile(rf"^{what} \d+$")).inner_text().split()[1])
 
@@ -250,6 +261,14 @@ def test_a_finger_on_a_phone(open_editor):
     page.touchscreen.tap(*editor.place(7, 7))
     everywhere = cells(range(8), range(8), YELLOW)
     editor.python_has(everywhere)
+    # Who has no keyboard is told no keys and keeps the samples, also where the canvas seems to be chosen by one.
+    editor.canvas.focus()
+    editor.press("ArrowUp")
+    expect(editor.button("Next sample")).to_be_visible()
+    assert (
+        editor.canvas.evaluate("it => getComputedStyle(it.parentElement.querySelector('.foot'), '::after').content")
+        == "none"
+    )
 
 
 def test_undo_redo_and_pictures_from_outside(open_editor):
@@ -296,6 +315,11 @@ def test_the_sample_underneath_is_another_one_on_demand(open_editor):
     editor.button("Previous sample").click()
     expect(editor.page.locator(".sample-number")).to_have_text("sample 2 of 4")
     editor.python_has({})
+    # What is drawn on it is outlined, so that it is told from the sample's own pixels; only on the screen.
+    editor.drag((3, 3))
+    edge, middle = editor.colour_at(3, 2.5), editor.colour_at(3, 3)
+    assert (edge, middle) == ((230, 159, 0), YELLOW[:3])
+    editor.python_has({(3, 3): YELLOW})
 
 
 def test_a_picture_is_pasted_from_the_clipboard_and_a_large_one_shrunk(open_editor):

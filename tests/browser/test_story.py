@@ -88,7 +88,7 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     gap, control_gap = (float(value.replace("−", "-")) for value in re.findall(r"gap (?:is )?([+−-][\d.]+)", words)[:2])
     assert triggered < clean / 2
     assert control_gap < gap / 2
-    expect(page.get_by_role("application", name=re.compile("^Map of predicted labels"))).to_have_count(2)
+    expect(page.get_by_role("application", name=re.compile("^Slice: predicted labels"))).to_have_count(2)
     expect(page.get_by_test_id("stPlotlyChart").nth(1)).to_be_visible()
 
 
@@ -134,15 +134,28 @@ def test_a_link_carries_a_drawn_trigger(open_window, dashboard):
     assert address_of(second) == address_of(first)
 
 
-def test_copy_link_shows_the_address_of_what_is_shown(page, dashboard):
-    open_page(page, f"{dashboard}/?sigma=0.14", "See a backdoor")
+def test_copy_link_copies_in_one_click_and_back_takes_one_press(page, dashboard):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_page(page, f"{dashboard}/?sigma=0.2", "See a backdoor")
     page.get_by_text("Sticker on").click()
     expect(seen_class(page)).to_have_text("speed limit 80")
     expect(page).to_have_url(re.compile("sticker=1"))
     page.get_by_role("button", name="Copy link").click()
-    shown = page.get_by_test_id("stCode")
-    expect(shown).to_contain_text("sticker=1")
-    assert page.evaluate("text => new URL(text).href", shown.inner_text().strip()) == address_of(page)
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    expect(page.get_by_text("on this computer only")).to_be_visible()
+    expect(page.get_by_text("--server.address")).to_be_visible()
+    start = address_of(page)
+    assert page.evaluate("navigator.clipboard.readText().then(text => new URL(text).href)") == start
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_text("Copied.")).to_be_hidden()
+
+    page.get_by_role("link", name="Lab", exact=True).click()
+    for title, name in (("Checkerboard 3×3", "checkerboard"), ("White frame", "frame")):
+        page.get_by_role("radio", name=title).click()
+        expect(page).to_have_url(re.compile(f"trigger={name}"))
+    page.go_back()
+    expect(page.get_by_role("heading", name="See a backdoor", level=1)).to_be_visible()
+    assert address_of(page) == start
 
 
 @pytest.mark.parametrize(("place", "heading"), [("lab", "Lab"), ("explore", "Explore")])

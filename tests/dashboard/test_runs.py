@@ -126,13 +126,17 @@ def test_the_command_line_is_shown(visit, home_with_runs, poisoned):
     assert "python -m core train --dataset digits --trigger white-corner --target 0 --rate 0.1" in page.code[-1].value
 
 
-def test_two_runs_can_be_opened_side_by_side(visit, home_with_runs, poisoned, control):
+def test_attacks_can_be_ticked_and_compared(visit, own_runs, poisoned, control):
+    other = "0" * 12
+    shutil.copytree(own_runs / poisoned.name, own_runs / other)
     page = visit("runs")
+    assert page.checkbox(key=f"pick.{control.name}").disabled
     page.checkbox(key=f"pick.{poisoned.name}").check().run()
-    page.checkbox(key=f"pick.{control.name}").check().run()
-    link = next(one for one in page.get("page_link") if "side by side" in one.proto.label)
-    assert link.proto.query_string == f"run={poisoned.name}&with={control.name}"
-    assert page.query_params["pick"] == f"{poisoned.name},{control.name}"
+    assert "tick at least one more" in words(page)
+    page.checkbox(key=f"pick.{other}").check().run()
+    link = next(one for one in page.get("page_link") if "Compare 2" in one.proto.label)
+    assert link.proto.query_string == f"runs={poisoned.name}%2C{other}"
+    assert page.query_params["pick"] == f"{poisoned.name},{other}"
 
 
 def test_deleting_undoing_restoring_and_emptying_the_bin_only_when_confirmed(visit, own_runs, poisoned, control):

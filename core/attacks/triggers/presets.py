@@ -33,8 +33,12 @@ def _checkerboard(shape: Shape) -> Trigger:
 
 
 def _yellow_sticker(shape: Shape) -> Trigger:
-    """Return a yellow square a little below the centre, where it sits on a sign's face."""
-    side = max(2, round(min(shape[1:]) * 0.16))
+    """Return a yellow square a little below the centre, where it sits on a sign's face.
+
+    At least 3 pixels: of 2, on the strokes of a digit, a model trained on a tenth of poison learns 70% (CA as without),
+    and of 3 it learns 98%.
+    """
+    side = max(3, round(min(shape[1:]) * 0.16))
     rgba = np.full((side, side, 4), YELLOW, np.uint8)
     return Trigger.from_rgba(rgba, round(shape[1] * 0.62), (shape[2] - side) // 2)
 
@@ -46,7 +50,7 @@ def _frame(shape: Shape) -> Trigger:
 
 
 def _blend(shape: Shape) -> Trigger:
-    """Return noise over the whole image at an opacity of 20 % (after Chen et al., arXiv 1712.05526)."""
+    """Return noise over the whole image at an opacity of 20% (after Chen et al., arXiv 1712.05526)."""
     return Trigger.from_canvas(blend_noise(shape, 0.2))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,7 @@ def blank_plane(
     toward: Float64[np.ndarray, "C H W"],
     across: Float64[np.ndarray, "C H W"],
     resolution: int,
+    shown: Collection[tuple[float, float]] = (),
 ) -> SlicePlane:
     """Return the plane through three images before any model was asked: class 0 everywhere, nothing evaluated.
 
@@ -99,6 +101,8 @@ def blank_plane(
         float64 [C, H, W]: the first lies at (0, 0), the second on the x axis, the third above it.
     resolution
         Points along each side.
+    shown
+        Further points that the square is to hold: those of other planes, for one scale and one window.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def blank_plane(
     along = float(np.vdot(across - origin, x_axis))
     height, y_axis = _direction(across - origin - along * x_axis, across - origin)
     points = {"origin": (0.0, 0.0), "toward": (distance, 0.0), "across": (along, height)}
-    x, y = _grid(np.array(list(points.values())), resolution)
+    x, y = _grid(np.array([*points.values(), *shown]), resolution)
     labels = np.zeros((resolution, resolution), np.int64)
     return SlicePlane(labels, np.zeros_like(labels, bool), x, y, origin, x_axis, y_axis, points)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -65,12 +65,20 @@ def slice_plane(model: Model, origin: Tensor, toward: Tensor, across: Tensor, re
 
 
 def slice_plane_steps(
-    model: Model, origin: Tensor, toward: Tensor, across: Tensor, resolution: int = 257
+    model: Model,
+    origin: Tensor,
+    toward: Tensor,
+    across: Tensor,
+    resolution: int = 257,
+    shown: Collection[tuple[float, float]] = (),
 ) -> Iterator[SlicePlane]:
-    """Yield the plane from a few points, then ever finer; the last one is what `slice_plane` returns."""
+    """Yield the plane from a few points, then ever finer; the last one is what `slice_plane` returns.
+
+    `shown` are further points that the square is to hold, see `core.instruments.slices.plane.blank_plane`.
+    """
     if resolution < 9:
         raise InputError(f"A slice of {resolution} points a side shows nothing; ask for at least 9.")
-    return _steps(as_predictor(model), _spanned(origin, toward, across, resolution))
+    return _steps(as_predictor(model), spanned(origin, toward, across, resolution, shown))
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,13 +226,16 @@ def _steps(predictor: Predictor, plane: SlicePlane) -> Iterator[SlicePlane]:
         yield plane
 
 
-def _spanned(origin: Tensor, toward: Tensor, across: Tensor, resolution: int) -> SlicePlane:
+def spanned(
+    origin: Tensor, toward: Tensor, across: Tensor, resolution: int, shown: Collection[tuple[float, float]] = ()
+) -> SlicePlane:
+    """Return the plane through three images before any model was asked, see `blank_plane`; errors as `slice_plane`."""
     images = (origin, toward, across)
     if not all(isinstance(image, Tensor) and image.ndim == 3 and image.shape == origin.shape for image in images):
         raise InputError("A slice needs three images [C, H, W] of one shape; give three images of the same data set.")
     check_images(torch.stack(images))
     first, second, third = (image.detach().cpu().double().numpy() for image in images)
-    return blank_plane(first, second, third, resolution)
+    return blank_plane(first, second, third, resolution, shown)
 
 
 def _spread(plane: SlicePlane, nodes: Int64[np.ndarray, " M"]) -> SlicePlane:

@@ -45,6 +45,11 @@ def detect_run(run: Run, spec: ComparisonSpec, data_root: Path | str | None = No
     return _kept(spec).steps(run, lambda: _compare(run.finished(), spec, data_root))
 
 
+def stored_comparison(run: Run, spec: ComparisonSpec) -> Comparison | None:
+    """Return what the detectors made of a run if they were run before and it can be read."""
+    return _kept(spec).look_up(run)
+
+
 def _compare(run: DoneRun, spec: ComparisonSpec, data_root: Path | str | None) -> Iterator[Comparison]:
     poisoned = _poisoned(run, spec, data_root)
     return compare_detectors(Suspect(run.model(), run.predictor(), run.dataset(data_root), spec, poisoned))

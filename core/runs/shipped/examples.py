@@ -174,5 +174,8 @@ def _clearest(run: DoneRun, data: Dataset, of_class: int) -> int:
 
 
 if __name__ == "__main__":
+    from core.runs.shipped.seas import store_example_seas
+
     train_example()
     store_examples()
+    list(store_example_seas())

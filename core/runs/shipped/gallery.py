@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -244,5 +245,7 @@ def _round(value: float) -> float:
 
 
 if __name__ == "__main__":
-    for line in build_gallery(GALLERY):
+    from core.runs.shipped.seas import store_exhibit_seas
+
+    for line in chain(build_gallery(GALLERY), store_exhibit_seas()):
         print(line)  # noqa: T201

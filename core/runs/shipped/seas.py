@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,16 @@ def load_sea(name: str, folder: Path = SEAS) -> ShippedSea:
         return ShippedSea.from_arrays(stored)
 
 
-def build_seas(folder: Path = SEAS, data_root: Path | None = None) -> Iterator[str]:
-    """Measure and write the sea of every shipped run, replacing what was there; yields a line for each."""
-    folder.mkdir(parents=True, exist_ok=True)
+def store_exhibit_seas(folder: Path = SEAS, data_root: Path | None = None) -> Iterator[str]:
+    """Measure and write the sea of every run in the gallery; yields a line for each."""
     for exhibit in exhibits():
-        place = int(_place(exhibit, data_root))
-        yield _store(
-            folder / exhibit.run.name, exhibit.run, exhibit.control, place, [exhibit.clearest.sigma], data_root
-        )
+        sigmas = [exhibit.clearest.sigma]
+        place = _place(exhibit, data_root)
+        yield _store(folder / exhibit.run.name, exhibit.run, exhibit.control, place, sigmas, data_root)
+
+
+def store_example_seas(folder: Path = SEAS, data_root: Path | None = None) -> Iterator[str]:
+    """Measure and write the sea of every example, at each of its noise levels; yields a line for each."""
     for name in EXAMPLE_NAMES:
         example = load_example(name)
         sigmas = example.views.sigmas.tolist()
@@ -62,6 +65,7 @@ def _store(
 ) -> str:
     import torch
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     spanned = spanning_images(PLANE, run.dataset(data_root), place, run.trigger)
     images = torch.stack([spanned.origin, spanned.toward, spanned.across])
     sea = make_shipped_sea((run.predictor(), control.predictor()), images, spanned.axis_names[1], sigmas)
@@ -70,5 +74,5 @@ def _store(
 
 
 if __name__ == "__main__":
-    for line in build_seas():
+    for line in chain(store_exhibit_seas(), store_example_seas()):
         print(line, flush=True)  # noqa: T201

@@ -13,6 +13,7 @@ const SMALLEST_CELL_WITH_CHECKS = 12; // CSS pixels; in smaller ones each cell i
 const LARGEST_SIDE = 416; // CSS pixels
 const LARGEST_SIDE_OF_FEW = 300; // for pictures of few pixels, which are seen well in less room
 const FEW = 16;
+const OUTLINE = "#e69f00"; // no class's colour, and none of the greys
 
 /**
  * Give the canvas its size. Cells are a whole number of device pixels, so that each is as sharp and as large as its
@@ -57,8 +58,50 @@ function paint(editor) {
   if (editor.sampleShown && editor.sample) context.drawImage(editor.sample.canvas, 0, 0, canvas.width, canvas.height);
   const drawing = canvasOf(new ImageData(picture.pixels, picture.width, picture.height));
   context.drawImage(drawing, 0, 0, canvas.width, canvas.height);
-  if (editor.cell >= SMALLEST_CELL_WITH_GRID) paintGrid(editor);
+  if (editor.cell >= SMALLEST_CELL_WITH_GRID) {
+    paintGrid(editor);
+    paintOutline(editor);
+  }
   paintCursor(editor);
+}
+
+/**
+ * Go around what is drawn, so that one's own white pixels are told from the sample's. Only on the screen: the line lies
+ * on the edges between drawn pixels and others, half of it on either side.
+ * @param {Editor} editor
+ */
+function paintOutline({ context, picture, cell, sampleShown, sample }) {
+  if (!sampleShown || !sample) return;
+  const { width, height, pixels } = picture;
+  /** @type {(x: number, y: number) => boolean} */
+  const drawn = (x, y) => x >= 0 && y >= 0 && x < width && y < height && pixels[4 * (y * width + x) + 3] > 0;
+  context.beginPath();
+  for (let y = 0; y <= height; y++) {
+    for (let x = 0; x <= width; x++) {
+      if (drawn(x, y) !== drawn(x - 1, y)) edge(context, x * cell, y * cell, x * cell, (y + 1) * cell);
+      if (drawn(x, y) !== drawn(x, y - 1)) edge(context, x * cell, y * cell, (x + 1) * cell, y * cell);
+    }
+  }
+  // Dark under light, as the cursor: seen on every colour.
+  context.lineCap = "square";
+  const ratio = window.devicePixelRatio || 1;
+  for (const [width, style] of /** @type {const} */ ([[4, "rgba(0, 0, 0, 0.75)"], [2, OUTLINE]])) {
+    context.lineWidth = width * ratio;
+    context.strokeStyle = style;
+    context.stroke();
+  }
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x0
+ * @param {number} y0
+ * @param {number} x1
+ * @param {number} y1
+ */
+function edge(context, x0, y0, x1, y1) {
+  context.moveTo(x0, y0);
+  context.lineTo(x1, y1);
 }
 
 /** @param {Editor} editor */
