@@ -19,14 +19,15 @@ from core.runs.measured.spec import MeasureSpec
 from core.runs.measured.w import Measurement, measure_run, measure_steps, stored_measurement
 from core.runs.root import runs_root
 from core.runs.run import Run
-from core.runs.shipped.examples import EXAMPLE_NAMES, Example, load_example
-from core.runs.shipped.seas import load_sea
+from core.runs.shipped.examples import Example, load_example
+from core.runs.shipped.seas import find_smoothness, load_sea
 from core.training.spec import RunSpec
 from dashboard.progressive import Progressive, progressive
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.attacks.triggers import Trigger
     from core.instruments.certificate import Certificate
     from core.instruments.detectors.comparison import Comparison, ComparisonSpec
     from core.instruments.neighbourhood import Neighbourhood
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.plane_smoothness import PlaneSmoothness, Surroundings
     from core.instruments.slices.refine import PlaneConfidence, PlanePoint
+    from core.runs.measured.audit import Audit
     from core.runs.measured.patterns import EffectSpec, PatternFinding
 
 
@@ -183,32 +185,46 @@ def sea(name: str) -> ShippedSea:
     return load_sea(name)
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
-def example_neighbourhood(name: str, triggered: bool, sigma: float, of_control: bool = False) -> Neighbourhood:
-    """Return an example's image, with or without the trigger, and its noisy copies, counted now."""
+def example_neighbourhood(
+    name: str, trigger: Trigger | None, sigma: float, of_control: bool = False
+) -> Progressive[Neighbourhood]:
+    """Return an example's image with a trigger, or without, and its noisy copies: at once, then with all draws."""
     shown = example(name)
-    model = predictor((shown.control if of_control else shown.run).path)
-    from core.instruments.neighbourhood import look_around
 
-    return look_around(model, _example_images(name)[int(triggered)], shown.place, sigma, DRAWS, shown=COPIES)
+    def start() -> Iterator[Neighbourhood]:
+        model = predictor((shown.control if of_control else shown.run).path)
+        from core.instruments.neighbourhood import neighbourhood_steps
 
+        return neighbourhood_steps(model, _example_image(name, trigger), shown.place, sigma, DRAWS, shown=COPIES)
 
-@st.cache_data(max_entries=len(EXAMPLE_NAMES), show_spinner=False)
-def example_plane(name: str) -> SlicePlane:
-    """Return the slice through an example's image, itself with the trigger, and one of the target class, made now."""
-    model = predictor(example(name).run.path)
-    from core.instruments.slices.refine import slice_plane
-
-    return slice_plane(model, *_example_images(name), resolution=RESOLUTION)
+    return progressive(f"example {name} {trigger and trigger.to_link()} {sigma} {of_control}", start)
 
 
-def _example_images(name: str) -> Tensor:
-    """Return an example's clean, triggered and third image, float [3, C, H, W]."""
+def example_plane(name: str, trigger: Trigger) -> Progressive[SlicePlane]:
+    """Return the slice through an example's image, itself with a trigger, and one of the target class, ever finer."""
+
+    def start() -> Iterator[SlicePlane]:
+        model = predictor(example(name).run.path)
+        import torch
+
+        from core.datasets.dataset import to_unit
+        from core.instruments.slices.refine import slice_plane_steps
+
+        third = to_unit(torch.from_numpy(example(name).third))
+        images = _example_image(name, None), _example_image(name, trigger), third
+        return slice_plane_steps(model, *images, resolution=RESOLUTION)
+
+    return progressive(f"plane of example {name} {trigger.to_link()}", start)
+
+
+def _example_image(name: str, trigger: Trigger | None) -> Tensor:
+    """Return an example's image with a trigger, or without, float [C, H, W]."""
     import torch
 
     from core.datasets.dataset import to_unit
 
-    return to_unit(torch.from_numpy(example(name).views.images))
+    image = to_unit(torch.from_numpy(example(name).image[None]))
+    return (image if trigger is None else trigger.apply(image))[0]
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
@@ -262,9 +278,11 @@ def plane_confidence(path: Path, plane_key: str, resolution: int, _plane: SliceP
 def plane_smoothness(
     path: Path, plane_key: str, resolution: int, sigma: float, draws: int, plane: SlicePlane
 ) -> Progressive[PlaneSmoothness]:
-    """Return W over a slice, at few points first and at more when asked to."""
+    """Return W over a slice, at few points first and at more when asked to; at once all of it, where it is shipped."""
 
     def start() -> Iterator[PlaneSmoothness]:
+        if (shipped := find_smoothness(path, sigma, plane)) is not None:
+            return iter([shipped])
         model = predictor(path)
         from core.instruments.slices.refine import smoothness_over_plane_steps
 
@@ -322,6 +340,18 @@ def comparison(path: Path, name: str, spec: ComparisonSpec) -> Progressive[Compa
         return detect_run(Run(path), spec)
 
     return progressive(f"detectors {path} {name}", start)
+
+
+def audit(path: Path) -> Progressive[Audit]:
+    """Return what is found in a done run without knowing a trigger; more when asked to."""
+
+    def start() -> Iterator[Audit]:
+        warm_torch().join()
+        from core.runs.measured.audit import audit_run
+
+        return audit_run(Run(path))
+
+    return progressive(f"audit {path}", start)
 
 
 def pattern(path: Path, name: str, spec: EffectSpec) -> Progressive[PatternFinding]:

@@ -62,6 +62,19 @@ class Progressive(Generic[Result]):
         finally:
             self._lock.release()
 
+    def first(self) -> Result | None:
+        """Return the newest result, after making the first one if there is none; None after a problem."""
+        if self.newest is None:
+            self.advance(0)
+        return self.newest
+
+    def last(self) -> Result | None:
+        """Return the best result, after making all that come before it; None after a problem at the first."""
+        with self._lock:
+            while not self.done:
+                self._step()
+        return self.newest
+
     def restart(self) -> None:
         """Begin anew after a problem."""
         with self._lock:

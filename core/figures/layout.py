@@ -16,7 +16,7 @@ def new_figure(x_title: str, y_title: str, height: int) -> go.Figure:
     figure.update_layout(
         template="none",
         height=height,
-        margin={"l": 52, "r": 16, "t": 12, "b": 46},
+        margin={"l": 52, "r": 16, "t": 30, "b": 46},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"size": 13, "color": "#80808c", "family": '"Source Sans", "Source Sans Pro", sans-serif'},

@@ -46,7 +46,7 @@ def paired_scatter(
 
 def _points(figure: go.Figure, name: str, measured: Measurement, number: int, classes: Sequence[str]) -> None:
     named = [classes[label] if len(classes) else f"class {label}" for label in measured.true]
-    opacity = 0.8 if number == 0 else 0.7
+    opacity = 0.8 if number == 0 else 1.0
     figure.add_scatter(
         x=measured.clean.w,
         y=measured.triggered.w,
@@ -57,7 +57,7 @@ def _points(figure: go.Figure, name: str, measured: Measurement, number: int, cl
             "symbol": _SYMBOLS[min(number, 1)],
             "size": 9 if number == 0 else 7,
             "color": faded(TRIGGERED, 0.75) if number == 0 else OTHER,
-            "line": {"width": 1, "color": "white" if number == 0 else OTHER},
+            "line": {"width": 1, "color": "white"} if number == 0 else {"width": 1.5, "color": OTHER},
         },
         # A selection is marked by a ring; the others stay as they are.
         selected={"marker": {"opacity": opacity}},

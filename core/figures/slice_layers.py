@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.figures.w_colours import w_colours
+from core.figures.w_colours import top_of_scale, w_colours
 
 if TYPE_CHECKING:
     from core.instruments.slices.plane_smoothness import PlaneSmoothness
@@ -66,12 +66,8 @@ def margin_layer(confidence: PlaneConfidence, others: Sequence[PlaneConfidence] 
 
 
 def fitted_top(maps: Sequence[PlaneSmoothness]) -> float:
-    """Return where the colours of W end on all of these maps: above their largest W, in steps of 0.02 and from 0.1 on.
-
-    Where little happens it can be seen, and what is next to nothing is not made to look like much.
-    """
-    largest = max(float(shown.w.max()) for shown in maps)
-    return float(np.clip(np.ceil(round(50 * largest, 6)) / 50, 0.1, 1.0))
+    """Return where the colours of W end on all of these maps."""
+    return top_of_scale(max(float(shown.w.max()) for shown in maps))
 
 
 def scale_words(top: float) -> str:

@@ -40,7 +40,7 @@ def gap_against_success(rows: Sequence[Row], height: int = 330) -> go.Figure:
             name=_rate_name(rate),
             mode="markers",
             marker=_marker(colour, mark, open_mark=rate == 0),
-            hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: ASR %{x:.1%}, gap %{y:+.3f} "
+            hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}<br>ASR %{x:.1%}<br>gap %{y:+.3f}<br>"
             "[%{customdata[2]:+.3f}, %{customdata[3]:+.3f}]%{customdata[4]}<extra></extra>",
         )
     figure.update_xaxes(range=[-0.04, 1.04], tickformat=".0%")
@@ -49,7 +49,7 @@ def gap_against_success(rows: Sequence[Row], height: int = 330) -> go.Figure:
 
 def _beyond(row: Row) -> str:
     """Return how far the gap lies beyond the control's, in words: C3 is judged on this."""
-    return "" if row.gap_beyond_control is None else f", beyond the control's {row.gap_beyond_control:+.3f}"
+    return "" if row.gap_beyond_control is None else f"<br>beyond control {row.gap_beyond_control:+.3f}"
 
 
 def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int = 330) -> go.Figure:
@@ -74,7 +74,7 @@ def gap_over_sigma(rows: Sequence[Row], sigma: float | None = None, height: int 
             name=_rate_name(rate),
             mode="markers",
             marker=_marker(faded(colour, 0.45), mark, open_mark=rate == 0) | {"size": 6},
-            hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}: gap %{y:+.3f} at σ = %{x:~g}<extra></extra>",
+            hovertemplate=_rate_name(rate) + ", seed %{customdata[1]}<br>gap %{y:+.3f}<br>σ = %{x:~g}<extra></extra>",
             showlegend=False,
         )
         means = [_mean_gap([row for row in chosen if row.sigma == level]) for level in sigmas]
@@ -119,7 +119,7 @@ def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
                 mode="lines+markers",
                 line={"color": faded(colour, 0.3), "width": 0.8},
                 marker={"color": faded(colour, 0.3), "size": 3},
-                hovertemplate=f"{name}, seed %{{customdata[1]}}: gap %{{y:+.3f}} after epoch %{{x}}, "
+                hovertemplate=f"{name}, seed %{{customdata[1]}}<br>epoch %{{x}}<br>gap %{{y:+.3f}}<br>"
                 "ASR %{customdata[2]:.1%}<extra></extra>",
             )
         epochs = sorted({row.epoch for row in of_rate})
@@ -132,7 +132,7 @@ def gap_over_epochs(rows: Sequence[EpochRow], height: int = 330) -> go.Figure:
             line={"color": colour, "width": 2.5},
             marker=_marker(colour, mark) | {"size": 6},
             meta={"curve": f"{name}, mean of the runs"},
-            hovertemplate=f"{name}, mean of the trainings: gap %{{y:+.3f}} after epoch %{{x}}<extra></extra>",
+            hovertemplate=f"{name}, mean of the runs<br>epoch %{{x}}<br>gap %{{y:+.3f}}<extra></extra>",
         )
     last = max((row.epochs for row in rows), default=1)
     figure.update_xaxes(tick0=0, dtick=-(-last // 5), tickformat="d")

@@ -38,6 +38,14 @@ def _rounded(way: np.ndarray) -> np.ndarray:
     return np.concatenate([way[:1], cut[1:-1], way[-1:]])
 
 
+def top_of_scale(largest: float) -> float:
+    """Return where the colours of W end: above the largest W that is shown, in steps of 0.02 and from 0.1 on.
+
+    Where little happens it can be seen, and what is next to nothing is not made to look like much.
+    """
+    return float(np.clip(np.ceil(round(50 * largest, 6)) / 50, 0.1, 1.0))
+
+
 def css_gradient(colours: np.ndarray, steps: int = 12) -> str:
     """Return colours, uint8 [256, 3], as a CSS gradient from left to right."""
     shown = colours[np.linspace(0, len(colours) - 1, steps).round().astype(int)]

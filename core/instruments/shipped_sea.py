@@ -85,6 +85,14 @@ class ShippedSea:
         x, y = (np.linspace(along[0], along[-1], side) for along in (whole.x, whole.y))
         return PlaneSmoothness(x, y, measured.w.reshape(side, side), np.ones((side, side), bool), measured)
 
+    def is_on(self, plane: SlicePlane) -> bool:
+        """Say whether this is W over the same plane: its images and its corners."""
+        mine = self.plane()
+        ends = [(one.x[[0, -1]], one.y[[0, -1]], one.origin, one.x_axis, one.y_axis) for one in (mine, plane)]
+        return all(
+            own.shape == other.shape and np.allclose(own, other, atol=1e-5) for own, other in zip(*ends, strict=True)
+        )
+
     def surroundings(self, sigma: float, of_control: bool = False) -> Surroundings:
         """Return mean W around the clean image and around the one with the trigger, at one of the sigmas."""
         means = self.around[self._level(sigma), int(of_control)].tolist()

@@ -69,11 +69,12 @@ class StudyProgress:
     @property
     def words(self) -> str:
         """The progress in words, such as "3 of 6 runs, 2 min left"."""
-        left = "" if self.seconds_left is None or self.done == self.total else f", {_duration(self.seconds_left)} left"
+        left = "" if self.seconds_left is None or self.done == self.total else f", {duration(self.seconds_left)} left"
         return f"{self.done} of {self.total} runs" + (f", {self.failed} failed" if self.failed else "") + left
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a number of seconds in words, such as "2 min"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

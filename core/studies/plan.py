@@ -12,10 +12,14 @@ from core.datasets import describe, fingerprint, load_dataset
 from core.errors import InputError
 from core.runs.measured.spec import MeasureSpec, make_measure_spec
 from core.studies.cell import Cell, PatternSearch, TestCondition
+from core.studies.columns import Labels
 from core.studies.grid import Measures, StudySpec
 from core.training.spec import RunSpec, make_spec
 
 Shape = tuple[int, int, int]
+
+# Seconds that a run takes on two cores, both at work: to measure it, and for each epoch of its training (small-cnn).
+_SECONDS = {"digits": (5.0, 0.4), "signs": (30.0, 4.0)}
 
 
 def plan_cells(spec: StudySpec, data_root: Path | None = None, machine: Mapping[str, Any] | None = None) -> list[Cell]:
@@ -57,6 +61,34 @@ def count_runs(spec: StudySpec) -> int:
         return describe(dataset).shape or (3, side, side), ""
 
     return len(_plan(spec, assume, {"device": "cpu", "precision": "float32"}))
+
+
+def find_spec(spec: StudySpec, row: Labels, data_root: Path | None = None) -> RunSpec | None:
+    """Return what trains the poisoned run of one row of the study's table on this machine; None if no cell is that run.
+
+    A run that was trained elsewhere, on another device, has another name here.
+    """
+
+    def is_wanted(cell: Cell) -> bool:
+        trained, condition = cell.spec, cell.conditions[0]
+        attack = trained.attack
+        if attack is None or (attack.mode, attack.target) != (row.mode, row.target):
+            return False
+        return (trained.dataset, trained.architecture, trained.epochs, trained.seed, trained.rate) == (
+            row.dataset, row.architecture, row.epochs, row.seed, row.rate,
+        ) and (condition.kind, condition.size, condition.opacity) == (row.kind, row.size, row.opacity)  # fmt: skip
+
+    cells = plan_cells(spec, data_root)
+    return next((cell.spec for cell in cells if cell.spec.hash == row.run or is_wanted(cell)), None)
+
+
+def usual_seconds(spec: StudySpec) -> float | None:
+    """Return about how long a study takes on two cores; None where one of its data sets was never timed."""
+    epochs = sum(spec.epochs) / len(spec.epochs)
+    if not set(spec.datasets) <= set(_SECONDS):
+        return None
+    each = sum(base + epochs * epoch for base, epoch in map(_SECONDS.__getitem__, spec.datasets)) / len(spec.datasets)
+    return count_runs(spec) * each
 
 
 def _plan(spec: StudySpec, look_up: Callable[[str], tuple[Shape, str]], machine: Mapping[str, Any]) -> list[Cell]:

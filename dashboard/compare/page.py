@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -24,6 +25,9 @@ from dashboard.parts.head import copy_link, load_with_progress, page_head
 from dashboard.parts.titles import run_titles, runs_to_look_at
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import CompareState, get_state, open_state, save_state, seed_default, seed_value
+
+if TYPE_CHECKING:
+    from core.instruments.predictor import Predictor
 
 LEVELS = 6
 
@@ -95,20 +99,28 @@ def brief(runs: Sequence[DoneRun]) -> list[str]:
 def show(known: list[Compared]) -> None:
     """Show what is known of the attacks, and measure the rest."""
     datasets = {one.run.spec.dataset: load_with_progress(one.run.spec.dataset, cached.data_to_look_at) for one in known}
-    results = progressive(
-        f"compare {' '.join(f'{one.run.path} {one.name}' for one in known)} {known[0].sigma}",
-        lambda: comparison_steps(known, lambda run: cached.predictor(run.path), lambda run: datasets[run.spec.dataset]),
-    )
+    found = known
     if all(one.is_complete for one in known):
         show_table(known)
-    elif show_progressive("compare", results, _progress, show_table):
-        return  # what follows waits: the page runs again when all is measured
-    found = list(results.newest or known)
+    else:
+        results = progressive(
+            f"compare {' '.join(f'{one.run.path} {one.name}' for one in known)} {known[0].sigma}",
+            lambda: comparison_steps(
+                known, lambda run: cached.predictor(run.path), lambda run: datasets[run.spec.dataset]
+            ),
+        )
+        if show_progressive("compare", results, _progress, show_table):
+            return  # what follows waits: the page runs again when all is measured
+        found = list(results.newest or known)
     show_detecting(found)
     with st.container(border=True):
         show_slices(found, datasets)
     with st.container(border=True):
         show_sweep(found, datasets)
+
+
+def _predictor(run: DoneRun) -> Predictor:
+    return cached.predictor(run.path)
 
 
 def _progress(found: Sequence[Compared]) -> tuple[float, str]:

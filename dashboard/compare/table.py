@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape
@@ -11,6 +9,7 @@ from html import escape
 import streamlit as st
 
 from core.glossary import explain
+from core.instruments.budgets import PAGE
 from core.instruments.detectors.registry import DETECTORS
 from core.instruments.statistics import Estimate
 from core.runs.library.titles import short_name
@@ -19,6 +18,7 @@ from core.runs.measured.compared_words import comparison_table, conclusion
 from core.training.spec import RunSpec
 from dashboard.markdown import plain
 from dashboard.parts.html import trigger_source
+from dashboard.parts.table import save_table
 
 # Width of the first column to that of an attack's, in the table and in what stands below it.
 LABELS = 0.62
@@ -35,6 +35,7 @@ _STYLE = """
 .ts-compare td { line-height: 1.3; }
 .ts-compare span { display: inline-block; font-size: .8rem; margin-left: .5em;
   color: color-mix(in srgb, currentColor 78%, transparent); }
+span[data-tag-index] * { color: light-dark(#fff, #16122b) !important; }
 @media (max-width: 640px) {
   .ts-compare, .ts-compare tbody, .ts-compare thead { display: block; }
   .ts-compare tr { display: grid; grid-template-columns: repeat(var(--attacks), minmax(0, 1fr)); column-gap: .5rem;
@@ -48,6 +49,7 @@ _STYLE = """
 </style>
 """
 _Cell = tuple[str, str]
+_BEST = "The detector with the largest AUC. It was picked for that, so its AUC is overstated."
 _NOT_YET: _Cell = "…", ""
 
 
@@ -56,34 +58,19 @@ def show_table(found: Sequence[Compared]) -> None:
     sentences = conclusion([replace(one, name=plain(one.name)) for one in found])
     st.markdown("  \n".join(sentences) if sentences else "*Still measuring …*")
     st.html(_STYLE + table_html(found))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        measured = found[0].measured
-        images = len(measured.chosen) if measured is not None else 0
-        st.caption(
-            f"W of {images or 'up to 100'} test images, 100 noisy copies each. In brackets: 95% intervals over images. "
-            "One training and one σ for each attack: a comparison, not a verdict."
+    measured = found[0].measured
+    images = len(measured.chosen) if measured is not None else PAGE.images
+    st.caption(
+        f"W of {images} test images, {PAGE.draws} noisy copies each. In brackets: 95% intervals over images. "
+        "One training and one σ for each attack: a comparison, not a verdict."
+    )
+    if sentences:
+        save_table(
+            comparison_table(found),
+            key="compare.table",
+            title="Attacks compared",
+            about={"σ": " / ".join(dict.fromkeys(f"{one.sigma:g}" for one in found)), "images": images},
         )
-        if sentences:
-            st.download_button(
-                "CSV",
-                csv_of(found),
-                file_name="triggerscope-compare.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                key="compare.csv",
-                on_click="ignore",
-                type="tertiary",
-            )
-
-
-def csv_of(found: Sequence[Compared]) -> str:
-    """Return all numbers of the table as CSV, one row an attack."""
-    columns = comparison_table(found)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
 
 
 def table_html(found: Sequence[Compared]) -> str:
@@ -95,12 +82,12 @@ def table_html(found: Sequence[Compared]) -> str:
         ("Clean accuracy (CA)", explain("clean accuracy"), lambda one: _share(one.run.result.clean_accuracy)),
         ("Attack success rate (ASR)", explain("attack success rate"), _success),
         ("Size of the trigger (L2)", explain("L2"), lambda one: _visible(one, "l2")),
-        ("Likeness (SSIM)", explain("SSIM"), lambda one: _visible(one, "ssim")),
+        ("Similarity (SSIM)", explain("SSIM"), lambda one: _visible(one, "ssim")),
         ("W clean", explain("W"), lambda one: _mean(one, "clean")),
         ("W with the trigger", explain("W"), lambda one: _mean(one, "triggered")),
         ("Gap", explain("gap"), lambda one: _NOT_YET if one.measured is None else _gap(one.measured.gap)),
         ("Gap beyond the control", explain("control"), _beyond),
-        ("Best detector", explain("AUC"), _detector),
+        ("Best detector", f"{_BEST} {explain('AUC')}", _detector),
     ]
     body = "".join(
         f'<tr><th scope="row" title="{escape(meaning, quote=True)}">{name}</th>'
@@ -175,4 +162,4 @@ def _detector(one: Compared) -> _Cell:
         return "–", "none suits this model"
     name, auc = one.detected.best
     among = len(one.detected.comparison.by_image)
-    return f"{auc.value:.2f}", f"{DETECTORS[name].title}: the largest AUC of {among} [{auc.low:.2f}, {auc.high:.2f}]"
+    return DETECTORS[name].title, f"AUC {auc.value:.2f} [{auc.low:.2f}, {auc.high:.2f}], the largest of {among}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from functools import partial
+from html import escape
 
 import numpy as np
 import streamlit as st
 
 from core.attacks.triggers import Trigger
-from core.attacks.triggers.placing import appearance, can_be_moved, faded, moved, resized
+from core.attacks.triggers.placing import can_be_moved
 from core.datasets import Dataset
 from core.datasets.dataset import to_unit
 from core.figures.palette import CLEAN, TRIGGERED
@@ -18,19 +19,18 @@ from core.figures.trigger_map import trigger_map
 from core.glossary import explain
 from core.instruments.noise import Noise
 from core.instruments.smoothness import Smoothness, measure
-from core.instruments.trigger_map import MAP_IMAGES, Probe, TriggerMap, place_map, sides_to_try, strength_map
+from core.instruments.trigger_map import MAP_IMAGES, Probe, TriggerMap, place_map, strength_map
 from core.runs.measured.w import Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.components.placement import placement
-from dashboard.explore.scene import THIS_RUN, Scene, remember
+from dashboard.components.placement import Hand, placement
+from dashboard.explore.scene import Scene
 from dashboard.markdown import plain
 from dashboard.parts.chart import chart
 from dashboard.parts.html import class_chip, w_bar
+from dashboard.parts.placed import changed_placing, changed_trigger, with_placing
 from dashboard.progressive import progressive, show_progressive
-from dashboard.state import ExploreState, get_state, save_state, seed_value, set_state, widget_key
-
-OPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+from dashboard.state import ExploreState, get_state, save_state, set_state
 
 
 def show_trigger_map(scene: Scene, data: Dataset, found: dict[str, Measurement], image: int) -> None:
@@ -41,8 +41,10 @@ def show_trigger_map(scene: Scene, data: Dataset, found: dict[str, Measurement],
             f"The trigger *{plain(trigger.name)}* is a formula over the whole image. It has no place, size or opacity."
         )
         return
-    _try_out(scene, data, trigger, image, found[THIS_RUN].spec.draws)
-    chosen = found[THIS_RUN].chosen[:MAP_IMAGES]
+    if len(scene.alike) < len(scene.sides):
+        st.caption(f"The trigger of {plain(scene.name)}, on its own model.")
+    _try_out(scene, data, trigger, image, found[scene.name].spec.draws)
+    chosen = found[scene.name].chosen[:MAP_IMAGES]
     _maps(scene, data, trigger, chosen)
 
 
@@ -53,76 +55,37 @@ def _try_out(scene: Scene, data: Dataset, trigger: Trigger, image: int, draws: i
     save_state(state)
     st.markdown("**Try it on this image**", help=explain("trigger"))
     left, right = st.columns([1, 1.9], gap="medium")
-    with right:
-        variant = _varied(state, trigger, data.shape)
     with left:
         placement(
             to_pixels(data.test.images[[image]])[0],
-            appearance(variant, data.shape),
-            variant.top,
-            variant.left,
+            trigger,
+            data.shape,
+            changed_placing(state, trigger, data.shape),
             key="placement",
-            on_move=_move,
+            on_change=partial(_change, trigger),
         )
     with right:
-        _tell(scene, data, variant, image, draws)
+        _tell(scene, data, changed_trigger(state, trigger, data.shape), image, draws)
 
 
-def _move(top: int, left: int) -> None:
-    set_state(replace(get_state(ExploreState), place=f"{top}.{left}"))
-
-
-def _varied(state: ExploreState, trigger: Trigger, shape: tuple[int, int, int]) -> Trigger:
-    """Return the trigger as people have changed it, and show what they change it with."""
-    sides = sides_to_try(trigger, shape)
-    own = max(trigger.height, trigger.width)
-    left, right, reset = st.columns([1, 1, 0.6], vertical_alignment="bottom")
-    opacity = left.select_slider(
-        "Opacity",
-        OPACITIES,
-        **seed_value(state, "opacity", min(OPACITIES, key=lambda value: abs(value - state.opacity))),
-        on_change=remember,
-        args=("opacity",),
-    )
-    side = own
-    if len(sides) > 1:
-        start = state.side if state.side in sides else own
-        side = right.select_slider(
-            "Size, pixels", sides, **seed_value(state, "side", start), on_change=remember, args=("side",)
-        )
-    reset.button("As trained", key="as trained", on_click=_reset, args=(own,), width="stretch")
-    variant = faded(resized(trigger, shape, side), opacity)
-    place = _place(state.place)
-    return variant if place is None else moved(variant, shape, *place)
-
-
-def _reset(own: int) -> None:
-    st.session_state[widget_key(ExploreState, "opacity")] = 1.0
-    st.session_state[widget_key(ExploreState, "side")] = own
-    set_state(replace(get_state(ExploreState), place="", opacity=1.0, side=0))
-
-
-def _place(text: str) -> tuple[int, int] | None:
-    parts = text.split(".")
-    if len(parts) != 2 or not all(part.isdecimal() and len(part) < 5 for part in parts):
-        return None
-    return int(parts[0]), int(parts[1])
+def _change(trigger: Trigger, hand: Hand) -> None:
+    set_state(with_placing(get_state(ExploreState), hand.placing, trigger))
 
 
 def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int, draws: int) -> None:
-    """Tell label and W of the image without the trigger and with this variant of it, under each run."""
+    """Tell label and W of the image without the trigger and with this variant of it, in each run with this attack."""
     st.html(
         f'<div class="ts-small">row {variant.top}, column {variant.left}, {variant.width}×{variant.height} pixels'
         f"{' (where it was trained)' if _is_trained_place(scene, variant) else ''}</div>"
     )
-    for name, run in scene.runs.items():
-        predictor = cached.predictor(run.path)
+    for side in scene.alike:
+        predictor = cached.predictor(side.run.path)
         one = to_unit(data.test.images[[image]])
         noise = Noise(scene.sigma, draws, keys=[image])
         measured = {}
         for version, shown in (("clean", one), ("with this trigger", variant.apply(one))):
             measured[version] = int(predictor.labels(shown)[0]), measure(predictor, shown, noise)
-        _row(scene, name, measured)
+        _row(scene, side.name, measured)
 
 
 def _is_trained_place(scene: Scene, variant: Trigger) -> bool:
@@ -142,16 +105,19 @@ def _row(scene: Scene, name: str, measured: dict[str, tuple[int, Smoothness]]) -
         w, low, high = (float(value[0]) for value in (smoothness.w, smoothness.low, smoothness.high))
         bar = w_bar(f"W {version}", w, low, high, colour)
         parts.append(f"<div>{class_chip(scene.classes[label], label)}{bar}</div>")
-    st.html(f'<div class="ts-small"><b>{name}</b></div><div class="ts-two">{"".join(parts)}</div>')
+    st.html(f'<div class="ts-small"><b>{escape(name)}</b></div><div class="ts-two">{"".join(parts)}</div>')
 
 
 def _maps(scene: Scene, data: Dataset, trigger: Trigger, chosen: np.ndarray) -> None:
     """Show the maps over place and over strength of one run, as they are made."""
-    names = list(scene.runs)
+    runs = {side.name: side.run for side in scene.alike}
+    names = list(runs)
     name = names[0]
     if len(names) > 1:
-        name = st.segmented_control("Maps of", names, default=names[0], key="maps of", required=True) or names[0]
-    run = scene.runs[name]
+        name = (
+            st.segmented_control("Maps of", names, default=names[0], key=f"maps of {names}", required=True) or names[0]
+        )
+    run = runs[name]
     images = to_unit(data.test.images[chosen])
     goals = scene.goal(data.test.labels.numpy()[chosen])
     what = f"{run.path} {scene.spec().hash} {chosen.tolist()}"

@@ -53,7 +53,7 @@ def show_exhibit(exhibit: Exhibit) -> None:
     words = f"A test image of {spec.dataset}, without and with the trigger"
     sigma = exhibit.clearest.sigma
     st.html(
-        f'<p class="ts-verdict">{escape(exhibit.verdict)}</p>{sea_html(exhibit.run.name, sigma)}'
+        f'<p class="ts-shows">{escape(exhibit.verdict)}</p>{sea_html(exhibit.run.name, sigma)}'
         '<div class="ts-beside">'
         f'<img src="{_pictures(exhibit)}" alt="{words}" class="ts-crisp">{_sparkline(exhibit)}</div>'
         f'<div class="ts-small">{escape(exhibit.why)} {escape(exhibit.summary)}</div>'

@@ -78,7 +78,8 @@ def rate_slider(place: DeltaGenerator, state: LabState, name: str, title: str, m
 
 def start_mode(shape: tuple[int, int, int]) -> None:
     """Start another mode where it works: what nobody has changed follows it."""
-    before, mode = MODES[get_state(LabState).mode], MODES[st.session_state[widget_key(LabState, "mode")]]
+    modes = {str(name): mode for name, mode in MODES.items()}
+    before, mode = modes[get_state(LabState).mode], modes[st.session_state[widget_key(LabState, "mode")]]
     rate = widget_key(LabState, "rate")
     if st.session_state[rate] == 100 * before.rate:
         st.session_state[rate] = 100 * mode.rate

@@ -71,7 +71,7 @@ def load(state: LabState) -> Dataset | None:
 def bring_one() -> None:
     """Take a ZIP file, and show what is in it before it is used."""
     file = st.file_uploader(
-        "A ZIP file with a folder of images for each class, or with train/ and test/ folders of such",
+        "A ZIP file with one folder of images per class, or with a train/ and a test/ folder that hold these folders",
         type="zip",
         key="dataset.upload",
         max_upload_size=LARGEST_UPLOAD_MB,

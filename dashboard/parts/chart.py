@@ -14,9 +14,6 @@ from dashboard.parts.html import figure_ink
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-# Room above the plot for the menu.
-_HEAD_PX = 30
-
 
 def chart(
     figure: go.Figure,
@@ -49,7 +46,7 @@ def chart(
     object
         What `st.plotly_chart` returns.
     """
-    figure.update_layout(font_color=figure_ink(), margin_t=max(figure.layout.margin.t or 0, _HEAD_PX))
+    figure.update_layout(font_color=figure_ink())
     with st.container(key=f"saved-{key}"):
         event = st.plotly_chart(
             figure,

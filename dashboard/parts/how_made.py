@@ -29,8 +29,10 @@ def measured_lines(run: DoneRun, spec: MeasureSpec, image: int) -> dict[str, str
     """Return the lines that measure W and the slice of one test image again, by what they make."""
     shape = run.result.shape
     return {
-        "W": smoothness_line(run, spec, shape),
-        "The slice": slice_line(run, spec.attack, image, shape),
+        "W of these images": smoothness_line(run, spec, shape),
+        "A slice through this image, the same with the trigger, and the nearest image of the target class": slice_line(
+            run, spec.attack, image, shape
+        ),
     }
 
 

@@ -16,6 +16,9 @@ from core.runs.run import State
 from dashboard.markdown import plain
 from dashboard.state import CompareState, RunsState, get_state, set_state, to_query
 
+# Of the way to the comparison, before and after enough is chosen: what is beside it does not move.
+_WIDE = 140
+
 
 def picked(state: RunsState, cards: Mapping[str, Card]) -> list[str]:
     """Return the names of the runs that are chosen and can be."""
@@ -66,14 +69,12 @@ def show_bar(chosen: list[str], titles: Mapping[str, str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="picked"):
         st.markdown(words, width="stretch")
         st.button("Clear selection", key="pick.none", on_click=_clear, type="tertiary", disabled=not chosen)
-        with st.container(key="link-pair", width="content"):
-            st.page_link(
-                "compare/page.py",
-                label=f"Compare {len(chosen) or ''} →".replace("  ", " "),
-                query_params=to_query(CompareState(runs=",".join(chosen))),
-                disabled=len(chosen) < FEWEST,
-                width=130,
-            )
+        if len(chosen) < FEWEST:
+            st.button("Compare →", key="compare.none", disabled=True, width=_WIDE)
+            return
+        with st.container(key="link-compare", width=_WIDE):
+            query = to_query(CompareState(runs=",".join(chosen)))
+            st.page_link("compare/page.py", label=f"Compare {len(chosen)} →", query_params=query, width="stretch")
 
 
 def _clear() -> None:

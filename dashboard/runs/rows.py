@@ -37,6 +37,8 @@ STYLE = """
   border-radius: .6rem .6rem 0 0; padding: .4rem .9rem; height: 3.6rem; flex-wrap: nowrap; overflow: hidden; }
 .st-key-picked [data-testid="stMarkdownContainer"] p { display: -webkit-box; -webkit-line-clamp: 2;
   -webkit-box-orient: vertical; overflow: hidden; line-height: 1.3; }
+.st-key-link-compare a { background: light-dark(#5b3fd1, #a491ff); justify-content: center; }
+.st-key-link-compare a * { color: light-dark(#fff, #16122b) !important; font-weight: 600; }
 [data-testid="stMain"] { scroll-padding-bottom: 5rem; }
 @media (max-width: 640px) {
   .st-key-picked { height: 5.4rem; row-gap: 0; flex-wrap: wrap; } .st-key-picked > :first-child { flex: 1 1 100%; }
@@ -104,7 +106,9 @@ def numbers_html(card: Card) -> str:
     result = card.result
     accuracy = result.clean_accuracy if result is not None else None
     success = result.attack_success_rate if result is not None else None
-    gap, low = ("–", "not measured") if card.gap is None else (f"{card.gap.value:+.2f}", f"σ = {card.gap_sigma:g}")
+    gap, low = "–", "not measured"
+    if card.gap is not None:
+        gap, low = f"{card.gap.value:+.2f}".replace("-", "−"), f"σ = {card.gap_sigma:g}"
     if card.spec is None or card.spec.attack is None or result is None:
         low = ""
     return (

@@ -11,10 +11,11 @@ import streamlit as st
 from core.datasets import data_folder
 from core.errors import InputError
 from core.runs.root import runs_root
+from core.studies.claims.verdict import FEWEST_SEEDS
 from core.studies.conduct import start_study
-from core.studies.folder import Study, StudyState, find_study, open_study
-from core.studies.grid import StudySpec, read_study
-from core.studies.plan import count_runs
+from core.studies.folder import Study, StudyState, duration, find_study, open_study
+from core.studies.grid import StudySpec
+from core.studies.plan import count_runs, usual_seconds
 from dashboard.markdown import plain, show_error
 
 
@@ -29,26 +30,30 @@ def show_control(spec: StudySpec, source: Path) -> None:
     """Show what the study is, how far it is, and the button that starts or stops it."""
     try:
         st.html(f'<div class="ts-small">{escape(grid_in_words(spec))}</div>')
+        if len(spec.seeds) < FEWEST_SEEDS:
+            st.caption(f"With fewer than {FEWEST_SEEDS} seeds everything stays undecided, whatever the runs show.")
     except InputError as error:  # it cannot be carried out; what was computed of it can be looked at
         show_error(error)
         return
     study = Study(runs_root().resolve() / "studies" / spec.folder_name)
     running = study.state is StudyState.RUNNING
     # Only a study under way is looked at again and again.
-    st.fragment(show_progress, run_every=1.0 if running else None)(study, source, running)
+    st.fragment(show_progress, run_every=1.0 if running else None)(study, spec, source, running)
 
 
-def show_progress(study: Study, source: Path, running: bool) -> None:
+def show_progress(study: Study, spec: StudySpec, source: Path, running: bool) -> None:
     """Show how far the study is; run again each second while it is under way."""
     state, progress = study.state, study.progress
     if (state is StudyState.RUNNING) != running:
         st.rerun()
     words, button = st.columns([3.2, 1], vertical_alignment="center")
     if progress is None:
-        precomputed = find_study(read_study(source))
+        precomputed = find_study(spec)
         done = len({row.run for row in precomputed.rows}) if precomputed is not None else 0
         shipped = f" Below are precomputed results of {done} runs." if done else ""
-        words.caption(f"Not run on this machine yet.{shipped}")
+        seconds = usual_seconds(spec)
+        takes = "" if seconds is None else f" Start takes about {duration(seconds)} on two processor cores."
+        words.caption(f"Not run on this machine yet.{shipped}{takes}")
     elif state is StudyState.RUNNING:
         words.progress(progress.share, text=f"Running: {progress.words}. {plain(progress.last)}")
     else:

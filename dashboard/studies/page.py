@@ -21,7 +21,7 @@ from dashboard.state import StudiesState, open_state, save_state, seed_index, wi
 from dashboard.studies.control import show_control, show_refusal
 from dashboard.studies.groups import RunGroup
 from dashboard.studies.plots import show_figures
-from dashboard.studies.verdicts import STYLE, show_failures, show_numbers, show_verdicts
+from dashboard.studies.verdicts import STYLE, show_failures, show_numbers, show_rules, show_verdicts
 
 FIRST = "digits"
 
@@ -52,7 +52,7 @@ def main() -> None:
             state, spec, source = choose_study(state)
             study = find_study(spec, runs_root())
             show_control(spec, source)
-        state = show_results(state, study) if study is not None else state
+        state = show_results(state, spec, source, study) if study is not None else state
     except InputError as error:
         show_error(error)
     save_state(state)
@@ -96,7 +96,7 @@ def study_titles(studies: Mapping[str, Path]) -> dict[str, str]:
     )
 
 
-def show_results(state: StudiesState, study: Study) -> StudiesState:
+def show_results(state: StudiesState, spec: StudySpec, source: Path, study: Study) -> StudiesState:
     """Show verdicts and figures of what is done so far."""
     table = study.path / "table.csv"
     if not table.exists():
@@ -112,8 +112,9 @@ def show_results(state: StudiesState, study: Study) -> StudiesState:
         kinds = list(dict.fromkeys(row.kind for row in of_group))
         show_verdicts({claim: list(filter(group.contains, items)) for claim, items in judged.items()}, kinds)
     with st.container(border=True):
-        state = show_figures(state, of_group, [row for row in epochs if group.contains(row)])
-    show_numbers(study, judged)
+        state = show_figures(state, spec, of_group, [row for row in epochs if group.contains(row)])
+    show_numbers(study, source, judged)
+    show_rules()
     show_failures(rows)
     return state
 

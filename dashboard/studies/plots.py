@@ -8,13 +8,17 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import streamlit as st
 
+from core.datasets import data_folder
 from core.figures.studies import gap_against_success, gap_over_epochs, gap_over_sigma
 from core.glossary import explain
 from core.runs.root import run_named
 from core.studies.columns import EpochRow, Row
+from core.studies.grid import StudySpec
+from core.studies.plan import find_spec
 from dashboard import cached
 from dashboard.markdown import plain
 from dashboard.parts.chart import chart
+from dashboard.parts.lab_link import lab_state
 from dashboard.state import ExploreState, StudiesState, seed_default, seed_value, to_query
 
 TITLES = {
@@ -22,10 +26,10 @@ TITLES = {
     "sigma": "The gap over σ",
     "epochs": "The gap over the epochs",
 }
-START_TO_OPEN = "Start the study to train its runs here, then a click on a point opens its run in Explore."
+MISSING = "studies.missing"  # the run that was clicked and is not here: (its name, what trains it or None)
 
 
-def show_figures(state: StudiesState, rows: Sequence[Row], epochs: Sequence[EpochRow]) -> StudiesState:
+def show_figures(state: StudiesState, spec: StudySpec, rows: Sequence[Row], epochs: Sequence[EpochRow]) -> StudiesState:
     """Show the gap against attack success, over sigma, and over the epochs; a click on a point opens its run."""
     kinds = list(dict.fromkeys(row.kind for row in rows))
     sigmas = sorted({row.sigma for row in rows if row.sigma is not None})
@@ -41,7 +45,7 @@ def show_figures(state: StudiesState, rows: Sequence[Row], epochs: Sequence[Epoc
     first, second, third = st.columns(3, gap="medium")
     about = {"study": state.study, "trigger": kind, "images": of_kind[0].images, "draws": of_kind[0].draws}
     with first:
-        st.caption(f"**against attack success**, σ = {sigma:g}; bars: 95% interval for more images")
+        st.caption(f"**Gap against attack success**, σ = {sigma:g} (bars: 95% intervals over images)")
         show_figure(
             "success",
             gap_against_success([row for row in of_kind if row.sigma == sigma]),
@@ -49,18 +53,16 @@ def show_figures(state: StudiesState, rows: Sequence[Row], epochs: Sequence[Epoc
             about | {"sigma": sigma},
         )
     with second:
-        st.caption("**over σ**; lines: mean over seeds, points: runs")
+        st.caption("**Gap over σ** (lines: means over seeds, points: runs)")
         show_figure("sigma", gap_over_sigma(of_kind, sigma), sigma, about)
     with third:
         along = [row for row in epochs if row.kind == kind]
         watched = f", σ = {along[0].sigma:g}, {along[0].images} images" if along else ""
-        st.caption(f"**over the epochs**{watched}; thin lines: runs")
+        st.caption(f"**Gap over the epochs**{watched} (thin lines: runs)")
         if along:
             show_figure("epochs", gap_over_epochs(along), along[0].sigma, about | {"sigma": along[0].sigma})
-    is_here = any(run_named(row.run, cached.jobs().root) for row in of_kind[:1])
-    precomputed = f"These results are precomputed. {START_TO_OPEN}"
-    click = "Click a point to open its run in Explore." if is_here else precomputed
-    st.caption(f"Above 0 the model is smoother with the trigger. {click}")
+    st.caption("Above 0 the model is smoother with the trigger. Click a point to open its run in Explore.")
+    offer_missing_run(spec, of_kind)
     message = st.session_state.pop("studies.clicked", None)
     if message:
         st.info(plain(message), icon=":material/info:")
@@ -83,9 +85,7 @@ def open_run(name: str, sigma: float) -> None:
     """Go to Explore with this run, or say why not."""
     run = run_named(name, cached.jobs().root)
     if run is None:
-        st.session_state["studies.clicked"] = (
-            f"The run {name} is not on this machine, because these results are precomputed. {START_TO_OPEN}"
-        )
+        st.session_state[MISSING] = name
         st.rerun()
     elif run.spec.is_control:
         st.session_state["studies.clicked"] = (
@@ -93,3 +93,19 @@ def open_run(name: str, sigma: float) -> None:
         )
         st.rerun()
     st.switch_page("explore/page.py", query_params=to_query(ExploreState(run=name, sigma=sigma)))
+
+
+def offer_missing_run(spec: StudySpec, rows: Sequence[Row]) -> None:
+    """Offer to train the one run behind the point that was clicked last, where it is not on this machine."""
+    name = st.session_state.get(MISSING)
+    row = next((row for row in rows if row.run == name), None)
+    if row is None:
+        return
+    wanted = find_spec(spec, row, data_folder())
+    words, button = st.columns([3.2, 1], vertical_alignment="center")
+    poisoned = f"{row.kind} trigger, {100 * row.rate:g}% poisoned, seed {row.seed}"
+    words.info(f"This run ({plain(poisoned)}) is precomputed: its model is not on this machine.")
+    if wanted is not None and button.button("Train this one run", width="stretch", key="studies.train"):
+        st.session_state.pop(MISSING)
+        run = cached.jobs().submit_with_control(wanted)
+        st.switch_page("lab/page.py", query_params=to_query(lab_state(wanted, run.name)))

@@ -53,7 +53,7 @@ def main() -> None:
         home = Path(folder)
         run = train(home)
         paths = {
-            "start": "/?sticker=1",
+            "start": "/",
             "lab": f"/lab?run={run.name}",
             "explore": f"/explore?run={run.name}",
             "compare": f"/compare?runs={','.join(exhibit.run.name for exhibit in exhibits()[:4:2])}",

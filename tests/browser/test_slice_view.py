@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from core.datasets import load_dataset
@@ -174,6 +176,14 @@ def test_a_layer_gives_the_colours_and_its_number_at_the_cursor(page, address):
         found = np.array(list(bytes.fromhex(at.colour(column, row)[1:])))
         assert np.abs(found - wanted).max() <= 4, (column, row)
     assert "Shown in colour: W at σ = 0.5, from 0.00 to 2.00." in at.canvas.get_attribute("aria-label")
+    # Saved, it has the same map at twice the size, and the layer's bar below it.
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as PNG").click()
+    assert re.fullmatch(r"triggerscope-[\w-]+\.png", download.value.suggested_filename)
+    saved = Image.open(io.BytesIO(download.value.path().read_bytes()))
+    width = round(at.canvas.bounding_box()["width"])
+    assert saved.width == 2 * width < saved.height
+    assert len(saved.crop((2 * MARGIN, 2 * width + 50, 2 * width - 40, 2 * width + 51)).getcolors(9999)) > 20
 
 
 def test_an_unfinished_map_asks_for_better_ones_until_there_are_none(page, address):

@@ -28,7 +28,7 @@ def studied(browser, tmp_path_factory):
 def test_a_click_on_a_point_opens_its_run(studied, page):
     address, study = studied
     page.goto(address)
-    expect(page.get_by_role("heading", name="How the claims hold up")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Which claims hold")).to_be_visible(timeout=60_000)
     chart = page.get_by_test_id("stPlotlyChart").first
     points = chart.locator(".scatterlayer .points path")
     expect(points.first).to_be_attached()
@@ -47,7 +47,7 @@ def test_a_click_on_a_point_opens_its_run(studied, page):
 def test_on_a_phone_nothing_but_the_tables_is_wider_than_the_screen(studied, open_window):
     window = open_window(**PHONE)
     window.goto(studied[0])
-    expect(window.get_by_role("heading", name="How the claims hold up")).to_be_visible(timeout=60_000)
+    expect(window.get_by_role("heading", name="Which claims hold")).to_be_visible(timeout=60_000)
     expect(window.get_by_test_id("stPlotlyChart").last.locator(".main-svg").first).to_be_attached()
     assert window.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     main = window.get_by_test_id("stMain")

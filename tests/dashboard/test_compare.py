@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 
 import pytest
 
 from core.attacks.triggers import make_preset
+from core.instruments.detectors.comparison import Comparison
 from core.runs.jobs.worker import train_run
-from core.runs.measured.compared import compared
+from core.runs.measured.compared import Detected, compared
+from core.runs.measured.compared_words import comparison_table
 from core.runs.run import Run
-from dashboard.compare.table import csv_of
+from dashboard.progressive import Progressive
 from tests.conftest import digits_spec
-from tests.dashboard.test_runs import html, words
+from tests.dashboard.test_runs import button, html, words
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def measured(page):
     raise AssertionError("it goes on and on")
 
 
-def test_each_attack_has_its_own_trigger_and_numbers(visit, two_attacks, poisoned, framed, monkeypatch):
+def test_each_attack_has_its_own_trigger_numbers_and_detectors(visit, two_attacks, poisoned, framed, monkeypatch):
     monkeypatch.setattr("dashboard.compare.sweep.sweep_sigmas", lambda shape: [0.5])
     page = measured(visit("compare", runs=f"{poisoned.name},{framed.name}"))
     shown = html(page)
@@ -50,10 +50,22 @@ def test_each_attack_has_its_own_trigger_and_numbers(visit, two_attacks, poisone
     assert "They also differ in length of training" in words(page)
     assert len(page.get("plotly_chart")) == 1
     done = [Run(two_attacks / run.name).finished() for run in (poisoned, framed)]
-    rows = list(csv.DictReader(io.StringIO(csv_of([compared(run.trigger.name, run, level=2) for run in done]))))
-    assert [row["attack"] for row in rows] == ["white-corner", "frame"]
+    table = comparison_table([compared(run.trigger.name, run, level=2) for run in done])
+    assert table["attack"] == ["white-corner", "frame"]
     # The control of the second was never trained: it would be of another length.
-    assert [row["gap beyond control"] != "" for row in rows] == [True, False]
+    assert [gap is not None for gap in table["gap beyond control"]] == [True, False]
+    kept, unmeasured = {}, Detected(0.5, Comparison(1.0, ""))
+    monkeypatch.setattr("core.runs.measured.compared.stored_detection", lambda run, *_: kept.get(run.name))
+
+    def run_at_once(path, *_):
+        kept[path.name] = unmeasured
+        return Progressive(lambda: iter([unmeasured.comparison]))
+
+    monkeypatch.setattr("dashboard.cached.comparison", run_at_once)
+    button(page, "begin.compare.detectors").click().run()
+    measured(page).run()
+    assert set(kept) == {poisoned.name, framed.name}
+    assert html(page).count("none suits this model") == 2
     assert page.query_params["runs"] == f"{poisoned.name},{framed.name}"
 
 

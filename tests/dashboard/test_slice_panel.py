@@ -121,7 +121,8 @@ def test_the_walk_says_where_the_prediction_changes(open_panel, poisoned):
 
 def maps(page: AppTest) -> list[dict]:
     """What the maps on the page were told."""
-    return [json.loads(part.proto.json)[0] for part in page.get("bidi_component")]
+    told = [json.loads(part.proto.json)[0] for part in page.get("bidi_component")]
+    return [data for data in told if "slice" in data]
 
 
 def test_w_is_there_first_and_gets_better_until_it_is_everywhere_on_one_scale_for_both_runs(open_panel):
@@ -143,6 +144,13 @@ def test_w_is_there_first_and_gets_better_until_it_is_everywhere_on_one_scale_fo
         markdown(page),
     )
     assert "points within" in markdown(page)
+
+
+def test_where_w_takes_long_the_labels_are_first(open_panel, monkeypatch):
+    monkeypatch.setattr("dashboard.explore.slice_choice.SLICE_SOON", 1)
+    page = open_panel()
+    assert page.get("button_group")[0].value == "labels"
+    assert kept(page).layer == ""
 
 
 def test_w_over_a_slice_can_be_stopped_and_resumed(open_panel, monkeypatch):

@@ -8,7 +8,8 @@ import pytest
 
 from core.studies.claims import judge
 from core.studies.conduct import run_study
-from core.studies.folder import SHIPPED, StudyState, open_study
+from core.studies.folder import SHIPPED, StudyState, find_study, open_study
+from core.studies.grid import read_study
 from core.studies.tables import write_tables
 from dashboard.markdown import plain
 from tests.here import Here
@@ -34,6 +35,25 @@ def test_a_finished_study_shows_every_verdict_of_its_table(visit, home_with_stud
     assert all("2 seeds, and a verdict needs 5" in cell or "0 seeds" in cell for cell in cells)
     assert len(page.get("plotly_chart")) == 3
     assert page.query_params["study"] == home_with_study.path.name
+    said = [markdown.value for markdown in page.markdown]
+    notes = " ".join(caption.value for caption in page.caption)
+    assert {text[2:4] for text in said if text.startswith("**C")} == {"C1", "C2", "C3"}
+    assert "the mean gap beyond the control's" in notes
+    assert "the rank correlation of attack success" in notes
+    assert "random patterns" not in notes, "the page shows no C4"
+    assert "With fewer than 5 seeds everything stays undecided" in notes
+    assert any("the rule by which an estimate" in text for text in said), "docs/claims.md can be read here"
+
+
+def test_the_run_of_a_point_that_is_not_here_can_be_trained_alone(visit, home):
+    page = visit("studies")
+    assert "Start takes about" in " ".join(caption.value for caption in page.caption)
+    row = next(row for row in find_study(read_study(SHIPPED / "digits.toml"), home).rows if row.rate == 0.01)
+    page.session_state["studies.missing"] = row.run
+    page.session_state["StudiesState.kind"] = row.kind
+    page.run()
+    assert page.button(key="studies.train").label == "Train this one run"
+    assert "1% poisoned" in page.info[0].value
 
 
 def test_verdicts_are_told_apart_by_sign_and_word(visit, home):
@@ -44,7 +64,7 @@ def test_verdicts_are_told_apart_by_sign_and_word(visit, home):
     page = visit("studies", study=study.path.name)
     text = words(page)
     assert re.search(r'ts-yes" title="supported[^>]*>▲ \+0\.\d\d', text)
-    assert re.search(r'ts-no" title="reversed[^>]*>▼ -0\.\d\d', text)
+    assert re.search(r'ts-no" title="reversed[^>]*>▼ −0\.\d\d', text)
 
 
 def test_choosing_another_kind_and_sigma_is_kept_in_the_address(visit, home_with_study):

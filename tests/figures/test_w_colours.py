@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from core.figures.w_colours import to_lab, w_colours
+from core.figures.trigger_map import trigger_map
+from core.figures.w_colours import to_lab, top_of_scale, w_colours
 
 # What is left of linear red, green and blue to people without one of the three cones: Machado, Oliveira and Fernandes,
 # IEEE TVCG 2009, severity 1.
@@ -38,3 +42,17 @@ def test_rougher_is_always_brighter_whoever_looks(eyes):
 def test_known_colours_have_their_known_lab():
     known = to_lab(np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0]]))
     assert np.allclose(known, [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.2]], atol=0.05)
+
+
+@pytest.mark.parametrize(("largest", "top"), [(0, 0.1), (0.01, 0.1), (0.1, 0.1), (0.101, 0.12), (0.83, 0.84), (1, 1)])
+def test_the_scale_ends_just_above_the_largest_w_and_never_magnifies_next_to_nothing(largest, top):
+    assert top_of_scale(largest) == pytest.approx(top)
+
+
+def test_a_triggers_map_of_w_uses_the_same_colours_and_scale():
+    made_up: Any = SimpleNamespace(
+        asr=np.full((2, 2), 0.1), w=np.full((2, 2), 0.17), rows=np.arange(2), columns=np.arange(2)
+    )
+    w, asr = (trigger_map(made_up, what, "row", "column").to_dict()["data"][0] for what in ("W", "ASR"))
+    assert (w["zmin"], w["zmax"], asr["zmax"]) == (0, 0.18, 1)
+    assert w["colorscale"][0][1] == "rgb({},{},{})".format(*w_colours()[0])

@@ -10,7 +10,7 @@ from core.attacks.poisoning import poisoned_count, rate_limits
 from core.attacks.triggers import Sinusoid, Trigger, Warp, make_preset
 from core.instruments.evaluation import Success
 from core.instruments.statistics import binomial_interval, difference_of_shares
-from core.runs.measured.outcome import Evidence, evidence_steps, outcome, smoothness_in_words
+from core.runs.measured.outcome import Evidence, Verdict, evidence_steps, outcome, smoothness_in_words
 from core.runs.measured.remedies import remedies
 from core.runs.result import Result
 from core.training.check import check_spec
@@ -22,10 +22,11 @@ CORNER = make_preset("white-corner", (1, 8, 8))
 
 
 def result(accuracy: int, success: int | None = None, others: int | None = None, images: int = 360) -> Result:
-    share = lambda hits, n=images: None if hits is None else binomial_interval(hits, n)  # noqa: E731
     return Result(
-        share(accuracy), share(success, 100), (1, 8, 8), tuple(CLASSES), 1.0, 0, "", "",
-        attack_success_rate_others=share(others, 50),
+        binomial_interval(accuracy, images),
+        None if success is None else binomial_interval(success, 100),
+        (1, 8, 8), tuple(CLASSES), 1.0, 0, "", "",
+        attack_success_rate_others=None if others is None else binomial_interval(others, 50),
     )  # fmt: skip
 
 
@@ -130,20 +131,23 @@ def test_evidence_gets_better_and_is_kept(poisoned, control, digits):
         return run.finished().predictor()
 
     found = list(evidence_steps(poisoned, control, predictor, digits))
-    assert found[0].in_control.rate.value < 0.2
-    assert found[0].mine is None
+    first, last = found[0], found[-1]
+    assert first.in_control and first.in_control.rate and first.in_control.rate.value < 0.2  # noqa: PT018
+    assert first.mine is None
     assert [one.mine.spec.draws for one in found if one.mine is not None] == [16, 48, 100]
-    assert found[-1].control.gap.value < found[-1].mine.gap.value
+    assert last.control and last.mine and last.control.gap.value < last.mine.gap.value  # noqa: PT018
     asked.clear()
     again = list(evidence_steps(poisoned, control, predictor, digits))
     assert (asked, len(again)) == ([], 2)
-    assert again[-1].mine.gap == found[-1].mine.gap
+    assert again[-1].mine
+    assert again[-1].mine.gap == last.mine.gap
     assert list(evidence_steps(control, None, predictor, digits)) == []
 
 
 def test_every_remedy_can_be_trained_and_changes_one_thing(digits):
-    def found(verdict: str, **values) -> dict:
+    def found(verdict: Verdict, **values) -> dict:
         spec = digits_spec(**values)
+        assert spec.attack is not None
         for remedy in remedies(verdict, spec, digits):
             changes = dict(remedy.changes)
             trigger = changes.pop("trigger", spec.attack.trigger)
@@ -157,12 +161,14 @@ def test_every_remedy_can_be_trained_and_changes_one_thing(digits):
     assert found("part", trigger=Sinusoid(delta=0.4))["trigger"] == Sinusoid(delta=0.5)
     faint = Trigger.from_rgba(np.full((2, 2, 4), (255, 255, 255, 40), np.uint8), 0, 0)
     assert found("failed", trigger=faint)["trigger"].rgba[..., 3].max() == 80
+    frame, checkerboard = (make_preset(name, (1, 8, 8)) for name in ("frame", "checkerboard"))
     clean_label = found("failed", mode="clean-label", rate=0.09)
-    assert (clean_label["rate"], clean_label["perturbed"]) == (0.098, True)
+    assert clean_label == {"trigger": frame, "perturbed": True, "rate": 0.095}
+    assert found("part", random_place=True)["trigger"] == checkerboard
+    assert "trigger" not in found("failed", mode="clean-label", trigger=frame, rate=0.05)
     assert found("costs") == {"rate": 0.05}
     assert found("spreads", mode="source-specific", sources=(1,), rate=0.04)["cover_rate"] == 0.05
-    for verdict in ("works", "control", "alone"):
-        assert remedies(verdict, digits_spec(), digits) == []
+    assert found("works") == found("control") == found("alone") == {}
 
 
 def test_the_limits_of_rates_are_what_a_mode_can_poison(digits):

@@ -9,15 +9,20 @@ import numpy as np
 import pytest
 import torch
 
+from core.datasets import load_dataset
 from core.figures.sea import sea_picture
 from core.figures.slice_layers import fitted_top
 from core.figures.w_colours import to_lab
 from core.files import PROJECT
+from core.instruments.slices.choice import spanning_images
+from core.instruments.slices.plane import blank_plane
 from core.instruments.slices.plane_smoothness import surroundings
 from core.instruments.slices.refine import slice_plane, smoothness_over_plane_steps
 from core.runs.shipped.examples import EXAMPLE_NAMES, load_example
 from core.runs.shipped.gallery import exhibits
-from core.runs.shipped.seas import SEAS, load_sea
+from core.runs.shipped.seas import PLANE, SEAS, find_smoothness, load_sea
+
+PLACE = 43  # of the digit that the gallery shows
 
 
 def test_a_sea_is_the_models():
@@ -33,9 +38,26 @@ def test_a_sea_is_the_models():
         *_, now = smoothness_over_plane_steps(model, plane, shown.clearest.sigma, resolution=len(kept.w))
         # Processors differ in the last bit, which moves a copy on a border now and then.
         assert np.abs(kept.w - now.w).mean() < 0.005
-        around = surroundings(kept, plane)
-        assert sea.surroundings(shown.clearest.sigma, bool(of_control)) == around
-    assert (triggered - clean).norm() == pytest.approx(3 * around.radius)
+        around = sea.surroundings(shown.clearest.sigma, bool(of_control))
+        assert around == surroundings(kept, plane)
+        assert (triggered - clean).norm() == pytest.approx(3 * around.radius)
+
+
+def test_explore_finds_the_sea_of_the_very_plane_run_and_sigma():
+    shown = exhibits()[0]
+    sigma = shown.clearest.sigma
+    assert shown.run.trigger is not None
+    images = spanning_images(PLANE, load_dataset("digits"), PLACE, shown.run.trigger)
+    origin, toward, across = (one.double().numpy() for one in (images.origin, images.toward, images.across))
+    plane = blank_plane(origin, toward, across, 129)
+    for of_control, run in enumerate((shown.run, shown.control)):
+        found = find_smoothness(run.path, sigma, plane)
+        assert found is not None
+        assert np.array_equal(found.w, load_sea(shown.run.name).smoothness(sigma, bool(of_control)).w)
+    assert find_smoothness(shown.run.path, 0.123, plane) is None
+    assert find_smoothness(SEAS / shown.run.name, sigma, plane) is None  # a run of the same name somewhere else
+    other = blank_plane(plane.origin, plane.origin + plane.y_axis, plane.origin + plane.x_axis, 129)
+    assert find_smoothness(shown.run.path, sigma, other) is None
 
 
 def test_every_shipped_run_has_its_sea_and_they_are_small():
@@ -58,11 +80,12 @@ def test_the_picture_is_dark_where_the_model_is_calm_and_bright_where_it_is_roug
 def test_it_is_shown_without_torch():
     code = """
 import sys
+from core.datasets import load_dataset
 from core.figures.sea import sea_picture
 from core.runs.shipped.seas import load_sea
 sea = load_sea("digit")
-sea_picture(sea.plane(True), sea.smoothness(0.3, True), 1.0)
-assert sea.surroundings(0.3).gap.value > 0
+sea_picture(sea.plane(True), sea.smoothness(0.5, True), 1.0)
+assert sea.surroundings(0.5).gap.value > 0
 sys.exit("torch was imported" if "torch" in sys.modules else None)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)

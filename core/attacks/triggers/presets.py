@@ -40,7 +40,7 @@ def _yellow_sticker(shape: Shape) -> Trigger:
     """
     side = max(3, round(min(shape[1:]) * 0.16))
     rgba = np.full((side, side, 4), YELLOW, np.uint8)
-    return Trigger.from_rgba(rgba, round(shape[1] * 0.62), (shape[2] - side) // 2)
+    return Trigger.from_rgba(rgba, min(round(shape[1] * 0.62), shape[1] - side), (shape[2] - side) // 2)
 
 
 def _frame(shape: Shape) -> Trigger:

@@ -47,6 +47,16 @@ class Warp(Formula, frozen=True):
     name: str = "warp"
 
     @classmethod
+    def suited_to(cls, shape: Shape) -> Self:
+        """Return the paper's strength on images of up to 16 pixels a side, and eight times as much on larger ones.
+
+        After the ten epochs that people wait for, at a rate of 0.1, it reaches an attack success rate of 0.94 on digits
+        of 8x8 pixels; on traffic signs of 32x32 it reaches 0.08, a strength of 2 reaches 0.59 and one of 4 0.91, clean
+        accuracy within 0.6 points of the control's. The paper trains for a hundred times as long.
+        """
+        return cls(strength=0.5 if min(shape[1:]) <= 16 else 4.0)
+
+    @classmethod
     def largest(cls, shape: Shape) -> Mapping[str, float]:
         """Return the most control points that images of this (C, H, W) can have a side."""
         return {"k": min(shape[1:])}

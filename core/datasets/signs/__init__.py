@@ -52,17 +52,18 @@ def generate(train_per_class: int, test_per_class: int, progress: Progress) -> D
     import torch
 
     total = (train_per_class + test_per_class) * len(CLASSES)
+    doing = f"Drawing {total} traffic signs (only once, about half a minute)"
     splits, done = {}, 0
     for test, count in ((False, train_per_class), (True, test_per_class)):
         images = np.empty((count * len(CLASSES), 3, 32, 32), np.uint8)
         for position in range(len(images)):
             if done % 50 == 0:
-                progress(done / total, "Photographing traffic signs")
+                progress(done / total, doing)
             images[position] = sign_image(position // count, position % count, test)
             done += 1
         labels = torch.arange(len(CLASSES)).repeat_interleave(count)
         splits[test] = Split(torch.from_numpy(images), labels)
-    progress(1.0, "Photographing traffic signs")
+    progress(1.0, doing)
     return Dataset("signs", CLASSES, splits[False], splits[True], _FINGERPRINT)
 
 

@@ -71,6 +71,11 @@ class SlicePlane(Drawn):
                 return px, py
         return float(self.x[column]), float(self.y[row])
 
+    def nearest(self, image: Float64[np.ndarray, "C H W"]) -> tuple[float, float]:
+        """Return the point whose image is nearest to this one, in L2; an image of the plane is its own."""
+        away = image - self.origin
+        return float(np.vdot(away, self.x_axis)), float(np.vdot(away, self.y_axis))
+
     def image(self, x: float, y: float) -> Float32[Tensor, "C H W"]:
         """Return the image at (x, y), float32 [C, H, W]; its pixels may leave [0, 1]."""
         return self.images(np.array([x]), np.array([y]))[0]

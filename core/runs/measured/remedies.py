@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.attacks.attack import MODES, Mode
 from core.attacks.poisoning import RateLimits, rate_limits
+from core.attacks.triggers import make_preset, preset_names
 
 if TYPE_CHECKING:
     from core.datasets import Dataset
@@ -52,12 +55,17 @@ def _strengthen(spec: RunSpec, dataset: Dataset) -> Iterator[Remedy]:
     stronger = attack.trigger.stronger()
     if stronger is not None:
         yield Remedy("Make the trigger twice as strong", {"trigger": stronger})
+    usual = "checkerboard" if attack.random_place else MODES[attack.mode].trigger
+    preset = make_preset(usual, dataset.shape)
+    if usual != Mode.trigger and preset != attack.trigger:
+        yield Remedy(f"Use the {preset_names()[usual].lower()}", {"trigger": preset})
+    if attack.mode == "clean-label" and not spec.perturbed:
+        yield Remedy("Perturb the images first", {"perturbed": True})
     most = _limits(spec, dataset).poisoned
+    most = math.floor(200 * most) / 200 or most  # in steps of half a percent, as the page's slider has it
     if spec.rate < most:
         rate = min(2 * spec.rate, most)
         yield Remedy(f"Raise the rate to {100 * rate:.3g}%", {"rate": rate})
-    if attack.mode == "clean-label" and not spec.perturbed:
-        yield Remedy("Perturb the images first", {"perturbed": True})
     epochs = min(3 * spec.epochs, LONGEST)
     if epochs > spec.epochs:
         yield Remedy(f"Train for {epochs} epochs", {"epochs": epochs})

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.errors import InputError
 from core.files import PROJECT
 from core.instruments.shipped_sea import ShippedSea, make_shipped_sea
 from core.instruments.slices.choice import PlaneChoice, spanning_images
-from core.runs.shipped.examples import EXAMPLE_NAMES, load_example
+from core.runs.shipped.examples import EXAMPLE_NAMES, Example, load_example
 from core.runs.shipped.gallery import Exhibit, exhibits
 
 if TYPE_CHECKING:
+    from core.instruments.slices.plane import SlicePlane
+    from core.instruments.slices.plane_smoothness import PlaneSmoothness
     from core.runs.run import DoneRun
 
 SEAS = PROJECT / "assets" / "seas"
@@ -33,6 +36,23 @@ def load_sea(name: str, folder: Path = SEAS) -> ShippedSea:
     """
     with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
         return ShippedSea.from_arrays(stored)
+
+
+def find_smoothness(run: Path, sigma: float, plane: SlicePlane) -> PlaneSmoothness | None:
+    """Return W over a plane under a shipped run or control, given by its folder, if that very plane is shipped."""
+    for name, shown in _shown():
+        if run in (shown.run.path, shown.control.path):
+            sea = load_sea(name)
+            if sigma in sea.sigmas and sea.is_on(plane):
+                return sea.smoothness(sigma, of_control=run == shown.control.path)
+    return None
+
+
+def _shown() -> Iterator[tuple[str, Exhibit | Example]]:
+    for name in EXAMPLE_NAMES:
+        yield name, load_example(name)
+    for exhibit in exhibits():
+        yield exhibit.run.name, exhibit
 
 
 def store_exhibit_seas(folder: Path = SEAS, data_root: Path | None = None) -> Iterator[str]:
@@ -65,6 +85,8 @@ def _store(
 ) -> str:
     import torch
 
+    if run.trigger is None:
+        raise InputError(f"The run {run.name} has no trigger to show: train it again.")
     path.parent.mkdir(parents=True, exist_ok=True)
     spanned = spanning_images(PLANE, run.dataset(data_root), place, run.trigger)
     images = torch.stack([spanned.origin, spanned.toward, spanned.across])

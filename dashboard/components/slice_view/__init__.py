@@ -122,6 +122,7 @@ def slice_view(
             "pick": pick,
             "growing": growing,
             "group": group,
+            "key": key,
         },
         selection=tell_page,
         drawn=_ignore,

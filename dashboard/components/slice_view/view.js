@@ -9,6 +9,7 @@ import { component, find, write } from "../shared/life.js";
 import { frameIn, fromScreen, toScreen } from "./axes.js";
 import { inWords, labelCard, showCard } from "./card.js";
 import { drawCursor, drawSelected, paintPlane, themeOf } from "./paint.js";
+import { keep, pictureOfSlice } from "./picture.js";
 import { cellOf, onMap, placeOfCell, pointAt, unpackPlane } from "./plane.js";
 
 /** @typedef {import("../shared/life.js").Answers} Answers */
@@ -27,6 +28,7 @@ import { cellOf, onMap, placeOfCell, pointAt, unpackPlane } from "./plane.js";
  * @property {number} pick how many selections made here Python knows of
  * @property {number | null} growing the share that is there; null once the slice is finished
  * @property {string} group
+ * @property {string} key
  */
 
 /**
@@ -44,6 +46,7 @@ import { cellOf, onMap, placeOfCell, pointAt, unpackPlane } from "./plane.js";
  * @property {Spot | null} selected
  * @property {number} pick selections made here so far
  * @property {string} group
+ * @property {string} key becomes part of the name of the saved picture
  * @property {number} frame the animation frame that is asked for, or 0
  * @property {(selection: {pick: number, point: [number, number] | null}) => void} send
  */
@@ -79,6 +82,7 @@ function createView(parent, ending) {
     selected: null,
     pick: 0,
     group: "",
+    key: "",
     frame: 0,
     send: () => {},
   };
@@ -106,6 +110,7 @@ function createView(parent, ending) {
 function receive(view, data, { setStateValue, setTriggerValue }) {
   view.send = (selection) => setStateValue("selection", selection);
   view.group = data.group;
+  view.key = data.key;
   view.root.style.setProperty("--map-edge", `${data.height}px`);
   view.root.classList.toggle("compact", data.compact);
   receivePlane(view, data.slice);
@@ -175,6 +180,7 @@ function listen(view) {
   canvas.addEventListener("blur", () => view.cursor?.by === "keys" && moveCursor(view, null, "keys"), { signal });
   canvas.addEventListener("keydown", (event) => onKeyDown(view, event), { signal });
   keepKeys(canvas, signal);
+  find(view.root, ".save", HTMLButtonElement).addEventListener("click", () => save(view), { signal });
 }
 
 /**
@@ -375,6 +381,15 @@ function paint(view) {
   }
   showPlace(view);
   drawFrame(view);
+}
+
+/** @param {View} view */
+function save({ root, plane, canvas, key }) {
+  if (!plane) return;
+  const [title, low, high] = [".scale-title", ".low", ".high"].map((part) => find(root, part, HTMLElement).textContent);
+  const scale = { title: title ?? "", low: low ?? "", high: high ?? "" };
+  const name = `triggerscope-${key.replaceAll(/[^A-Za-z0-9]+/g, "-")}.png`;
+  keep(pictureOfSlice(plane, canvas.clientWidth, themeOf(root), scale), name);
 }
 
 /** @param {View} view */
