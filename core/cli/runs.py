@@ -56,7 +56,7 @@ def load_command(
         ),
     ] = None,
     mean: Annotated[
-        str | None, typer.Option(help="Mean of your own: one number, or red,green,blue; of pixels in [0, 1].")
+        str | None, typer.Option(help="Mean of your own, for pixels from 0 to 1: one number, or red,green,blue.")
     ] = None,
     std: Annotated[str | None, typer.Option(help="Deviation of your own, in the same way.")] = None,
     colours: Annotated[

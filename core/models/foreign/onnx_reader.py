@@ -118,9 +118,11 @@ def _probed(
     answers = outputs[place][:_PROBES].reshape(_PROBES, -1).astype(np.float64)
     if not np.isfinite(answers).all():
         raise InputError(f"{name} answers NaN or infinite numbers to an image: export the model anew.")
-    company = np.concatenate([images, default_rng(1).random(images.shape, np.float32)])
-    _, again = _computed(session, replace(partial, batch=batch), company, name)
-    _check_is_function(answers, again[place][:_PROBES].reshape(_PROBES, -1), name)
+    others = default_rng(1).random(images.shape, np.float32)
+    for chosen in (np.arange(_PROBES) == 0, np.arange(_PROBES) > 0):  # as many images, and the rest are others
+        company = np.where(chosen[:, None, None, None], images, others)
+        _, again = _computed(session, replace(partial, batch=batch), company, name)
+        _check_is_function(answers[chosen], again[place][:_PROBES].reshape(_PROBES, -1)[chosen], name)
     labels = [output.name for output in session.get_outputs()]
     return replace(
         partial,
