@@ -447,7 +447,9 @@ def test_what_cannot_be_loaded_writes_nothing(tmp_path, digits, poisoned, values
     if values.get("target") == 10:
         values = values | {"trigger": poisoned.trigger}
     with pytest.raises(InputError, match=says):
-        load_model(tmp_path / "model.pt", digits, root=tmp_path / "runs", **{"known": Known(normalisation="none")} | values)
+        load_model(
+            tmp_path / "model.pt", digits, root=tmp_path / "runs", **{"known": Known(normalisation="none")} | values
+        )
     assert not (tmp_path / "runs").exists()
 
 
