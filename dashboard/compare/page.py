@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -26,9 +25,6 @@ from dashboard.parts.head import copy_link, load_with_progress, page_head
 from dashboard.parts.titles import run_titles, runs_to_look_at
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import CompareState, get_state, open_state, save_state, seed_default, seed_value
-
-if TYPE_CHECKING:
-    from core.instruments.predictor import Predictor
 
 LEVELS = 6
 
@@ -110,10 +106,6 @@ def show(known: list[Compared]) -> None:
         show_slices(found, datasets)
     with st.container(border=True):
         show_sweep(found, datasets)
-
-
-def _predictor(run: DoneRun) -> Predictor:
-    return cached.predictor(run.path)
 
 
 def _progress(found: Sequence[Compared]) -> tuple[float, str]:
