@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from core.instruments.slices.plane import SlicePlane
     from core.instruments.slices.plane_smoothness import PlaneSmoothness, Surroundings
     from core.instruments.slices.refine import PlaneConfidence, PlanePoint
+    from core.runs.measured.audit import Audit
     from core.runs.measured.patterns import EffectSpec, PatternFinding
 
 
@@ -339,6 +340,18 @@ def comparison(path: Path, name: str, spec: ComparisonSpec) -> Progressive[Compa
         return detect_run(Run(path), spec)
 
     return progressive(f"detectors {path} {name}", start)
+
+
+def audit(path: Path) -> Progressive[Audit]:
+    """Return what is found in a done run without knowing a trigger; more when asked to."""
+
+    def start() -> Iterator[Audit]:
+        warm_torch().join()
+        from core.runs.measured.audit import audit_run
+
+        return audit_run(Run(path))
+
+    return progressive(f"audit {path}", start)
 
 
 def pattern(path: Path, name: str, spec: EffectSpec) -> Progressive[PatternFinding]:

@@ -70,12 +70,12 @@ class LabState:
 class ExploreState:
     """Which run is looked at beside which other, at what noise, on which image, and where on its slice.
 
-    `trigger` (a preset's name or a link text) and `target` are for runs that have none of their own. `pin` is a second
-    image. `draws` is how many noise draws measure W of each image, and `view` how W is drawn; `first`, `of` and
-    `fooled` are the sample picker's order and filters. `place` ("row.column"), `opacity` and `side` are what the
-    trigger was changed to, `under` the triggers to overlay by name, separated by commas, and `shown` the sections that
-    are open. `layer` ("" for W, where it is there soon), `plane` (`PlaneChoice.to_link`) and `point` ("x,y" on it) are
-    the slice's.
+    `trigger` (a preset's name or a link text) and `target` are for runs that have none of their own; `shared` puts the
+    first run's trigger on both. `pin` is a second image. `draws` is how many noise draws measure W of each image, and
+    `view` how W is drawn; `first`, `of` and `fooled` are the sample picker's order and filters. `place` ("row.column"),
+    `opacity` and `side` are what the trigger was changed to, `under` the triggers to overlay by name, separated by
+    commas, and `shown` the sections that are open. `layer` ("" for W, where it is there soon), `plane`
+    (`PlaneChoice.to_link`) and `point` ("x,y" on it) are the slice's.
     """
 
     run: str = ""
@@ -85,6 +85,7 @@ class ExploreState:
     pin: int = -1
     trigger: str = ""
     target: int = -1
+    shared: bool = False
     draws: int = PAGE.draws
     view: str = "pairs"
     first: str = "number"

@@ -37,6 +37,13 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .ts-vote i { height: 10px; border-radius: 3px; background: rgba(128,128,140,0.2); }
 .ts-vote b { display: block; height: 100%; border-radius: 3px; }
 .ts-two { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 0.2rem 1.4rem; }
+.st-key-verdict p { font-size: 1.16rem; line-height: 1.4; }
+.ts-who { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0.6rem 1.6rem; }
+.ts-who-part { display: flex; gap: 0.6rem; align-items: center; overflow-wrap: anywhere; }
+.ts-who-part > div { flex: 1; min-width: 0; }
+.ts-who-picture { width: 72px; height: 72px; flex: none; border-radius: 6px; object-fit: contain;
+  image-rendering: pixelated; box-shadow: 0 0 0 1px rgba(128,128,140,.45); }
+.ts-who-numbers { display: flex; flex-wrap: wrap; gap: 0 1.2rem; font-variant-numeric: tabular-nums; }
 .st-key-links a, [class*="st-key-link-"] a {
   border: 1px solid rgba(128,128,140,.45); border-radius: 0.6rem; padding: 0.45rem 0.9rem;
 }
@@ -79,7 +86,14 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .ts-crisp { width: 100%; image-rendering: pixelated; outline: 1px solid rgba(128,128,140,.45); }
 .ts-bar { height: 8px; border-radius: 4px; background: rgba(128,128,140,0.25); position: relative; margin: 0.35rem 0; }
 .ts-bar b { position: absolute; top: 0; bottom: 0; border-radius: 4px; }
+@media (min-width: 1700px) {
+  .stMainBlockContainer:has([class*="st-key-wide"]) { max-width: 1720px; }
+}
 @media (max-width: 640px) {
+  .ts-who-picture { width: 46px; height: 46px; }
+  .ts-who-picture + .ts-who-picture { display: none; }
+  .ts-who-part { font-size: 0.92rem; }
+  .st-key-why td:last-child, .st-key-why th:last-child { display: none; }
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   h1 { font-size: 1.35rem !important; }
   /* The navigation folds up behind two bare arrows. */

@@ -22,6 +22,11 @@ from tests.browser.serving import DESKTOP, find_chromium, launch, serve_dashboar
 REPEATS = 5
 CLICKS = 20
 PATIENCE_MS = 180_000
+CHANGED = """(element, before) => new Promise((done, fail) => {
+    setTimeout(() => fail(new Error(`It is still ${before}.`)), 60000);
+    const look = () => (element.textContent === before ? setTimeout(look, 5) : done());
+    look();
+})"""
 LIVE = re.compile("Live: computed on this machine")
 
 
@@ -104,6 +109,32 @@ def time_start(watch: Stopwatch, page: Page, address: str, number: int) -> None:
         lower_sigma(page)
     with watch.over("Start: sigma moved to new W"):
         lower_sigma(page)
+    time_sticker(watch, page, number)
+
+
+def time_sticker(watch: Stopwatch, page: Page, number: int) -> None:
+    """Time the sticker's drop at places where nobody has had it yet, until its label and until all draws are there."""
+    canvas, draws = page.locator(".placement canvas"), page.get_by_test_id("draws")
+    box = canvas.bounding_box()
+    pixel = box["width"] / 32
+
+    def point(row: float, column: float) -> tuple[float, float]:
+        return box["x"] + column * pixel, box["y"] + row * pixel
+
+    here = point(22.5, 15.5)
+    for row, column in ((2.5 + number, 2.5), (20.5 - number, 14.5)):
+        settle(page)
+        seen = page.locator(".placement .seen b")
+        before = seen.inner_text()
+        page.mouse.move(*here)
+        page.mouse.down()
+        here = point(row, column)
+        page.mouse.move(*here)
+        with watch.over("Start: sticker dropped to new W of all draws"):
+            with watch.over("Start: sticker dropped to new label"):
+                page.mouse.up()
+                seen.evaluate(CHANGED, before, timeout=PATIENCE_MS)
+            expect(draws).to_have_text("250")
 
 
 def wait_for_start(page: Page) -> None:

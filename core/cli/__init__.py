@@ -7,6 +7,7 @@ import sys
 import typer
 
 from core.attacks.patterns import PATTERNS
+from core.cli.audit import audit_command
 from core.cli.bench import bench_command
 from core.cli.datasets import datasets_command
 from core.cli.detect import detect_command
@@ -38,6 +39,7 @@ def make_app() -> typer.Typer:
         "slice": slice_command,
         "detect": with_settings(detect_command, DETECTORS, prefixed=True),
         "pattern": with_settings(pattern_command, PATTERNS, prefixed=False),
+        "audit": audit_command,
         "runs": list_command,
         "load": load_command,
         "export": export_command,

@@ -10,6 +10,8 @@ from core.figures.palette import CLEAN, TRIGGERED, faded
 from core.instruments.smoothness import Pair, Smoothness
 
 BINS = 25
+# Between the ticks of the axis of images.
+_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def smoothness_histogram(pair: Pair, most: int | None = None, height: int = 260) -> go.Figure:
@@ -28,8 +30,8 @@ def smoothness_histogram(pair: Pair, most: int | None = None, height: int = 260)
     most = most or tallest_bar(pair)
     _half(figure, pair.clean, "clean", CLEAN, most)
     _half(figure, pair.triggered, "with trigger", TRIGGERED, -most)
-    ticks = np.array([0, most])
-    values = [*(-ticks[:0:-1]).tolist(), *ticks.tolist()]
+    step = next(number for number in _STEPS if 2 * number >= most or number == _STEPS[-1])
+    values = [number * step for number in range(-(most // step), most // step + 1)]
     figure.update_layout(bargap=0, barmode="overlay")
     figure.update_xaxes(range=[0, 1])
     figure.update_yaxes(

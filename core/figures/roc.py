@@ -32,7 +32,7 @@ def roc_curves(curves: Mapping[str, Roc], asked: float | None = None, height: in
         figure.add_scatter(
             x=roc.false_positive,
             y=roc.true_positive,
-            name=f"{name} {roc.auc.value:.2f}",
+            name=f"{name}, AUC {roc.auc.value:.2f}",
             mode="lines",
             line={
                 "color": CLASSES[number % len(CLASSES)],

@@ -66,8 +66,8 @@ def _edge(labels: np.ndarray, side: int) -> Image.Image:
 
 def _thick(edge: Image.Image, reach: int) -> np.ndarray:
     """Return how much of each pixel a line covers that reaches so many half pixels to all sides, float [side, side]."""
-    wide = edge.filter(ImageFilter.BoxBlur(reach)).point(lambda grey: 255 * (grey > 0))
-    return np.asarray(wide.reduce(2)) / 255
+    wide = np.asarray(edge.filter(ImageFilter.BoxBlur(reach))) > 0
+    return np.asarray(Image.fromarray(np.uint8(255) * wide).reduce(2)) / 255
 
 
 def _mark(draw: ImageDraw.ImageDraw, name: str, x: float, y: float, r: float, colour: str) -> None:

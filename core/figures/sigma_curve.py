@@ -43,6 +43,7 @@ def new_sigma_figure(sigmas: Sequence[float], focus: float | None, height: int) 
     ends = [math.log10(sigmas[0]) - 0.05, math.log10(sigmas[-1]) + 0.05] if sigmas else None
     figure.update_xaxes(type="log", range=ends, tickvals=sigmas, ticktext=[f"{sigma:g}" for sigma in sigmas])
     figure.update_yaxes(range=[0, 1.02])
+    figure.update_layout(hovermode="x unified")  # the values of all curves at the nearest sigma, wherever one points
     show_legend(figure)
     return figure
 

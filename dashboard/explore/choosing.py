@@ -1,8 +1,8 @@
-"""Which run, which beside it, at what noise, and under which attack where the run has none of its own."""
+"""Which run, which next to it, at what noise, and under which attack where the run has none of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -13,20 +13,22 @@ from core.attacks.triggers.library import TriggerLibrary
 from core.errors import InputError
 from core.glossary import explain
 from core.instruments.budgets import PAGE, PAGE_DRAWS
+from core.runs.library.short_names import short_names
 from core.runs.measured.findings import clearest_sigma
 from core.runs.measured.w import page_attack_spec, sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.explore.scene import Scene
+from dashboard.explore.scene import Scene, Side
 from dashboard.markdown import plain
 from dashboard.parts.titles import run_titles
-from dashboard.state import ExploreState, save_state, seed_index, seed_value, widget_key
+from dashboard.state import ExploreState, LabState, get_state, save_state, seed_index, seed_value, widget_key
 
 NOTHING = "nothing"
+DRAWING = "the drawing in the Lab"
 # The run of a link that could not be shown, and the one instead: said as long as that one is shown.
 _MISSING = "explore.missing"
 # What belongs to one run's images, trigger or plane, and is forgotten with it.
-_OF_ONE_RUN = ("with_", "image", "pin", "trigger", "target", "of", "place", "opacity", "side", "under")
+_OF_ONE_RUN = ("with_", "image", "pin", "trigger", "target", "of", "place", "opacity", "side", "under", "shared")
 
 
 def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | None:
@@ -64,10 +66,11 @@ def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | No
         **seed_index(state, "with_", [NOTHING, *others], wanted),
         help=explain("control"),
     )
-    state = replace(state, run=name, with_=beside)
-    state, attack = _attack(state, run, runs)
+    state, other = replace(state, run=name, with_=beside), others.get(beside)
+    state, attack = _attack(state, run, other, runs)
+    state, sides = _sides(state, run, other, attack)
     sigmas = sweep_sigmas(shape)
-    start = state.sigma or _default_sigma(run, others.get(beside), attack, sigmas)
+    start = state.sigma or _default_sigma(sides, sigmas)
     sigma = columns[2].select_slider(
         "Noise σ",
         sigmas,
@@ -76,7 +79,7 @@ def choose_scene(state: ExploreState, runs: Mapping[str, DoneRun]) -> Scene | No
     )
     draws = state.draws if state.draws in PAGE_DRAWS else PAGE.draws
     save_state(replace(state, sigma=sigma, draws=draws))
-    return None if attack is None else Scene(run, others.get(beside), attack, sigma, draws)
+    return Scene(sides, sigma, draws) if sides else None
 
 
 def _for_another_run(state: ExploreState, alike: bool) -> ExploreState:
@@ -88,10 +91,38 @@ def _for_another_run(state: ExploreState, alike: bool) -> ExploreState:
     return replace(state, **{field: getattr(blank, field) for field in forgotten})
 
 
-def _attack(state: ExploreState, run: DoneRun, runs: Mapping[str, DoneRun]) -> tuple[ExploreState, Attack | None]:
-    """Return the run's own attack, or let people choose one for a run without."""
+def _sides(
+    state: ExploreState, run: DoneRun, other: DoneRun | None, attack: Attack | None
+) -> tuple[ExploreState, tuple[Side, ...]]:
+    """Return each run with the attack that it is measured with: its own, or the first one's where it has none.
+
+    Two attacks can also be measured with the first one's trigger; empty where there is no attack yet.
+    """
+    if attack is None:
+        return state, ()
+    if other is None:
+        return state, (Side(short_names([run])[0], run, attack),)
+    first, second = short_names([run, other])
+    theirs = other.spec.attack or attack
+    shared = False
+    if theirs != attack:
+        shared = st.toggle(
+            f"Put {plain(first)}’s trigger on both models",
+            **seed_value(state, "shared"),
+            help="Off: each model is measured with its own attack. On: an extra, to see whether the second model obeys "
+            "a trigger that it was not trained with.",
+        )
+    return replace(state, shared=shared), (Side(first, run, attack), Side(second, other, attack if shared else theirs))
+
+
+def _attack(
+    state: ExploreState, run: DoneRun, other: DoneRun | None, runs: Mapping[str, DoneRun]
+) -> tuple[ExploreState, Attack | None]:
+    """Return the run's own attack, for a control that of the run next to it, or let people choose one."""
     if run.spec.attack is not None:
         return state, run.spec.attack
+    if run.spec.is_control and other is not None and other.spec.attack is not None:
+        return state, other.spec.attack
     if run.spec.is_control:
         st.info(
             "This run is a control: it has no trigger of its own. Choose a poisoned run to compare it with, or a "
@@ -124,15 +155,19 @@ def _attack(state: ExploreState, run: DoneRun, runs: Mapping[str, DoneRun]) -> t
             st.warning(plain(str(error)))
             return state, None
         return replace(state, target=target), Attack(trigger=trigger, target=target)
-    state = replace(state, trigger=chosen, target=target if chosen else -1)
+    # A link carries the drawing itself, which no other browser has.
+    named = at_hand[chosen].to_link() if chosen == DRAWING else chosen
+    state = replace(state, trigger=named, target=target if chosen else -1)
     return state, Attack(trigger=at_hand[chosen], target=target) if chosen else None
 
 
 def triggers_at_hand(shape: tuple[int, int, int], runs: Mapping[str, DoneRun]) -> dict[str, AnyTrigger]:
-    """Return triggers for images of this shape by their names: presets, those of finished runs, and saved ones."""
+    """Return triggers for images of this shape by names: presets, the Lab's drawing, those of runs, and saved ones."""
     found: dict[str, AnyTrigger] = {}
     if min(shape[1:]) >= 4:
         found = {title: make_preset(name, shape) for name, title in preset_names().items()}
+    if (drawing := _drawing(shape)) is not None:
+        found[DRAWING] = drawing
     known = {repr(trigger.identity) for trigger in found.values()}
     for run in runs.values():
         trigger = run.trigger
@@ -146,6 +181,19 @@ def triggers_at_hand(shape: tuple[int, int, int], runs: Mapping[str, DoneRun]) -
     return found
 
 
+def _drawing(shape: tuple[int, int, int]) -> AnyTrigger | None:
+    """Return what people have made in the Lab, unless it is ready-made or for other images."""
+    text = get_state(LabState).trigger
+    if text in preset_names():
+        return None
+    try:
+        trigger = from_link(text)
+        trigger.check_fits(shape)
+    except InputError:
+        return None
+    return trigger
+
+
 def _fits(trigger: AnyTrigger, shape: tuple[int, int, int]) -> bool:
     try:
         trigger.check_fits(shape)
@@ -154,13 +202,13 @@ def _fits(trigger: AnyTrigger, shape: tuple[int, int, int]) -> bool:
     return True
 
 
-def _default_sigma(run: DoneRun, other: DoneRun | None, attack: Attack | None, sigmas: list[float]) -> float:
+def _default_sigma(sides: Sequence[Side], sigmas: list[float]) -> float:
     """Return the sigma at which the gap stands out most, where all of them are measured; else a middle one."""
-    if attack is None:
+    if not sides:
         return sigmas[2]
-    specs = [page_attack_spec(attack, sigma) for sigma in sigmas]
-    both = [one for one in (run, other) if one is not None]
-    if not all(cached.is_measured(one, spec) for one in both for spec in specs):
+    alike = [side for side in sides if side.attack == sides[0].attack]
+    specs = [page_attack_spec(sides[0].attack, sigma) for sigma in sigmas]
+    if not all(cached.is_measured(side.run, spec) for side in alike for spec in specs):
         return sigmas[2]
-    curves = [[cached.measurement(one.path, spec.hash, spec) for spec in specs] for one in both]
-    return clearest_sigma(curves[0], curves[1] if other is not None else None) or sigmas[2]
+    curves = [[cached.measurement(side.run.path, spec.hash, spec) for spec in specs] for side in alike]
+    return clearest_sigma(*curves) or sigmas[2]

@@ -21,6 +21,7 @@ from core.instruments.detectors.comparison import Comparison, ComparisonSpec
 from core.instruments.detectors.detector import ClassScores, Detector
 from core.instruments.detectors.roc import Roc, Scored
 from core.instruments.statistics import Estimate
+from core.runs.measured.comparisons import detectors_in_words
 from core.runs.measured.detectors import comparison_name
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
@@ -52,9 +53,9 @@ def show_detectors(run: DoneRun, data: Dataset, attack: Attack | None = None) ->
         st.info("This run has no trigger of its own, so there is nothing to detect: choose a trigger for it first.")
         return
     st.caption(
-        "All detectors get the same test images, and no image appears both with and without the trigger. Each is "
-        "compared with clean images of other classes and, separately, with clean images of the target class, which a "
-        "detector confuses most easily with the trigger."
+        "All detectors get the same test images, none of them both with and without the trigger. Images with the "
+        "trigger are compared with clean images of other classes and, separately, of the target class, which are the "
+        "easiest to confuse with them."
     )
     columns = st.columns([1.2, 1.2, 2], vertical_alignment="bottom")
     sigmas = sweep_sigmas(data.shape)
@@ -104,6 +105,8 @@ def _show(comparison: Comparison, spec: ComparisonSpec, classes: Sequence[str], 
         "allowed false-positive rate": spec.asked,
     }
     if comparison.by_image:
+        if comparison.share == 1:
+            st.markdown(detectors_in_words({DETECTORS[name].title: row for name, row in comparison.by_image.items()}))
         _show_curves(comparison.by_image, spec, classes, about)
         _show_table(comparison.by_image, about)
         _show_words(comparison.by_image)
@@ -214,8 +217,9 @@ def _percent(share: Estimate | None) -> str:
 
 def _show_class_scores(name: str, scores: ClassScores, classes: Sequence[str]) -> None:
     detector = DETECTORS[name]
-    named = ", ".join(f"*{plain(classes[label])}* ({scores.scores[label]:.1f})" for label in scores.suspicious)
+    named = ", ".join(f"“{plain(classes[label])}” ({scores.scores[label]:.1f})" for label in scores.suspicious)
+    what = f"suspects class {named}" if named else "suspects no class"
     st.markdown(
-        f"**{detector.title}** finds {named or 'no class'} suspicious. {plain(scores.note)}",
+        f"**{detector.title}** {what}. {plain(scores.note)}",
         help=f"{detector.sentence} Fails with: {detector.fails} {detector.source}",
     )

@@ -14,9 +14,8 @@ from core.figures.pictures import enlarge, framed_grid, to_pixels
 from core.glossary import explain
 from core.runs.measured.findings import certificate_in_words, formula_in_words
 from core.runs.measured.w import Measured, Measurement
-from core.runs.run import DoneRun
 from dashboard import cached
-from dashboard.explore.scene import Scene
+from dashboard.explore.scene import Scene, Side, versions
 from dashboard.markdown import plain
 from dashboard.parts.html import class_chip, picture
 
@@ -24,47 +23,51 @@ COPIES = 24
 
 
 def show_neighbourhood(scene: Scene, data: Dataset, found: dict[str, Measurement], image: int, title: str) -> None:
-    """Show one test image without and with the trigger, under each run."""
-    number = int(np.nonzero(next(iter(found.values())).chosen == image)[0][0])
-    true = scene.classes[int(next(iter(found.values())).true[number])]
+    """Show one test image without and with each run's trigger."""
+    true = scene.classes[int(data.test.labels[image])]
     st.markdown(f"**{title}: {plain(true)}, no. {image}**", help=explain("W"))
-    with st.container(key=f"around.{title}"):  # two beside each other on a phone, too
-        places = st.columns(2 * len(found), gap="small")
-    for each, (name, measured) in enumerate(found.items()):
-        sides = {"clean": measured.clean, "with trigger": measured.triggered}
-        for column, (version, side) in zip(places[2 * each :], sides.items(), strict=False):
-            with column:
-                st.caption(f"**{name}**, {version}")
-                _show_version(scene, data, scene.runs[name], image, version, side, number)
+    with st.container(key=f"around.{title}"):  # two next to each other on a phone, too
+        places = iter(st.columns(2 * len(found), gap="small"))
+    for side in scene.sides:
+        measured = found[side.name]
+        numbers = np.nonzero(measured.chosen == image)[0]
+        for version, part in {"clean": measured.clean, "with trigger": measured.triggered}.items():
+            with next(places):
+                st.caption(f"**{plain(side.name)}**, {version}")
+                if len(numbers):
+                    _show_version(scene, data, side, image, version, part, int(numbers[0]))
+                elif version == "clean":
+                    st.caption("This attack leaves images of this class alone, so this one was not measured there.")
 
 
 def _show_version(
-    scene: Scene, data: Dataset, run: DoneRun, image: int, version: str, side: Measured, number: int
+    scene: Scene, data: Dataset, side: Side, image: int, version: str, part: Measured, number: int
 ) -> None:
-    key, pixels = scene.versions(data, image)[version]
+    key, pixels = versions(side, data, image, scene.spec().seed)[version]
     one = to_unit(pixels)[0]
-    label = int(side.predicted[number])
-    votes = side.votes[number]
-    low, high = float(side.low[number]), float(side.high[number])
+    label = int(part.predicted[number])
+    votes = part.votes[number]
+    low, high = float(part.low[number]), float(part.high[number])
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.image(
             enlarge(to_pixels(pixels)[0], 160), width=84, alt=f"test image {image}, {version}", output_format="PNG"
         )
         st.html(
             f"{class_chip(scene.classes[label], label)}<br>"
-            f'<span class="ts-w">W {side.w[number]:.3f}</span><br>'
+            f'<span class="ts-w">W {part.w[number]:.3f}</span><br>'
             f'<span class="ts-small">{low:.2f} to {high:.2f}</span>',
             width="content",
         )
-    copies, labels = cached.noisy_copies(run.path, key, image, scene.sigma, COPIES, one)
+    copies, labels = cached.noisy_copies(side.run.path, key, image, scene.sigma, COPIES, one)
     grid = framed_grid(copies, labels.tolist(), columns=8, side=40, frame=5, gap=5)
     picture(
         st.container(), grid, f"{COPIES} noisy copies, framed in their class: {_counted(scene, np.bincount(labels))}"
     )
     st.html(_bars(scene, votes))
-    st.caption(formula_in_words(votes))
+    with st.popover("How W is computed", type="tertiary", key=f"formula.{side.name}.{version}.{image}"):
+        st.caption(formula_in_words(votes))
     st.caption(
-        certificate_in_words(cached.certificate(run.path, key, image, scene.sigma, one), scene.names),
+        certificate_in_words(cached.certificate(side.run.path, key, image, scene.sigma, one), scene.names),
         help=explain("certificate"),
     )
 

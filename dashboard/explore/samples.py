@@ -1,4 +1,4 @@
-"""Which test image is looked at: a grid to choose from, with filters; a second one can be pinned beside it."""
+"""Which test image is looked at: a grid to choose from, with filters; a second one can be pinned next to it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ ORDERS = {"number": "As they come", "largest": "Largest fall of W", "smallest": 
 FOOLED = {"all": "All", "yes": "Fooled", "no": "Not fooled"}
 
 
-def choose_image(scene: Scene, data: Dataset, mine: Measurement) -> int:
-    """Let people choose a test image, and return it; the pinned one is in the page's state."""
+def keep_selected_images(mine: Measurement) -> tuple[int, int]:
+    """Keep which test image is selected and which is pinned, -1 if none is, and return them."""
     image, pin = selected_images(mine)
     save_state(replace(get_state(ExploreState), image=image, pin=pin))
-    show_grid(scene, data, mine)
-    return image
+    return image, pin
 
 
 def show_grid(scene: Scene, data: Dataset, mine: Measurement) -> None:

@@ -24,35 +24,69 @@ if TYPE_CHECKING:
 
     from core.attacks.triggers import AnyTrigger
 
-THIS_RUN, OTHER_RUN = "this run", "other run"
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One run of the page: what it is called here, and the attack that it is measured with."""
+
+    name: str
+    run: DoneRun
+    attack: Attack
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One run beside another under one attack.
+    """One run next to another, each with its own attack where it has one.
 
     Attributes
     ----------
-    run, other
-        The run, and the one beside it or None.
-    attack
-        The run's own, or what people try on a run that has none.
+    sides
+        The run that the page is about, then the one next to it, if any.
     sigma
         The noise.
     draws
         Of noise, for W of each image.
     """
 
-    run: DoneRun
-    other: DoneRun | None
-    attack: Attack
+    sides: tuple[Side, ...]
     sigma: float
     draws: int = PAGE.draws
 
     @property
+    def first(self) -> Side:
+        """The run that the page is about."""
+        return self.sides[0]
+
+    @property
+    def name(self) -> str:
+        """What the run that the page is about is called."""
+        return self.first.name
+
+    @property
+    def run(self) -> DoneRun:
+        """The run that the page is about."""
+        return self.first.run
+
+    @property
+    def attack(self) -> Attack:
+        """The attack of the run that the page is about: its own, or what people try on a run that has none."""
+        return self.first.attack
+
+    @property
     def trigger(self) -> AnyTrigger:
-        """What the attack puts on images."""
+        """What that attack puts on images."""
         return self.attack.trigger
+
+    @property
+    def control(self) -> Side | None:
+        """The first run's control, if it is on the page."""
+        control = self.run.control()
+        return next((side for side in self.sides[1:] if control is not None and side.run.name == control.name), None)
+
+    @property
+    def alike(self) -> tuple[Side, ...]:
+        """The runs that are measured with the first one's attack."""
+        return tuple(side for side in self.sides if side.attack == self.attack)
 
     def goal(self, labels: np.ndarray) -> np.ndarray:
         """Return the class that the attacker wants each image to be taken for, given their true classes."""
@@ -69,58 +103,41 @@ class Scene:
         return [plain(name) for name in self.classes]
 
     @property
-    def runs(self) -> dict[str, DoneRun]:
-        """The runs by what the page calls them."""
-        return {THIS_RUN: self.run} | ({OTHER_RUN: self.other} if self.other is not None else {})
-
-    @property
-    def other_in_words(self) -> str:
-        """What sentences call the other run: the control, if it is this run's."""
-        control = self.run.control()
-        own = control is not None and self.other is not None and control.name == self.other.name
-        return "the control" if own else "the other run"
-
-    @property
-    def key(self) -> str:
-        """What names the triggered version of an image, for caches."""
-        return self.trigger.to_link() + (" anywhere" if self.attack.random_place else "")
-
-    @property
     def about(self) -> dict[str, object]:
         """Where the numbers of a chart or table of this scene come from, for what is saved."""
         spec = self.spec()
-        other = {} if self.other is None else {"next to run": self.other.name}
-        return (
-            {"run": self.run.name}
-            | other
-            | {"sigma": self.sigma, "draws": spec.draws, "noise seed": spec.seed, "training seed": self.run.spec.seed}
-        )
+        others = {f"next to run ({side.name})": side.run.name for side in self.sides[1:]}
+        numbers = {"sigma": self.sigma, "draws": spec.draws, "noise seed": spec.seed}
+        return {"run": self.run.name, **others, **numbers, "training seed": self.run.spec.seed}
 
     def what(self, result: str) -> str:
-        """Return what names a result about this scene's runs and attack, for `progressive`."""
-        return " ".join([result, *(str(run.path) for run in self.runs.values()), self.spec(1.0).hash])
+        """Return what names a result about this scene's runs and attacks, for `progressive`."""
+        parts = (f"{side.run.path} {self.spec(side, 1.0).hash}" for side in self.sides)
+        return " ".join([result, *parts])
 
-    def spec(self, sigma: float | None = None, noise: str = "everywhere") -> Any:
-        """Return what is measured at this, or at another, sigma."""
-        return page_attack_spec(self.attack, sigma or self.sigma, noise, self.draws)
+    def spec(self, side: Side | None = None, sigma: float | None = None, noise: str = "everywhere") -> Any:
+        """Return what is measured of a run, by default of the first, at this or at another sigma."""
+        return page_attack_spec((side or self.first).attack, sigma or self.sigma, noise, self.draws)
 
     def data(self) -> Dataset:
         """Return the test images, with progress shown where they have to be made."""
         return load_with_progress(self.run.spec.dataset, cached.data_to_look_at)
 
-    def versions(self, data: Dataset, image: int) -> dict[str, tuple[str, Tensor]]:
-        """Return one test image, uint8 [1, C, H, W], without and with the trigger, each with its key for caches."""
-        clean = data.test.images[[image]]
-        triggered = self.attack.apply(clean, np.array([image]), seed=self.spec().seed)
-        return {"clean": ("", clean), "with trigger": (self.key, triggered)}
+
+def versions(side: Side, data: Dataset, image: int, seed: int) -> dict[str, tuple[str, Tensor]]:
+    """Return one test image, uint8 [1, C, H, W], without and with a run's trigger, each with its key for caches."""
+    clean = data.test.images[[image]]
+    triggered = side.attack.apply(clean, np.array([image]), seed=seed)
+    key = side.attack.trigger.to_link() + (" anywhere" if side.attack.random_place else "")
+    return {"clean": ("", clean), "with trigger": (key, triggered)}
 
 
 def stored_measurements(scene: Scene, sigma: float, noise: str = "everywhere") -> dict[str, Measurement] | None:
     """Return W of all runs at one sigma where all of it was measured before; else None."""
-    spec = scene.spec(sigma, noise)
-    if not all(cached.is_measured(run, spec) for run in scene.runs.values()):
+    specs = {side: scene.spec(side, sigma, noise) for side in scene.sides}
+    if not all(cached.is_measured(side.run, spec) for side, spec in specs.items()):
         return None
-    return {name: cached.measurement(run.path, spec.hash, spec) for name, run in scene.runs.items()}
+    return {side.name: cached.measurement(side.run.path, spec.hash, spec) for side, spec in specs.items()}
 
 
 def measurement_steps(
@@ -130,8 +147,9 @@ def measurement_steps(
     if (stored := stored_measurements(scene, sigma, noise)) is not None:
         yield stored
         return
-    spec = scene.spec(sigma, noise)
-    steps = {name: cached.measurement_steps(run, spec, data()) for name, run in scene.runs.items()}
+    steps = {
+        side.name: cached.measurement_steps(side.run, scene.spec(side, sigma, noise), data()) for side in scene.sides
+    }
     latest: dict[str, Measurement] = {}
     while more := {name: measured for name, run in steps.items() if (measured := next(run, None)) is not None}:
         latest |= more

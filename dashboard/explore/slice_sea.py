@@ -42,7 +42,7 @@ class Sea:
         W where it was measured everywhere.
     """
 
-    layers: Mapping[str, SliceLayer]
+    layers: dict[str, SliceLayer]
     moving: dict[str, float]
     lines: dict[str, Callable[[], None]]
     complete: Mapping[str, PlaneSmoothness]

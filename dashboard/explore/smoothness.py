@@ -1,4 +1,4 @@
-"""W of many images, clean against triggered, and over sigma, for both runs; what that says, in words."""
+"""The verdict: W of many images, clean against triggered, and over sigma; what that says, in words."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from core.figures.pairs import paired_scatter
 from core.figures.sigma_sweep import sigma_sweep
 from core.glossary import explain
 from core.instruments.budgets import PAGE_DRAWS
-from core.runs.measured.findings import clearest_sigma, finding, lower_in_words, sweep_in_words
+from core.runs.measured.findings import basis_in_words, clearest_sigma, finding, lower_in_words, sweep_in_words
 from core.runs.measured.w import Measurement, sweep_sigmas
 from dashboard.explore.scene import (
-    OTHER_RUN,
-    THIS_RUN,
     Scene,
     is_complete,
     measurement_steps,
@@ -27,6 +25,7 @@ from dashboard.explore.scene import (
     selected_images,
     stored_measurements,
 )
+from dashboard.markdown import plain
 from dashboard.parts.chart import chart
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, get_state, seed_index, seed_word_default, set_state, widget_key
@@ -48,14 +47,6 @@ def show_smoothness(scene: Scene, data: Callable[[], Dataset]) -> tuple[dict[str
     right
         The place for W over sigma; None while more draws are on their way: what is below waits for them.
     """
-    st.subheader("Smoothness", help=explain("W"), anchor=False)
-    words, choice = st.columns([4, 1], vertical_alignment="center")
-    words.caption(
-        "W, from 0 to 1: how much the model's predictions vary when noise is added to an image. Low is smooth. The gap "
-        "is W clean minus W with the trigger."
-    )
-    with choice:
-        _choose_draws()
     right: DeltaGenerator | None = None
 
     def show(found: dict[str, Measurement]) -> None:
@@ -78,10 +69,14 @@ def _choose_draws() -> None:
     st.selectbox(
         "Draws per image",
         PAGE_DRAWS,
+        format_func="{} draws".format,
         **seed_index(get_state(ExploreState), "draws", PAGE_DRAWS, PAGE_DRAWS[0]),
         on_change=remember,
         args=("draws",),
-        help="Four times as many draws halve the interval of each image's W, and take four times as long.",
+        label_visibility="collapsed",
+        width=130,
+        help="Noisy copies of each image. Four times as many halve the interval of each image's W, and take four times "
+        "as long.",
     )
 
 
@@ -91,11 +86,18 @@ def _progress(scene: Scene, found: Mapping[str, Measurement]) -> tuple[float, st
 
 
 def _show_measurements(scene: Scene, found: dict[str, Measurement]) -> DeltaGenerator:
-    """Show what was measured, in words and drawn; return the place beside the drawing."""
-    st.markdown(_finding(scene, found))
+    """Show what was measured, in words and drawn; return the place next to the drawing."""
+    mine = found[scene.name]
+    with st.container(key="verdict"):
+        st.markdown(_finding(scene, found))
+    more = "" if is_complete(scene, found) else " *Still sampling …*"
+    st.caption(f"{basis_in_words(mine, scene.run.spec.seed)}{more}", help=f"{explain('W')}  \n{explain('gap')}")
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
-        (_pairs if _view() == "pairs" else _histograms)(scene, found)
+        with st.container(horizontal=True, vertical_alignment="center", height=52, border=False):
+            view = _view()
+            _choose_draws()
+        (_pairs if view == "pairs" else _histograms)(scene, found)
     return right
 
 
@@ -113,26 +115,26 @@ def _view() -> str:
 
 
 def _finding(scene: Scene, found: Mapping[str, Measurement]) -> str:
-    mine, theirs = found[THIS_RUN], found.get(OTHER_RUN)
-    text = finding(mine, theirs, scene.names, scene.run.spec.seed, scene.run.name, scene.other_in_words)
+    others = {plain(side.name): found[side.name] for side in scene.sides[1:] if side.name in found}
+    control = "" if scene.control is None else plain(scene.control.name)
+    text = finding(found[scene.name], scene.names, others, control)
     if not scene.run.spec.is_control and scene.run.control() is None:
-        text += " This run has **no control** here, so its effect on a clean model is unknown."
-    return text + ("" if is_complete(scene, found) else " *Still sampling …*")
+        text += " It has **no control** here."
+    return text
 
 
 def _pairs(scene: Scene, found: Mapping[str, Measurement]) -> None:
     """Show W with the trigger against W clean; a click on a point selects that image everywhere."""
-    mine = found[THIS_RUN]
-    st.caption(
-        f"**One point an image** ({len(mine.chosen)}), {mine.spec.draws} draws each (W ± {mine.half_width:.2f} on "
-        f"average), σ = {mine.spec.sigma:g}; "
-        f"{lower_in_words(mine)}: below the line. Click one to select it."
-    )
+    mine = found[scene.name]
     chosen = [image for image in selected_images(mine) if image >= 0]
     figure = paired_scatter(found, chosen, scene.classes, HEIGHT)
     alt = f"W with the trigger against W clean for {len(mine.chosen)} images: with the trigger {lower_in_words(mine)}"
     chart(
         figure, alt, key="pairs", title="W with the trigger against W clean", about=scene.about, on_select=_select_point
+    )
+    st.caption(
+        f"Each point is one of {len(mine.chosen)} images, with {mine.spec.draws} noisy copies (W ± "
+        f"{mine.half_width:.2f} on average). Below the line: smoother with the trigger. Click one to select it."
     )
 
 
@@ -143,19 +145,18 @@ def _select_point() -> None:
 
 
 def _histograms(scene: Scene, found: Mapping[str, Measurement]) -> None:
-    """Show the histograms of both runs on identical axes."""
+    """Show the histograms of all runs on identical axes."""
     most = max(tallest_bar(measured) for measured in found.values())
     for name, measured in found.items():
         st.caption(
-            f"**{name}**: W of {len(measured.chosen)} images, {measured.spec.draws} draws, σ = "
-            f"{measured.spec.sigma:g}; effect size {measured.p_lower.value:.0%}",
+            f"**{plain(name)}**: W of {len(measured.chosen)} images; effect size {measured.p_lower.value:.0%}",
             help=explain("effect size"),
         )
         alt = (
             f"Histogram of W, {name}: mean {measured.clean.mean.value:.2f} clean, "
             f"{measured.triggered.mean.value:.2f} with the trigger"
         )
-        figure = smoothness_histogram(measured, most, height=HEIGHT // len(found) - 18)
+        figure = smoothness_histogram(measured, most, height=HEIGHT // len(found))
         title = f"W of {len(measured.chosen)} images, {name}"
         chart(figure, alt, key=f"histogram.{name}", title=title, about=scene.about)
 
@@ -199,6 +200,7 @@ class Sweep:
 
 def _sweep_steps(scene: Scene, sigmas: Sequence[float], data: Dataset) -> Iterator[Sweep]:
     """Yield the curves, first from a few draws at each sigma, then from more."""
+    names = [side.name for side in scene.sides]
     steps = {sigma: measurement_steps(scene, sigma, lambda: data) for sigma in sigmas}
     latest: dict[float, Mapping[str, Measurement]] = {}
     shown: Curves = {}
@@ -209,26 +211,26 @@ def _sweep_steps(scene: Scene, sigmas: Sequence[float], data: Dataset) -> Iterat
                 del steps[sigma]
                 continue
             latest[sigma] = found
-            yield Sweep(shown, sum(measured[THIS_RUN].spec.draws for measured in latest.values()))
-        shown = {name: [latest[sigma][name] for sigma in sigmas] for name in scene.runs}
-        yield Sweep(shown, sum(measured.spec.draws for measured in shown[THIS_RUN]))
+            yield Sweep(shown, sum(measured[scene.name].spec.draws for measured in latest.values()))
+        shown = {name: [latest[sigma][name] for sigma in sigmas] for name in names}
+        yield Sweep(shown, sum(measured.spec.draws for measured in shown[scene.name]))
 
 
 def _show_curves(scene: Scene, sigmas: Sequence[float], sweep: Sweep) -> None:
-    curves = sweep.curves or {name: [] for name in scene.runs}
+    curves = sweep.curves or {side.name: [] for side in scene.sides}
     chart(
         sigma_sweep(curves, scene.sigma, height=HEIGHT, sigmas=sigmas),
-        "Mean W over sigma for clean and triggered images of both runs",
+        f"Mean W over sigma for clean and triggered images: {', '.join(curves)}",
         key="sweep",
         title="Mean W over σ",
         about=scene.about | {"sigma": None},
     )
-    if curves[THIS_RUN]:
+    if curves[scene.name]:
         _read_sweep(scene, curves)
 
 
 def _summary(scene: Scene, sweep: Sweep) -> None:
-    images = len(sweep.curves[THIS_RUN][0].chosen)
+    images = len(sweep.curves[scene.name][0].chosen)
     st.caption(
         f"**Mean W over σ**, {images} images, {scene.draws} draws; bands: 95% intervals over images.",
         help=explain("interval"),
@@ -237,23 +239,21 @@ def _summary(scene: Scene, sweep: Sweep) -> None:
 
 def _read_sweep(scene: Scene, latest: Mapping[str, list[Measurement]]) -> None:
     """Say where the curves part and cross, and offer the sigma at which there is most to see."""
-    mine, theirs = latest[THIS_RUN], latest.get(OTHER_RUN)
-    st.markdown(sweep_in_words(mine, scene.names))
-    clearest = clearest_sigma(mine, theirs)
-    beside = "" if theirs is None else " beyond the other run's"
+    mine = latest[scene.name]
+    next_to = next((side for side in scene.alike[1:]), None)
+    st.caption(sweep_in_words(mine, scene.names))
+    clearest = clearest_sigma(mine, None if next_to is None else latest[next_to.name])
+    beyond = "" if next_to is None else f" beyond that of {plain(next_to.name)}"
     if clearest is None:
-        st.caption(f"At no σ of this sweep does the gap stand out{beside}.")
+        st.caption(f"At none of the {len(mine)} noise levels does the gap stand out{beyond}.")
     elif clearest == scene.sigma:
         st.caption(
-            f"Of {len(mine)} σ this one has the largest gap{beside}: selected because it is the largest, so it "
-            "overstates the effect."
+            f"Of the {len(mine)} noise levels, this one shows the largest gap{beyond}. It was picked for that, so "
+            "expect less at the others."
         )
     else:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(
-                f"The gap is largest{beside} at σ = {clearest:g}: selected because it is the largest of {len(mine)}, "
-                "so it overstates the effect."
-            )
+            st.caption(f"The gap{beyond} is largest at σ = {clearest:g}, one of {len(mine)} noise levels.")
             st.button(f"Show σ = {clearest:g}", key="clearest", on_click=_go_to, args=(clearest,), type="tertiary")
 
 

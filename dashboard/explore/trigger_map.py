@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from html import escape
 
 import numpy as np
 import streamlit as st
@@ -23,7 +24,7 @@ from core.runs.measured.w import Measurement
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.components.placement import Hand, placement
-from dashboard.explore.scene import THIS_RUN, Scene
+from dashboard.explore.scene import Scene
 from dashboard.markdown import plain
 from dashboard.parts.chart import chart
 from dashboard.parts.html import class_chip, w_bar
@@ -40,8 +41,10 @@ def show_trigger_map(scene: Scene, data: Dataset, found: dict[str, Measurement],
             f"The trigger *{plain(trigger.name)}* is a formula over the whole image. It has no place, size or opacity."
         )
         return
-    _try_out(scene, data, trigger, image, found[THIS_RUN].spec.draws)
-    chosen = found[THIS_RUN].chosen[:MAP_IMAGES]
+    if len(scene.alike) < len(scene.sides):
+        st.caption(f"The trigger of {plain(scene.name)}, on its own model.")
+    _try_out(scene, data, trigger, image, found[scene.name].spec.draws)
+    chosen = found[scene.name].chosen[:MAP_IMAGES]
     _maps(scene, data, trigger, chosen)
 
 
@@ -70,19 +73,19 @@ def _change(trigger: Trigger, hand: Hand) -> None:
 
 
 def _tell(scene: Scene, data: Dataset, variant: Trigger, image: int, draws: int) -> None:
-    """Tell label and W of the image without the trigger and with this variant of it, under each run."""
+    """Tell label and W of the image without the trigger and with this variant of it, in each run with this attack."""
     st.html(
         f'<div class="ts-small">row {variant.top}, column {variant.left}, {variant.width}×{variant.height} pixels'
         f"{' (where it was trained)' if _is_trained_place(scene, variant) else ''}</div>"
     )
-    for name, run in scene.runs.items():
-        predictor = cached.predictor(run.path)
+    for side in scene.alike:
+        predictor = cached.predictor(side.run.path)
         one = to_unit(data.test.images[[image]])
         noise = Noise(scene.sigma, draws, keys=[image])
         measured = {}
         for version, shown in (("clean", one), ("with this trigger", variant.apply(one))):
             measured[version] = int(predictor.labels(shown)[0]), measure(predictor, shown, noise)
-        _row(scene, name, measured)
+        _row(scene, side.name, measured)
 
 
 def _is_trained_place(scene: Scene, variant: Trigger) -> bool:
@@ -102,16 +105,19 @@ def _row(scene: Scene, name: str, measured: dict[str, tuple[int, Smoothness]]) -
         w, low, high = (float(value[0]) for value in (smoothness.w, smoothness.low, smoothness.high))
         bar = w_bar(f"W {version}", w, low, high, colour)
         parts.append(f"<div>{class_chip(scene.classes[label], label)}{bar}</div>")
-    st.html(f'<div class="ts-small"><b>{name}</b></div><div class="ts-two">{"".join(parts)}</div>')
+    st.html(f'<div class="ts-small"><b>{escape(name)}</b></div><div class="ts-two">{"".join(parts)}</div>')
 
 
 def _maps(scene: Scene, data: Dataset, trigger: Trigger, chosen: np.ndarray) -> None:
     """Show the maps over place and over strength of one run, as they are made."""
-    names = list(scene.runs)
+    runs = {side.name: side.run for side in scene.alike}
+    names = list(runs)
     name = names[0]
     if len(names) > 1:
-        name = st.segmented_control("Maps of", names, default=names[0], key="maps of", required=True) or names[0]
-    run = scene.runs[name]
+        name = (
+            st.segmented_control("Maps of", names, default=names[0], key=f"maps of {names}", required=True) or names[0]
+        )
+    run = runs[name]
     images = to_unit(data.test.images[chosen])
     goals = scene.goal(data.test.labels.numpy()[chosen])
     what = f"{run.path} {scene.spec().hash} {chosen.tolist()}"

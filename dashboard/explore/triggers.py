@@ -12,11 +12,13 @@ from core.datasets.dataset import to_unit
 from core.figures.trigger_sweep import trigger_sweep
 from core.instruments.budgets import TRIGGERS
 from core.instruments.trigger_sweep import TriggerSweep, trigger_sweep_steps
+from core.runs.measured.comparisons import other_triggers_in_words
 from core.runs.measured.w import Measurement, sweep_sigmas
 from core.runs.run import DoneRun
 from dashboard import cached
 from dashboard.explore.choosing import triggers_at_hand
-from dashboard.explore.scene import THIS_RUN, Scene
+from dashboard.explore.scene import Scene
+from dashboard.markdown import plain
 from dashboard.parts.chart import chart
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import ExploreState, get_state, set_state, widget_key
@@ -45,8 +47,8 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
         if name in others
     }
     identities = [repr(attack.identity) for attack in attacks.values()]
-    what = " ".join(["triggers", str(scene.run.path), scene.spec(1.0).hash, *attacks, *identities])
-    chosen = found[THIS_RUN].chosen[:IMAGES]
+    what = " ".join(["triggers", str(scene.run.path), scene.spec(sigma=1.0).hash, *attacks, *identities])
+    chosen = found[scene.name].chosen[:IMAGES]
 
     def start() -> Iterator[TriggerSweep]:
         return trigger_sweep_steps(
@@ -63,8 +65,8 @@ def show_triggers(scene: Scene, data: Dataset, found: dict[str, Measurement], ru
         "triggers",
         progressive(what, start),
         lambda sweep: (sweep.draws / DRAWS, "Measuring under each trigger"),
-        lambda sweep: _show(sweep, scene),
-        lambda sweep: _summary(sweep, len(chosen)),
+        lambda sweep: _show(len(chosen), sweep, scene),
+        lambda sweep: _summary(sweep, plain(scene.name), len(chosen)),
     )
 
 
@@ -73,14 +75,15 @@ def _remember() -> None:
     set_state(replace(get_state(ExploreState), under=";".join(names)))
 
 
-def _show(sweep: TriggerSweep, scene: Scene) -> None:
+def _show(images: int, sweep: TriggerSweep, scene: Scene) -> None:
     alt = f"Mean W over sigma without a trigger and under {', '.join(sweep.triggered)}"
     about = {"run": scene.run.name, "draws": sweep.draws}
+    st.markdown(other_triggers_in_words({plain(name): asr for name, asr in sweep.asr.items() if name != OWN}, images))
     chart(trigger_sweep(sweep, scene.sigma), alt, key="triggers", title="Mean W over σ under each trigger", about=about)
 
 
-def _summary(sweep: TriggerSweep, images: int) -> None:
+def _summary(sweep: TriggerSweep, name: str, images: int) -> None:
     st.caption(
-        f"Mean W over σ of this run, {images} images, {sweep.draws} draws; bands: 95% intervals over images. ASR: the "
+        f"Mean W over σ of {name}, {images} images, {sweep.draws} draws; bands: 95% intervals over images. ASR: the "
         "share of these images that is predicted as the attacker wants."
     )

@@ -85,7 +85,7 @@ def verdict_table(verdicts: Sequence[Verdict], kinds: Sequence[str]) -> str:
             body.append("".join(lines))
     lines = '<tr class="ts-gap"><td></td></tr>'.join(body)
     table = f'<table class="ts-verdicts"><thead><tr><th></th>{head}</tr></thead><tbody>{lines}</tbody></table>'
-    return f'<div class="ts-scroll">{table}</div>'
+    return f'<div class="ts-scroll" tabindex="0" role="region" aria-label="Verdicts">{table}</div>'
 
 
 def table_line(kind: str, part: str, sigmas: Sequence[float], cells: Mapping[tuple[str, str, float], str]) -> str:

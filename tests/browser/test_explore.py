@@ -41,7 +41,7 @@ def open_explore(page: Page, address: str) -> None:
 
 def test_explore_by_keyboard_alone_and_back_from_its_address(open_window, dashboard):
     page = open_window()
-    open_explore(page, f"{dashboard}/explore?run={exhibits()[0].run.name}")
+    open_explore(page, f"{dashboard}/explore?run={exhibits()[0].run.name}&shown=images.around")
     rest(page)
     # The noise.
     said = finding(page).inner_text()
@@ -98,7 +98,7 @@ def test_explore_by_keyboard_alone_and_back_from_its_address(open_window, dashbo
 
 @pytest.mark.soak
 def test_the_trigger_follows_the_pointer(page, dashboard):
-    open_explore(page, f"{dashboard}/explore?shown=where")
+    open_explore(page, f"{dashboard}/explore?shown=images.where")
     expect(trigger(page)).to_be_visible(timeout=PATIENCE_MS)
     trigger(page).scroll_into_view_if_needed()
     box = trigger(page).bounding_box()

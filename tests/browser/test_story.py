@@ -46,6 +46,8 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     open_page(page, dashboard, "See a backdoor")
     expect(seen_class(page)).to_have_text("speed limit 80")
     expect(page.get_by_text("Live: computed on this machine")).to_be_visible()
+    doors = page.get_by_role("link", name="Look closer").bounding_box()
+    assert doors["y"] + doors["height"] < 720  # the poster is on the first screen; the sea of W is below
     w, draws, switch = page.get_by_test_id("w"), page.get_by_test_id("draws"), page.get_by_role("switch")
     expect(draws).to_have_text("250")
     marked = float(w.inner_text())

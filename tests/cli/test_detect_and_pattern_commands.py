@@ -1,16 +1,21 @@
-"""`detect` and `pattern` on the command line."""
+"""`detect`, `audit` and `pattern` on the command line."""
 
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
-from core.attacks.triggers import from_link
+from core.attacks.triggers import from_link, make_preset
 from core.cli import app
 from core.errors import InputError
 from core.instruments.detectors import DETECTORS
+from core.instruments.statistics import binomial_interval
+from core.runs.measured.audit import Audit, AuditSpec, Inverted, NoisyClass
+from core.runs.measured.cache import kept_json
+from core.runs.run import Run
 
 
 @pytest.fixture
@@ -71,3 +76,17 @@ def test_bad_input_is_one_sentence(poisoned, control, core, words, says):
     assert isinstance(done.exception, InputError)
     assert says in str(done.exception)
     assert "\n" not in str(done.exception)
+
+
+def test_audit_says_which_class_stands_out_and_that_it_is_no_proof(poisoned, core, tmp_path):
+    run = Run(shutil.copytree(poisoned.path, tmp_path / poisoned.name))
+    trigger = make_preset("checkerboard", (1, 8, 8))
+    inverted = tuple(Inverted(trigger, 9.0, 3.0 * (label == 4), True) for label in range(10))
+    kept = Audit(1.0, "", (NoisyClass(0.5, binomial_interval(5, 10), 1, 0.3),), inverted, "", ())
+    kept_json(f"audit-{AuditSpec().hash}", Audit).store(run, kept)
+    lines = core("audit", run.path).stdout
+    assert "Worth a closer look: 4 in 1 of 3 looks. This is a suspicion, no proof of a backdoor." in lines
+    assert "σ = 0.5: W of clean images 0.50" in lines
+    first = json.loads(core("audit", run.path, "--json").stdout)["classes"][0]
+    assert (first["class"], first["anomaly_index"]) == ("4", 3.0)
+    assert from_link(first["smallest_trigger"]) == trigger

@@ -11,6 +11,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 
 from core.attacks.attack import Attack
@@ -22,6 +23,7 @@ from core.instruments.smoothness import measure_smoothness
 from core.runs.jobs.worker import train_run
 from core.runs.load import load_model
 from core.runs.measured.findings import clearest_sigma, formula_in_words
+from core.runs.measured.success import success_on
 from core.runs.measured.w import measure_run, page_attack_spec, sweep_sigmas
 from core.runs.run import Run
 from core.runs.shipped.examples import EXAMPLES
@@ -39,7 +41,7 @@ def sentences(page) -> str:
 
 
 def finding(page) -> str:
-    return next(element.value for element in page.markdown if " with the trigger" in element.value)
+    return next(element.value for element in page.markdown if " with the trigger: **" in element.value)
 
 
 def expected_change(run, data_root, sigma: float) -> str:
@@ -60,8 +62,8 @@ def test_a_run_stands_beside_its_control(visit, home_with_runs, poisoned, contro
     assert chosen(page)["Run"] == poisoned.name
     assert chosen(page)["Compare with"] == control.name
     assert expected_change(poisoned, data_root, 0.5) in finding(page)
-    gap = re.search(r"In the control the gap is ([+-][\d.]+) ", finding(page))
-    assert abs(float(gap[1])) < 0.1
+    gap = re.search(r"In the control it is ([+−][\d.]+) ", finding(page))
+    assert abs(float(gap[1].replace("−", "-"))) < 0.1
     assert {"pairs", "sweep"} <= {chart.key for chart in page.get("plotly_chart")}
     assert page.query_params["run"] == poisoned.name
 
@@ -93,7 +95,7 @@ def test_another_run_comes_with_its_own_control(visit, own_runs, poisoned, data_
     page.selectbox[0].set_value(second.name).run()
     assert chosen(page)["Compare with"] == own.name
     assert chosen(page)["Noise σ"] == sigma
-    assert "seed 1" in finding(page)
+    assert "one training (seed 1)" in captions(page)
 
 
 def test_a_run_on_other_images_gets_a_sigma_that_suits_them(visit, own_runs, poisoned, tmp_path, data_root):
@@ -174,7 +176,7 @@ def kept(page):
 def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
     visit, home_with_runs, poisoned, control, data_root
 ):
-    page = visit("explore", sigma="0.5")
+    page = visit("explore", sigma="0.5", shown="around")
     measured = measure_run(poisoned, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5), data_root)
     number = 0  # not the most striking one, whose W would flatter
     assert kept(page).image == measured.chosen[number]
@@ -189,12 +191,12 @@ def test_the_neighbourhood_counts_the_very_votes_of_the_measurement(
 
 def test_more_draws_begin_with_those_there_are_and_narrow_the_intervals(visit, home_with_runs):
     page = visit("explore", sigma="0.5")
-    assert "100 draws each" in captions(page)
+    assert "100 noisy copies each" in captions(page)
     wide = float(re.search(r"W ± ([\d.]+)", captions(page))[1])
     page.selectbox(key="ExploreState.draws").set_value(400).run()
-    assert not re.search(r"\b(16|48) draws each", captions(page))
+    assert not re.search(r"\b(16|48) noisy copies each", captions(page))
     settled(page)
-    assert "400 draws each" in captions(page)
+    assert "400 noisy copies each" in captions(page)
     assert float(re.search(r"W ± ([\d.]+)", captions(page))[1]) == pytest.approx(wide / 2, abs=0.02)
     assert page.query_params["draws"] == "400"
 
@@ -202,12 +204,14 @@ def test_more_draws_begin_with_those_there_are_and_narrow_the_intervals(visit, h
 @pytest.mark.parametrize("draws", [100, 400])
 def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, control, data_root, draws):
     spec = page_attack_spec(poisoned.spec.attack, 0.5, draws=draws)
-    found = {"this run": measure_run(poisoned, spec, data_root), "other run": measure_run(control, spec, data_root)}
+    found = {"White corner": measure_run(poisoned, spec, data_root), "Control": measure_run(control, spec, data_root)}
     # Of the tiles one whose W is somewhere in the middle: it differs for other draws, seeds or keys.
-    number = int(np.abs(found["this run"].clean.w[:24] - 0.5).argmin())
-    image = int(found["this run"].chosen[number])
+    number = int(np.abs(found["White corner"].clean.w[:24] - 0.5).argmin())
+    image = int(found["White corner"].chosen[number])
     for point, at, side in (("clean", "0.000,0.000", "clean"), ("with trigger", "", "triggered")):
-        page = visit("explore", sigma="0.5", draws=str(draws), image=str(image), shown="where", layer="W", point=at)
+        page = visit(
+            "explore", sigma="0.5", draws=str(draws), image=str(image), shown="images.around.where", layer="W", point=at
+        )
         while any(told["growing"] is not None for told in maps(page)):
             page.run()
         assert f"**Selected point**: {point}" in " ".join(element.value for element in page.markdown)
@@ -218,11 +222,11 @@ def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, c
             assert bars(page, "W")[place] == f"{w:.2f}", f"selected point, {name}"
             assert bars(page, label)[place] == f"{w:.2f}", f"the trigger tried on it, {name}"
             assert layer_at_corner(page, place, side) == pytest.approx(w, abs=1e-6), f"hover, {name}"
-    measured = found["this run"]
+    measured = found["White corner"]
     clean, triggered = measured.clean.w[number], measured.triggered.w[number]
     assert f"no. {image}, taken" in tiles(page)
     assert f"W {clean:.2f} clean, {triggered:.2f} with trigger" in tiles(page)
-    points = drawn_points(page, "pairs", "this run")
+    points = drawn_points(page, "pairs", "White corner")
     assert points[image] == pytest.approx((clean, triggered))
 
 
@@ -261,7 +265,7 @@ def drawn_points(page, key: str, trace: str) -> dict[int, tuple[float, float]]:
 
 def test_the_selected_image_has_a_ring_among_the_points_from_the_first_look_on(visit, home_with_runs):
     page = visit("explore", sigma="0.5")
-    selected = drawn_points(page, "pairs", "this run")[kept(page).image]
+    selected = drawn_points(page, "pairs", "White corner")[kept(page).image]
     assert rings(page) == [pytest.approx(selected)]
 
 
@@ -279,12 +283,12 @@ def test_a_link_brings_back_what_was_chosen_and_tried(visit, home_with_runs, poi
     measured = measure_run(poisoned, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.75), data_root)
     image, pin = (str(place) for place in measured.chosen[[7, 3]])
     query = {"sigma": "0.75", "image": image, "pin": pin, "view": "histograms", "first": "smallest", "fooled": "yes"}
-    query |= {"shown": "where", "place": "1.2", "opacity": "0.5", "side": "3"}
+    query |= {"shown": "around.where", "place": "1.2", "opacity": "0.5", "side": "3"}
     page = visit("explore", **query)
     assert query.items() <= page.query_params.items()
     assert f"no. {image}" in " ".join(element.value for element in page.markdown)
     assert "Pinned: " in " ".join(element.value for element in page.markdown)
-    assert {"histogram.this run", "histogram.other run"} <= {chart.key for chart in page.get("plotly_chart")}
+    assert {"histogram.White corner", "histogram.Control"} <= {chart.key for chart in page.get("plotly_chart")}
     assert "row 1, column 2, 3×3 pixels" in words(page)
 
 
@@ -309,17 +313,17 @@ def test_a_data_set_that_took_long_is_there_for_the_next_visit(visit, home_with_
         return load_dataset(name, root)
 
     monkeypatch.setattr("dashboard.cached.load_test", load)
-    first = visit("explore")
+    first = visit("explore", shown="around")
     assert "Selected: " in " ".join(element.value for element in first.markdown)
-    assert "Selected: " in " ".join(element.value for element in visit("explore").markdown)
+    assert "Selected: " in " ".join(element.value for element in visit("explore", shown="around").markdown)
 
 
 def test_filters_leave_the_images_that_they_name(visit, home_with_runs, poisoned, data_root):
     measured = measure_run(poisoned, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5), data_root)
-    page = visit("explore", sigma="0.5", of="3")
+    page = visit("explore", sigma="0.5", shown="images", of="3")
     expected = int((measured.true == 3).sum())
     assert f"{expected} of {expected} images" in captions(page)
-    page = visit("explore", sigma="0.5", fooled="no")
+    page = visit("explore", sigma="0.5", shown="images", fooled="no")
     assert f"of {int((~measured.flipped).sum())} images" in captions(page)
 
 
@@ -332,10 +336,10 @@ def test_one_run_measured_and_the_other_not(visit, own_runs, poisoned, control, 
     measure_run(measured, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5), data_root)
     page = visit("explore", sigma="0.5", view=view)
     assert [error.message for error in page.exception] == []
-    keys = {"pairs"} if view == "pairs" else {"histogram.this run", "histogram.other run"}
+    keys = {"pairs"} if view == "pairs" else {"histogram.White corner", "histogram.Control"}
     assert keys <= {chart.key for chart in page.get("plotly_chart")}
     assert expected_change(poisoned, data_root, 0.5) in finding(page)
-    assert re.search(r"In the control the gap is [+-]0.0\d", finding(page))
+    assert re.search(r"In the control it is [+−]0.0\d", finding(page))
 
 
 def test_a_run_without_its_control_says_so(visit, own_runs, poisoned, control):
@@ -343,7 +347,7 @@ def test_a_run_without_its_control_says_so(visit, own_runs, poisoned, control):
     page = visit("explore")
     assert chosen(page)["Compare with"] == "nothing"
     assert "**no control**" in finding(page)
-    assert "In the control the gap" not in finding(page)
+    assert "In the control" not in finding(page)
 
 
 def test_a_loaded_model_without_a_trigger_can_be_tried_with_one(visit, own_runs, poisoned, data_root):
@@ -356,6 +360,10 @@ def test_a_loaded_model_without_a_trigger_can_be_tried_with_one(visit, own_runs,
     assert "W falls with the trigger" in finding(page)
     assert "**no control**" in finding(page)
     assert "None" not in finding(page)
+    success = success_on(
+        poisoned, page_attack_spec(Attack(trigger=poisoned.trigger, target=0), 0.5).attack, data_root
+    ).rate
+    assert f"<b>{success.value:.1%}</b>, {success.count} of {success.n}" in words(page)
     again = visit("explore", **page.query_params)
     assert finding(again) == finding(page)
     assert visit("explore", run=loaded.name, trigger="damaged.link").exception == []
@@ -366,7 +374,7 @@ def test_the_same_run_under_several_triggers(visit, home_with_runs, poisoned):
     assert page.multiselect[0].value == ["Blended noise"]
     assert "White corner" not in page.multiselect[0].options  # that is its own
     for _ in range(20):
-        if "Mean W over σ of this run" in captions(page):
+        if "Mean W over σ of White corner" in captions(page):
             break
         page.run()
     assert "triggers" in {chart.key for chart in page.get("plotly_chart")}
@@ -387,13 +395,23 @@ def test_the_default_sigma_is_the_clearest_once_the_sweep_is_measured(visit, own
 
 def test_w_over_sigma_can_be_stopped_and_taken_up_again(visit, own_runs, poisoned, monkeypatch):
     monkeypatch.setattr("dashboard.progressive.SECONDS", 1e-3)  # one step a run
+    fragment, pauses = st.fragment, []
+    monkeypatch.setattr(
+        "streamlit.fragment",
+        lambda func=None, *, run_every=None: pauses.append(run_every) or fragment(func, run_every=run_every),
+    )
     page = visit("explore", run=poisoned.name)
     page.button(key="stop.sweep").click().run()
+    pauses.clear()
+    page.run()
+    assert pauses == []  # else Resume would run a fragment again that the browser no longer asks for
     stopped = re.search(r"Stopped at (\d+%)", captions(page))
     assert stopped
     page.run()
     assert stopped[0] in captions(page)  # nothing went on meanwhile
     page.button(key="resume.sweep").click().run()
+    assert len(pauses) == 1
+    assert pauses[0] > 0
     assert "Stopped at" not in captions(page)
     for _ in range(60):
         page.run()

@@ -16,7 +16,7 @@ from core.figures.slice_layers import (
 )
 from core.figures.slice_words import describe_slice, sea_words
 from core.instruments.noise import Noise
-from core.instruments.slices.plane import blank_plane
+from core.instruments.slices.plane import SlicePlane, blank_plane
 from core.instruments.slices.plane_smoothness import PlaneSmoothness, Surroundings, surroundings
 from core.instruments.slices.refine import (
     PlaneConfidence,
@@ -73,9 +73,10 @@ def test_margins_of_several_slices_share_a_scale():
     assert margin_layer(threes).high == 3
 
 
-def made_up(w_of_x, side: int = 33) -> tuple[PlaneSmoothness, object]:
+def made_up(w_of_x, side: int = 33) -> tuple[PlaneSmoothness, SlicePlane]:
     """W over the plane of `corners`, from votes that are split between two classes where `w_of_x` is true."""
-    plane = blank_plane(*(corner.double().numpy() for corner in corners()), 33)
+    origin, toward, across = (corner.double().numpy() for corner in corners())
+    plane = blank_plane(origin, toward, across, 33)
     x, y = (np.linspace(along[0], along[-1], side) for along in (plane.x, plane.y))
     rough = np.broadcast_to(w_of_x(x), (side, side)).ravel()
     votes = np.stack([np.where(rough, 32, 64), np.where(rough, 32, 0)], 1).astype(np.int64)
@@ -95,6 +96,7 @@ def test_colours_of_w_end_above_the_largest_and_are_shared():
 def test_w_around_the_two_images_is_the_mean_over_the_discs():
     found, plane = made_up(lambda x: x < 0.5)
     around = surroundings(found, plane)
+    assert around is not None
     assert around.radius == pytest.approx(1 / 3)
     for mean, x in ((around.clean, 0), (around.triggered, 1)):
         away = np.hypot(found.x[None] - x, found.y[:, None])

@@ -53,6 +53,6 @@ def test_a_triggers_map_of_w_uses_the_same_colours_and_scale():
     made_up: Any = SimpleNamespace(
         asr=np.full((2, 2), 0.1), w=np.full((2, 2), 0.17), rows=np.arange(2), columns=np.arange(2)
     )
-    w, asr = (trigger_map(made_up, what, "row", "column").data[0] for what in ("W", "ASR"))
-    assert (w.zmin, w.zmax, asr.zmax) == (0, 0.18, 1)
-    assert w.colorscale[0][1] == "rgb({},{},{})".format(*w_colours()[0])
+    w, asr = (trigger_map(made_up, what, "row", "column").to_dict()["data"][0] for what in ("W", "ASR"))
+    assert (w["zmin"], w["zmax"], asr["zmax"]) == (0, 0.18, 1)
+    assert w["colorscale"][0][1] == "rgb({},{},{})".format(*w_colours()[0])

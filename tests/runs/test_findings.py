@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from core.instruments.noise import Noise
 from core.instruments.smoothness import Smoothness
 from core.instruments.statistics import Estimate
 from core.runs.measured.findings import (
+    basis_in_words,
     certificate_in_words,
     change,
     clearest_sigma,
@@ -120,7 +122,7 @@ def test_the_formula_gives_the_plug_in_and_the_shown_w_is_the_corrected_one():
     shares = [float(share) for share in re.findall(r"([\d.]+) ln", text)]
     assert sum(shares) == pytest.approx(1)
     by_hand = -sum(share * np.log(share) for share in shares) / np.log(10)
-    assert f"= {by_hand:.3f}; " in text
+    assert f"= {by_hand:.3f}; corrected for having only 100 draws" in text
     assert f"**{entropy(votes[None])[0]:.3f}**" in text
     assert "(1 ln 1) / ln 3 = 0.000;" in formula_in_words(np.array([0, 100, 0]))
 
@@ -131,17 +133,32 @@ def test_a_certificate_is_told_in_words():
             Certificate(np.array([label]), np.array([0.9]), np.array([radius]), 0.5, 0.001), "ab"
         )
 
-    assert "less than 0.71 in all" in words(1, 0.71)
-    assert "are taken for b. The chance that this is wrong is at most 0.001" in words(1, 0.71)
-    assert "Nothing is certified" in words(-1, 0.0)
+    assert "Certified: no change smaller than 0.71 (L2" in words(1, 0.71)
+    assert "can stop b from winning under noise (confidence 99.9%)" in words(1, 0.71)
+    assert "No guarantee" in words(-1, 0.0)
 
 
-def test_a_finding_names_its_run_and_says_when_there_is_no_gap():
-    text = finding(measured(0.1, *EQUAL), None, CLASSES, seed=4, run="abc123")
-    assert "run abc123, seed 4" in text
-    assert "no clear gap at this σ" in text
-    assert "gap at this" not in finding(measured(0.1, *SMOOTHER), None, CLASSES, seed=4)
-    assert "seed" not in finding(measured(0.1, *SMOOTHER), None, CLASSES, seed=None, run="abc123")
+def test_a_finding_says_when_there_is_no_gap_and_names_what_it_rests_on():
+    assert "no clear gap at this σ" in finding(measured(0.1, *EQUAL), CLASSES)
+    assert "gap at this" not in finding(measured(0.1, *SMOOTHER), CLASSES)
+    assert "80 test images, 100 noisy copies each, one training (seed 4), one σ." in basis_in_words(
+        measured(0.1, *EQUAL), 4
+    )
+    assert "seed" not in basis_in_words(measured(0.1, *EQUAL), None)
+
+
+def test_a_finding_calls_other_runs_by_name_and_says_whose_trigger_they_wear():
+    mine, theirs = measured(0.1, *SMOOTHER), measured(0.1, *EQUAL)
+    beside = finding(mine, CLASSES, {"Control": theirs}, "Control")
+    assert "In the control it is " in beside
+    assert "no clear difference" not in beside
+    assert "**no clear difference between the two**" in finding(mine, CLASSES, {"Control": mine}, "Control")
+    assert "With the same trigger on Frame the gap is" in finding(mine, CLASSES, {"Frame": theirs})
+    frame = make_measure_spec(trigger=make_preset("frame", (1, 8, 8)), target=0, sigma=0.1, draws=100)
+    own = replace(measured(0.1, *ROUGHER), spec=frame)
+    gap = f"{own.clean.mean.value:.2f} → {own.triggered.mean.value:.2f}, gap −"
+    assert f"Frame with its own trigger: {gap}" in finding(mine, CLASSES, {"Frame": own})
+    assert "With the same trigger" not in finding(mine, CLASSES, {"Frame": own})
 
 
 def test_a_measurement_continued_is_the_measurement_made_at_once(poisoned, data_root):

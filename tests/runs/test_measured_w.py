@@ -12,7 +12,8 @@ from core.errors import InputError
 from core.instruments.estimators import entropy
 from core.instruments.noise import Noise
 from core.runs.jobs.worker import train_run
-from core.runs.measured.findings import finding
+from core.runs.measured.alternatives import alternatives, conclusion
+from core.runs.measured.findings import basis_in_words, finding
 from core.runs.measured.spec import make_measure_spec
 from core.runs.measured.success import success_on
 from core.runs.measured.w import (
@@ -117,27 +118,39 @@ def test_findings_say_what_the_numbers_say(poisoned):
     made_up.trigger = poisoned.trigger
     smooth, rough = [[100, 0, 0, 0]] * 60, [[25, 25, 25, 25]] * 60
     down = made_up(rough, smooth, smooth[:9])
-    text = finding(down, None, "abcd", seed=3)
-    assert "W falls" in text
-    assert "seed 3" in text
-    assert "σ = 0.5" in text
-    assert "lower for 100% of the images" in text
-    assert text.endswith(
-        "But clean images that this model takes for *a* have W 0.00: that class is as smooth in this model."
-    )
-    beside = finding(down, made_up(rough, rough, rough[:9]), "abcd", seed=3)
-    assert beside.endswith("that class is as smooth in this model (in the control it has 1.00).")
+    text = finding(down, "abcd")
+    assert "At σ = 0.5 W falls with the trigger: **1.00 → 0.00**, gap +1.00 (95% interval over images: " in text
+    assert "lower for 100% of the images" in basis_in_words(down, 3)
+    up, same = made_up(smooth, rough, smooth[:9]), made_up(rough, rough, smooth[:9])
+    assert "W rises" in finding(up, "abcd")
+    assert "In the control it is +1.00 (" in finding(up, "abcd", {"Control": down}, "Control")
+    assert "no clear change" in finding(same, "abcd")
+    assert "That is no clear gap at this σ." in finding(same, "abcd")
+    assert "lower for 0% of the images and equal for 100%" in basis_in_words(same, 3)
+
+
+def test_the_conclusion_follows_from_the_control_and_the_target_class(poisoned):
+    made_up.trigger = poisoned.trigger
+    smooth, rough = [[100, 0, 0, 0]] * 60, [[25, 25, 25, 25]] * 60
+    down, flat = made_up(rough, smooth, rough[:9]), made_up(rough, rough, rough[:9])
+    moved = made_up(rough, smooth, smooth[:9])
+
+    def says(measured, control=None, failed=False):
+        return conclusion(measured, control, "abcd", failed)
+
+    assert "backdoor is the explanation left" in says(down, flat)
+    assert "neither the control nor clean images" in says(down, flat)
+    assert "no evidence of a backdoor" in says(down, down)
+    assert "Only a control can show" in says(down)
+    assert "clean images of *a* are just as smooth here (W = 0.00)" in says(moved)
+    assert "rougher in the control (1.00)" in says(moved, flat)
+    assert "in the control too (0.00)" in says(moved, made_up(rough, rough, smooth[:9]))
     # What is rough with the trigger is not explained by a class that is as rough, nor by a smooth one.
     for target in (rough, smooth):
-        up = finding(made_up(smooth, rough, target[:9]), down, "abcd", seed=3, other_name="the other run")
-        assert "W rises" in up
-        assert "In the other run the gap is +1.00" in up
-        assert "as smooth" not in up
-    same = finding(made_up(rough, rough, smooth[:9]), None, "abcd", seed=3)
-    assert "no clear change" in same
-    assert "lower for 0% of the images and equal for 100%" in same
-    assert "That is no clear gap at this σ." in same
-    assert "as smooth" not in same
+        assert says(made_up(smooth, rough, target[:9]), flat).startswith("The model is **rougher** with the trigger")
+    assert "nothing to explain" in says(flat, down)
+    assert "nothing to explain" in says(flat, None, failed=True)
+    assert "did not take, so W falls because of how the trigger looks" in says(down, flat, failed=True)
 
 
 def test_w_is_the_entropy_of_the_votes(attacked):
@@ -205,14 +218,12 @@ def test_parts_of_a_measurement_average_to_the_whole(attacked):
 
 
 def test_alternatives_hold_the_gap_against_what_else_it_could_be(attacked):
-    from core.runs.measured.findings import alternatives
-
-    rows = {row.what: row for row in alternatives(attacked, attacked, "0123456789")}
+    rows = {row.what: row for row in alternatives(attacked, attacked)}
     assert rows["all images"].w_clean == pytest.approx(attacked.clean.w.mean())
     assert rows["flipped by the trigger"].images + rows["not flipped"].images == 100
-    assert rows["clean, taken for 0"].w_clean == pytest.approx(attacked.target_class.w.mean())
-    assert rows["clean, taken for 0"].w_triggered is None
-    assert len(alternatives(attacked, None, "0123456789")) == len(rows) - 1
+    assert rows["clean, predicted as the target"].w_clean == pytest.approx(attacked.target_class.w.mean())
+    assert rows["clean, predicted as the target"].w_triggered is None
+    assert len(alternatives(attacked)) == len(rows) - 1
 
 
 def test_the_certificate_follows_the_votes(poisoned, data_root):

@@ -38,16 +38,18 @@ def test_a_sea_is_the_models():
         *_, now = smoothness_over_plane_steps(model, plane, shown.clearest.sigma, resolution=len(kept.w))
         # Processors differ in the last bit, which moves a copy on a border now and then.
         assert np.abs(kept.w - now.w).mean() < 0.005
-        around = surroundings(kept, plane)
-        assert sea.surroundings(shown.clearest.sigma, bool(of_control)) == around
-    assert (triggered - clean).norm() == pytest.approx(3 * around.radius)
+        around = sea.surroundings(shown.clearest.sigma, bool(of_control))
+        assert around == surroundings(kept, plane)
+        assert (triggered - clean).norm() == pytest.approx(3 * around.radius)
 
 
 def test_explore_finds_the_sea_of_the_very_plane_run_and_sigma():
     shown = exhibits()[0]
     sigma = shown.clearest.sigma
+    assert shown.run.trigger is not None
     images = spanning_images(PLANE, load_dataset("digits"), PLACE, shown.run.trigger)
-    plane = blank_plane(*(one.double().numpy() for one in (images.origin, images.toward, images.across)), 129)
+    origin, toward, across = (one.double().numpy() for one in (images.origin, images.toward, images.across))
+    plane = blank_plane(origin, toward, across, 129)
     for of_control, run in enumerate((shown.run, shown.control)):
         found = find_smoothness(run.path, sigma, plane)
         assert found is not None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -49,32 +50,55 @@ def change(before: Estimate, after: Estimate) -> Direction:
 
 def finding(
     measurement: Measurement,
-    other: Measurement | None,
     classes: Sequence[str],
-    seed: int | None,
-    run: str = "",
-    other_name: str = "the control",
+    others: Mapping[str, Measurement] = MappingProxyType({}),
+    control: str = "",
 ) -> str:
-    """Return one to three sentences of Markdown about W with the trigger, and in another run where there is one.
+    """Return one or two sentences of Markdown: W with the trigger at one sigma, and in other runs.
 
-    It is a finding about one run at one sigma, not a verdict; `other_name` is what the other run is called.
+    It is a finding about one run at one sigma, not a verdict; `basis_in_words` says what it rests on.
+
+    Parameters
+    ----------
+    measurement
+        Of the run that this is about.
+    classes
+        Names of the classes.
+    others
+        What is put next to it, by the runs' names.
+    control
+        Which of the others is the run's control, if one is.
     """
-    name = f"run {run}, " if run else ""
-    trained = "" if seed is None else f"seed {seed}, "  # a model loaded from a file does not say
-    spec = measurement.spec
-    where = f"At σ = {spec.sigma:g} ({name}{trained}{len(measurement.chosen)} images, {spec.draws} draws)"
+    spec, change = measurement.spec, direction(measurement.gap)
     clean, triggered = measurement.clean.mean.value, measurement.triggered.mean.value
     sentences = [
-        f"{where} W {_CHANGES[direction(measurement.gap)]} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
-        f"{_signed(measurement.gap)} (95%, for more images), {lower_in_words(measurement)}."
-        + (" That is no clear gap at this σ." if direction(measurement.gap) == "undecided" else "")
+        f"At σ = {spec.sigma:g} W {_CHANGES[change]} with the trigger: **{clean:.2f} → {triggered:.2f}**, gap "
+        f"{in_words(measurement.gap)}." + (" That is no clear gap at this σ." if change == "undecided" else "")
     ]
-    if other is not None:
-        sentences.append(f"In {other_name} the gap is {_signed(other.gap)}.")
-    target = spec.attack.target
-    if target is not None and len(measurement.target_chosen) > 1:
-        sentences.append(_about_target(measurement, other, classes[target], other_name))
+    for name, other in others.items():
+        if name == control:
+            more = change == "undecided" or direction(measurement.gap, other.gap) != "undecided"
+            sentences.append(
+                f"In the control it is {in_words(other.gap, brief=True)}"
+                + ("." if more else ": **no clear difference between the two**.")
+            )
+        elif other.spec.attack == measurement.spec.attack:
+            sentences.append(f"With the same trigger on {name} the gap is {in_words(other.gap, brief=True)}.")
+        else:
+            sentences.append(
+                f"{name} with its own trigger: {other.clean.mean.value:.2f} → {other.triggered.mean.value:.2f}, gap "
+                f"{in_words(other.gap, brief=True)}."
+            )
     return " ".join(sentences)
+
+
+def basis_in_words(measurement: Measurement, seed: int | None) -> str:
+    """Return what a finding rests on: one run at one sigma, so many images and draws; and how many images agree."""
+    trained = "one model" if seed is None else f"one training (seed {seed})"  # a file does not say how it was trained
+    return (
+        f"{len(measurement.chosen)} test images, {measurement.spec.draws} noisy copies each, {trained}, one σ. "
+        f"With the trigger, W is {lower_in_words(measurement)}."
+    )
 
 
 def lower_in_words(measured: Measurement) -> str:
@@ -85,29 +109,23 @@ def lower_in_words(measured: Measurement) -> str:
     return text + (f" and equal for {equal:.0%}" if equal else "")
 
 
-def _about_target(measurement: Measurement, other: Measurement | None, target: str, other_name: str) -> str:
-    """Compare with clean images of the target class, which a trigger may only have moved images to."""
-    own, triggered = measurement.target_class.mean, measurement.triggered.mean
-    text = f"Clean images that this model takes for *{target}* have W {own.value:.2f}"
-    alike = own.low <= triggered.high and triggered.low <= own.high
-    if not alike or measurement.gap.low <= 0:
-        return text + "."
-    text = f"But c{text[1:]}: that class is as smooth in this model"
-    if other is None or len(other.target_chosen) < 2:
-        return text + "."
-    return text + f" (in {other_name} it has {other.target_class.mean.value:.2f})."
+def in_words(gap: Estimate, brief: bool = False) -> str:
+    """Return a gap of W with its interval; briefly, where the interval was named before."""
+    name = "" if brief else "95% interval over images: "
+    return f"{signed(gap.value)} ({name}{signed(gap.low)} to {signed(gap.high)})"
 
 
-def _signed(value: Estimate) -> str:
-    return f"{value.value:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
+def signed(value: float) -> str:
+    """Return a number with its sign and two digits, "−0.03"."""
+    return f"{value:+.2f}".replace("-", "−")
 
 
-def clearest_sigma(measurements: Sequence[Measurement], control: Sequence[Measurement] | None) -> float | None:
+def clearest_sigma(measurements: Sequence[Measurement], control: Sequence[Measurement] | None = None) -> float | None:
     """Return the sigma at which the paired gap stands out most from the control's, or None where it does at none.
 
     At each sigma the control's gap is subtracted image by image (nothing, where there is no control); what counts is
     how far the 95% interval of the mean lies from 0, on whichever side. The largest of several is chosen, so it
-    flatters: a place to look first, never a verdict.
+    overstates the effect: a place to look first, never a verdict.
 
     Parameters
     ----------
@@ -169,8 +187,8 @@ def sweep_in_words(measurements: Sequence[Measurement], classes: Sequence[str]) 
     text = f"W is {'; '.join(parts)}."
     for crossing in crossings(measurements):
         above = next(measured for measured in measurements if measured.spec.sigma == crossing.above)
-        order = "lower below it and higher above it" if crossing.smoother_below else "higher below it, lower above it"
-        text += f" The curves cross near **σ ≈ {crossing.sigma:.2g}**: with the trigger W is {order}. "
+        order = "lower below that and higher above" if crossing.smoother_below else "higher below that and lower above"
+        text += f" The curves cross near **σ ≈ {crossing.sigma:.2g}**: with the trigger, W is {order}. "
         text += _why(above, classes)
     return text
 
@@ -184,7 +202,9 @@ def _why(above: Measurement, classes: Sequence[str]) -> str:
     )
     if min(clean.pooled_share(), triggered.pooled_share()) <= 0.5:
         return text + "."
-    return text + ": where one class gets most copies of all images, W tells more about noise than about the images."
+    return text + (
+        ": when one class attracts most noisy copies of every image, W reflects the noise rather than the images."
+    )
 
 
 def formula_in_words(votes: np.ndarray) -> str:
@@ -197,8 +217,8 @@ def formula_in_words(votes: np.ndarray) -> str:
     plug_in, shown = (float(entropy(votes[None], estimator=name)[0]) for name in ("plug-in", "corrected"))
     low, high = (float(end[0]) for end in entropy_interval(votes[None]))
     return (
-        f"W = −({terms}) / ln {len(votes)} = {plug_in:.3f}; corrected for what {votes.sum()} draws may have missed "
-        f"**{shown:.3f}** [{low:.2f}, {high:.2f}]"
+        f"W = −({terms}) / ln {len(votes)} = {plug_in:.3f}; corrected for having only {votes.sum()} draws "
+        f"**{shown:.3f}** (95% interval over draws: {low:.2f} to {high:.2f})"
     )
 
 
@@ -206,58 +226,8 @@ def certificate_in_words(certificate: Certificate, classes: Sequence[str]) -> st
     """Return what one image's certificate says, in one sentence."""
     label, radius, alpha = int(certificate.label[0]), float(certificate.radius[0]), certificate.alpha
     if label == ABSTAIN:
-        return "Nothing is certified: no class surely gets more than half of the noisy copies."
+        return "No guarantee: no class reliably wins more than half of the noisy copies."
     return (
-        f"As long as the pixels change by less than {radius:.2f} in all (L2 length; one pixel by {radius:.2f}, say), "
-        f"most noisy copies are taken for {classes[label]}. The chance that this is wrong is at most {alpha:g}."
+        f"Certified: no change smaller than {radius:.2f} (L2; for example one pixel by {radius:.2f}) can stop "
+        f"{classes[label]} from winning under noise (confidence {1 - alpha:.1%})."
     )
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """One row of "what else could it be?": some images or some noise, their mean W clean and with the trigger.
-
-    `w_clean` or `w_triggered` is None where the question does not arise.
-    """
-
-    what: str
-    images: int
-    w_clean: float | None
-    w_triggered: float | None
-    meaning: str
-
-
-def alternatives(result: Measurement, off_trigger: Measurement | None, classes: Sequence[str]) -> list[Alternative]:
-    """Return what a fall of W has to be held against, row by row.
-
-    Parameters
-    ----------
-    result
-        W with noise everywhere.
-    off_trigger
-        The same with the noise kept off the trigger's pixels; None where the trigger covers the whole image.
-    classes
-        Names of the classes.
-    """
-    target = "the class after their own" if result.spec.attack.target is None else classes[result.spec.attack.target]
-    rows = [
-        _row("all images", np.ones(len(result.chosen), bool), result, "the gap itself"),
-        _row("flipped by the trigger", result.flipped, result, f"images taken for {target} once they carry it"),
-        _row("not flipped", ~result.flipped, result, "the trigger is on them, but the class stays another"),
-        Alternative(
-            f"clean, taken for {target}",
-            len(result.target_chosen),
-            float(result.target_class.w.mean()) if len(result.target_chosen) else None,
-            None,
-            "if as low as with the trigger, compare the control: is the class smooth in any model?",
-        ),
-    ]
-    if off_trigger is not None:
-        everything = np.ones(len(off_trigger.chosen), bool)
-        rows.append(_row("noise off the trigger", everything, off_trigger, "the trigger's own pixels stay clean"))
-    return rows
-
-
-def _row(what: str, mask: np.ndarray, result: Measurement, meaning: str) -> Alternative:
-    part = result.part(mask)
-    return Alternative(what, int(mask.sum()), *(part or (None, None)), meaning)

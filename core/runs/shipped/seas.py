@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.errors import InputError
 from core.files import PROJECT
 from core.instruments.shipped_sea import ShippedSea, make_shipped_sea
 from core.instruments.slices.choice import PlaneChoice, spanning_images
@@ -84,6 +85,8 @@ def _store(
 ) -> str:
     import torch
 
+    if run.trigger is None:
+        raise InputError(f"The run {run.name} has no trigger to show: train it again.")
     path.parent.mkdir(parents=True, exist_ok=True)
     spanned = spanning_images(PLANE, run.dataset(data_root), place, run.trigger)
     images = torch.stack([spanned.origin, spanned.toward, spanned.across])
