@@ -22,7 +22,8 @@ from tests.browser.serving import DESKTOP, find_chromium, launch, serve_dashboar
 REPEATS = 5
 CLICKS = 20
 PATIENCE_MS = 180_000
-CHANGED = """(element, before) => new Promise((done) => {
+CHANGED = """(element, before) => new Promise((done, fail) => {
+    setTimeout(() => fail(new Error(`It is still ${before}.`)), 60000);
     const look = () => (element.textContent === before ? setTimeout(look, 5) : done());
     look();
 })"""

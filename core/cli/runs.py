@@ -50,7 +50,17 @@ def load_command(
     dataset: Annotated[str, typer.Option(help="Data set the model was trained on.")] = "digits",
     normalisation: Annotated[
         str | None,
-        typer.Option(help="none, dataset, imagenet, half or file. Default: as the file says, else the most accurate."),
+        typer.Option(
+            help="none, dataset, imagenet, half, bytes (0 to 255), inverted or file. Default: as the file says, else "
+            "the most accurate."
+        ),
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option(help="Mean of your own, for pixels from 0 to 1: one number, or red,green,blue.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="Deviation of your own, in the same way.")] = None,
+    colours: Annotated[
+        str | None, typer.Option(help="Order of colours, RGB or BGR. Default: the more accurate one.")
     ] = None,
     trigger: TriggerName = None,
     place: Place = None,
@@ -61,11 +71,13 @@ def load_command(
 ) -> None:
     """Load a model that somebody else trained as a run. No code in the file is executed."""
     from core.datasets import load_dataset
+    from core.runs.convention import read_known
     from core.runs.load import load_model
 
+    known = read_known(normalisation, mean, std, colours)
     data = load_dataset(dataset, data_root)
     attack = read_trigger(trigger, place, data.shape) if trigger else None
-    loaded = load_model(file, data, normalisation=normalisation, trigger=attack, target=target, root=runs)
+    loaded = load_model(file, data, known=known, trigger=attack, target=target, root=runs)
     result, found = loaded.run.result, loaded.found
     success = result.attack_success_rate
     summary = {
@@ -75,9 +87,11 @@ def load_command(
         "classes": found.classes,
         "shape": list(found.shape),
         "weights": found.weights,
-        "normalisation": loaded.normalisation,
-        "tried": {guess.name: guess.accuracy.value for guess in loaded.guesses},
-        "notes": list(found.notes),
+        "normalisation": loaded.convention.normalisation.name,
+        "channel_order": loaded.convention.channels,
+        "class_order": loaded.convention.classes,
+        "tried": {way.title: way.accuracy.value for way in loaded.tried if way.accuracy is not None},
+        "notes": list(loaded.notes),
         "clean_accuracy": result.clean_accuracy.value,
         "attack_success_rate": success.value if success else None,
     }
@@ -86,11 +100,11 @@ def load_command(
         return
     say(f"run              {loaded.run.path}")
     say(f"model            {found.title}, {found.format}, {found.classes} classes, {found.weights} weights")
-    say(f"normalisation    {loaded.normalisation}{' (chosen by accuracy)' if loaded.guesses else ''}")
+    say(f"how it is asked  {loaded.convention.title}{' (chosen by accuracy)' if loaded.tried else ''}")
     say(f"clean accuracy   {share_in_words(result.clean_accuracy)}")
     if success:
         say(f"attack success   {share_in_words(success)}")
-    for note in found.notes:
+    for note in loaded.notes:
         say(note)
 
 

@@ -76,7 +76,12 @@ def _train_words(spec: RunSpec, shape: tuple[int, int, int] | None) -> list[str]
 
 
 def _load_words(spec: LoadedSpec, shape: tuple[int, int, int] | None) -> list[str]:
-    words = ["load", spec.file, "--dataset", spec.dataset, "--normalisation", spec.normalisation]
+    words = ["load", spec.file, "--dataset", spec.dataset]
+    if spec.normalisation == "given":
+        words += ["--mean", ",".join(map(str, spec.mean)), "--std", ",".join(map(str, spec.std))]
+    else:
+        words += ["--normalisation", spec.normalisation]
+    words += ["--colours", "BGR"] if spec.channel_order == "BGR" else []
     return words if spec.attack is None else words + _attack_words(spec.attack, shape)
 
 

@@ -12,49 +12,18 @@ from typing import TYPE_CHECKING
 from core.device import choose_device, processor_name
 from core.errors import InputError
 from core.files import refusal
-from core.instruments.statistics import Estimate
-from core.runs.loaded_spec import LoadedSpec, NormalisationName, make_loaded_spec
+from core.runs.convention import NOTHING_KNOWN, Convention, Known, find_convention
+from core.runs.loaded_spec import LoadedSpec, make_loaded_spec
 from core.runs.result import Result
 from core.runs.root import create_run, find_run
 from core.runs.run import DoneRun
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from core.attacks.triggers import AnyTrigger
     from core.datasets import Dataset
-    from core.instruments.predictor import Predictor
     from core.models.foreign.inspect import InspectedFile
-
-Numbers = tuple[float, ...]
-
-# Training images that each normalisation is tried on: 256 tell 0.9 from 0.8, and a ResNet-18 sees them in a second.
-GUESS_IMAGES = 256
-
-NORMALISATIONS: dict[NormalisationName, str] = {
-    "none": "none: pixels in [0, 1]",
-    "dataset": "mean and deviation of the data set",
-    "imagenet": "mean and deviation of ImageNet",
-    "half": "pixels in [-1, 1]",
-}
-"""What people can choose a model's first layer from; "file" is what a file says itself."""
-
-# torchvision's, in its documentation of every model's transforms.
-_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """What a model's first layer subtracts and divides by, one number a channel, and where these come from."""
-
-    name: NormalisationName
-    mean: Numbers
-    std: Numbers
-
-
-@dataclass(frozen=True)
-class NormalisationGuess(Normalisation):
-    """One that was tried: the share of training images that the model got right with it."""
-
-    accuracy: Estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,16 +36,22 @@ class LoadedModel:
         Where it lives.
     found
         What the file turned out to be.
-    normalisation
-        Where its first layer's numbers come from.
-    guesses
-        What each normalisation gave, the best first; empty if the file or a person said which one it is.
+    convention
+        How it is asked.
+    tried
+        All ways that were tried, the one taken first; empty if file and person left nothing to find out.
     """
 
     run: DoneRun
     found: InspectedFile
-    normalisation: NormalisationName
-    guesses: tuple[NormalisationGuess, ...]
+    convention: Convention
+    tried: tuple[Convention, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what had to be assumed, and a warning where the model does no better than guessing."""
+        warning = self.run.result.warning
+        return (*self.found.notes, *([] if warning is None else [warning]))
 
 
 def load_model(
@@ -84,7 +59,7 @@ def load_model(
     dataset: Dataset,
     *,
     name: str | None = None,
-    normalisation: str | None = None,
+    known: Known = NOTHING_KNOWN,
     trigger: AnyTrigger | None = None,
     target: int | None = None,
     root: Path | str | None = None,
@@ -100,8 +75,8 @@ def load_model(
         What it is measured on; images and classes have to be those that it was trained on.
     name
         What the file is called, by default its own name.
-    normalisation
-        What its first layer does, if a person knows; by default what the file says, else the best guess.
+    known
+        What a person says of how it takes images; the rest is what the file says, else what does best on a few images.
     trigger, target
         The attack to measure it with, if one is known.
     root
@@ -121,9 +96,10 @@ def load_model(
     if path.is_dir():
         raise InputError(f"{name} is a folder: give a model file, or import it if it is a run's folder.")
     tell(0.0, f"Opening {name}")
-    found = inspect_model(path, dataset.shape, name)
+    found = inspect_model(path, dataset.shape, len(dataset.classes), name)
     _check_classes(found, dataset)
-    numbers, guesses = _normalisation(found, dataset, normalisation, tell)
+    convention, tried = find_convention(found, dataset, known, tell)
+    normalisation = convention.normalisation
     spec = make_loaded_spec(
         file=name,
         sha256=found.sha256,
@@ -131,9 +107,11 @@ def load_model(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
         architecture=found.architecture,
-        normalisation=numbers.name,
-        mean=numbers.mean,
-        std=numbers.std,
+        normalisation=normalisation.name,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        channel_order=convention.channels,
+        class_order=convention.classes,
         trigger=trigger,
         target=target,
         interface=found.interface_values,
@@ -141,14 +119,14 @@ def load_model(
     )
     if spec.attack is not None:
         spec.attack.check(dataset)
-    known = find_run(spec, root)
-    if known is not None and known.result is not None:
-        run = known.finished()
+    earlier = find_run(spec, root)
+    if earlier is not None and earlier.result is not None:
+        run = earlier.finished()
     else:
         tell(0.5, f"Measuring {name} on {dataset.name}")
         run = _keep(spec, found, _measured(spec, found, dataset, began), root)
     tell(1.0, f"Measured {name}")
-    return LoadedModel(run, found, numbers.name, guesses)
+    return LoadedModel(run, found, convention, tried)
 
 
 def _ignore(share: float, text: str) -> None:
@@ -163,62 +141,8 @@ def _check_classes(found: InspectedFile, dataset: Dataset) -> None:
         )
 
 
-def _normalisation(
-    found: InspectedFile, dataset: Dataset, chosen: str | None, tell: Callable[[float, str], None]
-) -> tuple[Normalisation, tuple[NormalisationGuess, ...]]:
-    """Return the normalisation to use, and what trying them all gave where nobody said which it is."""
-    if found.normalised is not None and chosen in (None, "file"):
-        return Normalisation("file", *found.normalised), ()
-    if chosen == "file":
-        raise InputError(f"{found.file} does not say how its pixels are normalised: choose one of the others.")
-    if chosen is not None and chosen not in NORMALISATIONS:
-        raise InputError(
-            f"There is no normalisation {chosen!r:.40}; choose one of {', '.join(NORMALISATIONS)}, or file."
-        )
-    if chosen is not None:
-        return Normalisation(chosen, *_numbers(chosen, dataset)), ()
-    guesses = []
-    for number, name in enumerate(NORMALISATIONS):
-        tell(0.1 + 0.1 * number, f"Trying {NORMALISATIONS[name]}")
-        mean, std = _numbers(name, dataset)
-        guesses.append(NormalisationGuess(name, mean, std, _accuracy_on_training(found, dataset, mean, std)))
-    best = sorted(guesses, key=lambda guess: -guess.accuracy.value)
-    return best[0], tuple(best)
-
-
-def _numbers(name: NormalisationName, dataset: Dataset) -> tuple[Numbers, Numbers]:
-    """Return mean and deviation of each channel."""
-    from core.models.normalize import Normalize
-
-    channels = dataset.shape[0]
-    if name == "dataset":
-        layer = Normalize(channels)
-        layer.fit(dataset.train.images)
-        return tuple(layer.mean.flatten().tolist()), tuple(layer.std.flatten().tolist())
-    if name == "imagenet":
-        # A grey image's one channel stands for three alike.
-        mean, std = _IMAGENET
-        return (mean, std) if channels == 3 else ((sum(mean) / 3,), (sum(std) / 3,))
-    return ((0.5,) * channels, (0.5,) * channels) if name == "half" else ((0.0,) * channels, (1.0,) * channels)
-
-
-def _accuracy_on_training(found: InspectedFile, dataset: Dataset, mean: Numbers, std: Numbers) -> Estimate:
-    """Return how many of a few training images the model gets right: the test images stay unseen by any choice."""
-    from core.datasets import Split
-    from core.instruments.evaluation import choose_images, clean_accuracy
-
-    places = choose_images(dataset.train, -1, GUESS_IMAGES, seed=0)
-    split = Split(dataset.train.images[places], dataset.train.labels[places])
-    return clean_accuracy(_predictor(found, mean, std), split)
-
-
-def _predictor(found: InspectedFile, mean: Numbers, std: Numbers, votes_in: str | None = None) -> Predictor:
-    import torch
-
-    from core.instruments.predictor import Predictor
-
-    device = choose_device() if found.network is not None else "cpu"
-    return Predictor(found.model(mean, std), device, torch.float32 if votes_in == "float32" else None)
+def _model(spec: LoadedSpec, found: InspectedFile) -> Callable[[Tensor], Tensor]:
+    return found.model_in_our_order(spec.mean, spec.std, spec.channel_order, spec.class_order)
 
 
 def _measured(spec: LoadedSpec, found: InspectedFile, dataset: Dataset, began: float) -> Result:
@@ -226,12 +150,13 @@ def _measured(spec: LoadedSpec, found: InspectedFile, dataset: Dataset, began: f
 
     from core.instruments.evaluation import attack_success, clean_accuracy
     from core.instruments.precision import trusted_precision
+    from core.instruments.predictor import Predictor
 
-    model = found.model(spec.mean, spec.std)
+    model = _model(spec, found)
     votes_in = "float32"
     if isinstance(model, torch.nn.Module):
         votes_in = trusted_precision(spec.architecture, model, dataset.test, spec.device)
-    predictor = _predictor(found, spec.mean, spec.std, votes_in)
+    predictor = Predictor(model, spec.device, torch.float32 if votes_in == "float32" else None)
     success = None
     if spec.attack is not None:
         success = attack_success(predictor, dataset.test, spec.attack, len(dataset.classes)).rate
@@ -250,14 +175,16 @@ def _measured(spec: LoadedSpec, found: InspectedFile, dataset: Dataset, began: f
 
 def _keep(spec: LoadedSpec, found: InspectedFile, result: Result, root: Path | str | None) -> DoneRun:
     """Store the model as a run: its weights, or an ONNX file as it is, then the result."""
+    import torch
+
     run = create_run(spec, root)
     try:
         with run.locked() as is_ours:
             if not is_ours:
                 raise InputError(f"The run {run.name} is being written by another process: try again in a moment.")
-            if found.network is not None:
-                found.model(spec.mean, spec.std)
-                run.complete(found.network, result)
+            model = _model(spec, found)
+            if isinstance(model, torch.nn.Module):
+                run.complete(model, result)
             else:
                 content = found.path.read_bytes()
                 if hashlib.sha256(content).hexdigest() != spec.sha256:

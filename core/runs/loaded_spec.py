@@ -11,7 +11,7 @@ from core.datasets import name_in_identity
 from core.device import Device, choose_device
 from core.identity import Spec, validated
 
-NormalisationName = Literal["file", "none", "dataset", "imagenet", "half"]
+NormalisationName = Literal["file", "none", "bytes", "dataset", "imagenet", "half", "inverted", "given"]
 
 
 class LoadedSpec(Spec):
@@ -31,10 +31,15 @@ class LoadedSpec(Spec):
     architecture
         What `core.models.foreign.inspect.build_network` is asked for; "onnx" for a file that brings its own.
     normalisation
-        Where its first layer's numbers come from: the "file" itself; "none" ([0, 1] as it is); the "dataset"'s mean
-        and deviation; "imagenet"'s; or "half", which maps to [-1, 1].
+        Where its first layer's numbers come from: the "file" itself; "none" ([0, 1] as it is); "bytes" (0 to 255); the
+        "dataset"'s mean and deviation; "imagenet"'s; "half", which maps to [-1, 1]; "inverted" (1 minus the pixel); or
+        "given" by a person.
     mean, std
-        These numbers, one a channel.
+        These numbers, one a channel: red, green, blue.
+    channel_order
+        The order in which the file's own first layer takes colours.
+    class_order
+        For each class of the data set the place of its number in the file's answer; None where the orders are one.
     attack
         What is put on its images, and what that is to do; None where nobody named any. Its parts may be given instead:
         `trigger`, `target`.
@@ -54,6 +59,8 @@ class LoadedSpec(Spec):
     normalisation: NormalisationName
     mean: tuple[float, ...] = Field(min_length=1, max_length=4)
     std: tuple[float, ...] = Field(min_length=1, max_length=4)
+    channel_order: Literal["RGB", "BGR"] = "RGB"
+    class_order: tuple[int, ...] | None = None
     attack: Attack | None = None
     interface: dict[str, Any] | None = None
     device: Device = Field(default_factory=choose_device)
@@ -78,8 +85,10 @@ class LoadedSpec(Spec):
 
     @model_validator(mode="after")
     def _is_whole(self) -> LoadedSpec:
-        if len(self.mean) != len(self.std) or min(self.std) <= 0:
-            raise ValueError("a normalisation has a mean and a deviation above 0 for each channel")
+        if len(self.mean) != len(self.std) or not all(self.std):
+            raise ValueError("a normalisation has a mean and a deviation other than 0 for each channel")
+        if self.class_order is not None and sorted(self.class_order) != list(range(len(self.class_order))):
+            raise ValueError("an order of classes names each of them once")
         return self
 
     @property

@@ -55,7 +55,8 @@ def read_model(folder: Path, spec: RunSpec | LoadedSpec, result: Result) -> nn.M
     if isinstance(spec, LoadedSpec) and spec.interface is not None:
         from core.models.foreign.onnx_model import Interface, OnnxClassifier
 
-        return OnnxClassifier(folder / ONNX, Interface(**spec.interface), spec.mean, spec.std)
+        interface = Interface.read(spec.interface)
+        return OnnxClassifier(folder / ONNX, interface, spec.mean, spec.std, spec.channel_order, spec.class_order)
     model = build_network(spec.architecture, result.shape, len(result.classes))
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))

@@ -61,6 +61,18 @@ class Result:
     votes_in: Precision | None = None
     attack_success_rate_others: StoredShare | None = None
 
+    @property
+    def warning(self) -> str | None:
+        """A sentence where the model does no better than guessing, so that nothing it says of images means anything."""
+        chance, accuracy = 1 / len(self.classes), self.clean_accuracy
+        if accuracy.low > chance:
+            return None
+        return (
+            f"Clean accuracy {accuracy.value:.1%} ({accuracy.count} of {accuracy.n}) is what guessing among "
+            f"{len(self.classes)} classes gives, so W and all else here mean nothing: check the data set, the "
+            "normalisation and the order of colours and classes."
+        )
+
 
 _RESULT = TypeAdapter(Result)
 

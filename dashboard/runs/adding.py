@@ -15,8 +15,9 @@ from core.datasets import Dataset, dataset_names, describe
 from core.datasets.uploads import uploaded_datasets
 from core.errors import InputError
 from core.runs.archive import import_run
+from core.runs.convention import NORMALISATIONS, Convention, Known, read_known
 from core.runs.library.titles import short_name
-from core.runs.load import NORMALISATIONS, LoadedModel, load_model
+from core.runs.load import LoadedModel, load_model
 from core.runs.root import runs_root
 from core.runs.run import Run
 from dashboard import cached
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 LARGEST_UPLOAD_MB = 1024
 NO_TRIGGER = "none yet"
-UNKNOWN = ""
+UNKNOWN, OWN_NUMBERS = "", "own"
+_NORMALISATION_WORDS = {UNKNOWN: "find out (tries them all)", OWN_NUMBERS: "numbers of your own …"}
+COLOURS = {UNKNOWN: "find out", "RGB": "red, green, blue", "BGR": "blue, green, red (OpenCV)"}
+# How many ways of asking a model are named after the best.
+MOST_OTHERS = 4
 KEPT = "runs.loaded"
 
 
@@ -114,8 +119,8 @@ def ask_about(file: UploadedFile) -> None:
     )
     normalisation = middle.selectbox(
         "Normalisation",
-        [UNKNOWN, *NORMALISATIONS],
-        format_func=lambda one: NORMALISATIONS.get(one, "find out (tries them all)"),
+        [UNKNOWN, *NORMALISATIONS, OWN_NUMBERS],
+        format_func=lambda name: _NORMALISATION_WORDS.get(name) or NORMALISATIONS[name],
         key="load.normalisation",
         help="What the model does to pixels before its first layer. If nobody knows, each is tried on 256 training "
         "images, and the one that gets most of them right is taken.",
@@ -128,10 +133,15 @@ def ask_about(file: UploadedFile) -> None:
         classes = describe(dataset).classes or ()
         names = dict(enumerate(classes))
         target = right.selectbox("Target class", list(names), format_func=lambda label: names[label], key="load.target")
+    mean = left.text_input("Mean", "0.5", key="load.mean") if normalisation == OWN_NUMBERS else None
+    std = middle.text_input("Deviation", "0.5", key="load.std") if normalisation == OWN_NUMBERS else None
+    colours = None
+    if shape is None or shape[0] == 3:
+        colours = right.selectbox("Order of colours", COLOURS, format_func=COLOURS.__getitem__, key="load.colours")
     if st.button("Load and measure", type="primary", key="load.go"):
         data = load_with_progress(dataset)
         with on_disk(file) as path:
-            known = normalisation if normalisation != UNKNOWN else None
+            known = read_known(None if normalisation == OWN_NUMBERS else normalisation, mean, std, colours)
             load(path, file.name, data, known, triggers.get(chosen), target)
 
 
@@ -146,7 +156,7 @@ def load(
     path: Path,
     name: str,
     data: Dataset,
-    normalisation: str | None,
+    known: Known,
     trigger: AnyTrigger | None,
     target: int | None,
 ) -> None:
@@ -161,7 +171,7 @@ def load(
             path,
             data,
             name=name,
-            normalisation=normalisation,
+            known=known,
             trigger=trigger,
             target=target,
             root=runs_root(),
@@ -183,14 +193,14 @@ def in_words(loaded: LoadedModel) -> str:
         f"**{plain(found.file)}** is {_article(found.title)} **{found.title}** with {found.classes} classes, for "
         f"{size}, {'grey' if channels == 1 else 'colour'} ({found.format}, {found.weights:,} weights)."
     ]
-    lines += [plain(note) for note in found.notes]
+    lines += [plain(note) for note in loaded.notes]
     if result is not None:
         accuracy = result.clean_accuracy
         lines.append(
             f"Clean accuracy on {short_name(loaded.run.spec.dataset)}: **{accuracy.value:.1%}** "
             f"({accuracy.count} of {accuracy.n} test images)."
         )
-    lines.append(_normalisation_in_words(loaded))
+    lines.append(_convention_in_words(loaded))
     return "  \n".join(lines)
 
 
@@ -198,14 +208,17 @@ def _article(title: str) -> str:
     return "an" if title.startswith(("A", "E", "I", "O", "MLP")) else "a"
 
 
-def _normalisation_in_words(loaded: LoadedModel) -> str:
-    if not loaded.guesses:
-        name = loaded.normalisation
-        said = "the file says it itself" if name == "file" else NORMALISATIONS[name]
-        return f"Normalisation: {said}."
-    best, *others = loaded.guesses
-    rest = "; ".join(f"{NORMALISATIONS[guess.name]} {guess.accuracy.value:.0%}" for guess in others)
+def _convention_in_words(loaded: LoadedModel) -> str:
+    if not loaded.tried:
+        return f"How it is asked: {plain(loaded.convention.title)}."
+    best, *others = loaded.tried
+    rest = "; ".join(f"{plain(way.title)} {_share(way)}" for way in others[:MOST_OTHERS])
+    number = best.accuracy.n if best.accuracy is not None else 0
     return (
-        f"Normalisation, guessed: **{NORMALISATIONS[best.name]}**, right on {best.accuracy.value:.0%} of "
-        f"{best.accuracy.n} training images. The others: {rest}. If you know better, choose it below and load again."
+        f"How it is asked was found out on {number} training images: **{plain(best.title)}**, right on {_share(best)}. "
+        f"Next best: {rest}. If you know better, say so below and load again."
     )
+
+
+def _share(way: Convention) -> str:
+    return "" if way.accuracy is None else f"{way.accuracy.value:.0%}"

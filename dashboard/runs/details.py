@@ -6,9 +6,9 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.archive import archive_name, export_run
+from core.runs.convention import NORMALISATIONS
 from core.runs.library.card import Card
 from core.runs.library.label import LONGEST_NAME, LONGEST_NOTE, write_label
-from core.runs.load import NORMALISATIONS
 from core.runs.loaded_spec import LoadedSpec
 from core.runs.run import Run, State
 from core.training.spec import RunSpec
@@ -62,6 +62,8 @@ def show_facts(card: Card) -> None:
         facts.append(
             ("Images", f"{width}×{height}, {'grey' if channels == 1 else 'colour'}, {len(result.classes)} classes")
         )
+        if result.warning is not None:
+            st.warning(plain(result.warning))
     if isinstance(spec, LoadedSpec):
         facts += _facts_of_loaded(spec)
     elif spec is not None:
@@ -86,12 +88,16 @@ def _attack_in_words(spec: RunSpec) -> str:
 
 
 def _facts_of_loaded(spec: LoadedSpec) -> list[tuple[str, str]]:
-    known = "as the file says" if spec.normalisation == "file" else NORMALISATIONS[spec.normalisation]
+    known = NORMALISATIONS.get(spec.normalisation, "as the file says")
+    if spec.normalisation == "given":
+        known = f"mean {', '.join(map(str, spec.mean))}; deviation {', '.join(map(str, spec.std))}"
+    orders = ["blue first"] if spec.channel_order == "BGR" else []
+    orders += ["classes in another order than the data set's"] if spec.class_order is not None else []
     return [
         ("Data set", spec.dataset),
         ("Network", spec.architecture),
         ("File", f"{spec.file} ({spec.file_format}), SHA-256 {spec.sha256[:16]}…"),
-        ("Normalisation", known),
+        ("Normalisation", "; ".join([known, *orders])),
         ("Trained", "by somebody else: rate, seed and control are unknown"),
     ]
 

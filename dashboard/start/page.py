@@ -87,12 +87,12 @@ def poster() -> None:
         in_hand = st.container()
         sigma = choose_sigma(state)
     state, now = replace(state, sigma=sigma), Shown.of(state, sigma)
-    with middle:
-        places = lay_out(example, now)
-        show_links(state, now)
     around = now.around(of_control=False, whole=False)
     with in_hand:
-        hold(now, around)  # with the label: what people wait for most
+        hold(now, around)  # first, with the label: that is what people wait for
+    with middle:
+        places = lay_out(now)
+        show_links(state, now)
     if around is not None:
         show_copies(places.copies, around[now.on], now.classes)
         show_numbers(places, now, whole=False)
@@ -180,16 +180,23 @@ def choose_sigma(state: StartState) -> float:
     return st.select_slider("Noise σ", sigmas, **seed_value(state, "sigma", start), help=explain("sigma"))
 
 
-def lay_out(example: ExampleWords, now: Shown) -> Places:
+def lay_out(now: Shown) -> Places:
     """Show the headings of copies, W and story, and the mean over all images below; return where the rest goes."""
     copies, number = st.columns([1.7, 1], gap="medium")
     copies.subheader("2 · 24 copies with noise", anchor=False)
     number.subheader("3 · Does it change? W", anchor=False, help=explain("W"))
     places = Places(copies.container(), number.empty(), st.empty())
-    spec = page_attack_spec(attack_of(now.example)[0], now.sigma)
-    own, control = (cached.measurement(run.path, spec.hash, spec) for run in (now.example.run, now.example.control))
-    st.caption(on_average(example, own, control))
+    st.caption(average(now.name, now.sigma))
     return places
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def average(name: str, sigma: float) -> str:
+    """Return what all measured images of an example's run say at a noise level."""
+    example = cached.example(name)
+    spec = page_attack_spec(attack_of(example)[0], sigma)
+    own, control = (cached.measurement(run.path, spec.hash, spec) for run in (example.run, example.control))
+    return on_average(EXAMPLES_IN_WORDS[name], own, control)
 
 
 def show_copies(place: DeltaGenerator, around: Neighbourhood, classes: Sequence[str]) -> None:

@@ -34,12 +34,13 @@ def test_a_model_is_brought_measured_and_handed_on(page: Page, library, poisoned
     assert found.result.clean_accuracy == poisoned.result.clean_accuracy
     rest(page)
     page.goto(address_of(page))
+    page.get_by_text("How this was made").click()
     expect(page.get_by_text("python -m core load attack_result.pt")).to_be_visible()
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen_nor_moves_when_a_run_is_chosen(open_window, library):
     phone = open_window(**PHONE)
-    phone.goto(f"{library}/runs?sort=attacks")
+    phone.goto(f"{library}/runs?sort=attacks&dataset=digits")
     expect(phone.locator(".tr-row").first).to_be_visible()
     wait_until_drawn(phone)
     boxes, clear = phone.locator("[class*=st-key-pick] label"), phone.get_by_role("button", name="Clear selection")
@@ -49,10 +50,13 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_nor_moves_when_a_run_is_cho
     expect(clear).to_be_enabled()
     assert [one.bounding_box() for one in [clear, *boxes.all()]] == before
     boxes.nth(1).click()
-    expect(phone.get_by_role("link", name="Compare 2 →")).to_be_visible()
+    compare = phone.get_by_role("link", name="Compare 2 →")
+    expect(compare).to_be_visible()
+    rest(phone)
     phone.get_by_role("button", name="Details").first.click()
-    expect(phone.get_by_text("The same run from the command line")).to_be_visible()
+    phone.get_by_text("How this was made").click()
+    expect(phone.get_by_text("The run, from the command line")).to_be_visible()
     assert phone.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
-    phone.get_by_role("link", name="Compare 2 →").click()
+    compare.click()
     expect(phone.locator(".ts-compare img")).to_have_count(2)
     assert phone.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")

@@ -142,7 +142,7 @@ def test_a_picture_file_is_a_trigger(tmp_path):
     [
         (["train", "--dataset", "dgits"], "Did you mean"),
         (["train", "--rate", "1"], "from 0 up to"),
-        (["train", "--rate", "0.95"], "at most"),
+        (["train", "--rate", "0.95"], "or less"),
         (["train", "--target", "10"], "not a class"),
         (["train", "--rate", "0", "--target", "10"], "not a class"),
         (["train", "--rate", "0", "--mode", "nonsense"], "The mode of attack is all-to-one, all-to-all"),

@@ -62,7 +62,7 @@ def test_a_source_specific_attack_tells_of_the_other_classes(core):
         (["--mode", "surprise"], "all-to-one, all-to-all, source-specific or clean-label"),
         (["--mode", "source-specific"], "at least one source class"),
         (["--mode", "source-specific", "--sources", "one"], "whole numbers separated by commas"),
-        (["--mode", "clean-label"], "at most 0.098"),
+        (["--mode", "clean-label"], "Choose 9.8% or less"),
         (["--perturbed"], "Only a clean-label attack"),
         (["--trigger", "frame", "--random-place"], "smaller than the images"),
         (["--trigger", "link:warp~4"], "link is damaged"),

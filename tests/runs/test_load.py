@@ -20,6 +20,7 @@ from core.models import architecture_names, build_model
 from core.models.foreign.inspect import inspect_model
 from core.models.foreign.match import set_normalisation
 from core.runs.archive import export_run, import_run
+from core.runs.convention import NORMALISATIONS, Known
 from core.runs.load import load_model
 from core.runs.measured.spec import make_measure_spec
 from core.runs.measured.w import measure_run, page_attack_spec
@@ -275,7 +276,7 @@ def test_our_own_weights_become_a_run_that_measures_alike(tmp_path, poisoned, di
     attack = {"trigger": poisoned.trigger, "target": poisoned.spec.attack.target}
     loaded = load_model(poisoned.path / "model.safetensors", digits, root=tmp_path, **attack)
     assert loaded.run.spec.normalisation == "file"
-    assert loaded.guesses == ()
+    assert loaded.tried == ()
     assert loaded.run.result.clean_accuracy == poisoned.result.clean_accuracy
     assert loaded.run.result.attack_success_rate == poisoned.result.attack_success_rate
     assert loaded.run.control() is None
@@ -295,9 +296,9 @@ def test_the_same_file_is_the_same_run_and_another_trigger_another(tmp_path, poi
     assert plain.run.result.attack_success_rate is None
 
 
-@pytest.mark.parametrize("taught", ["none", "dataset", "imagenet", "half"])
+@pytest.mark.parametrize("taught", list(NORMALISATIONS))
 def test_the_normalisation_is_found_by_trying(tmp_path, colours, taught):
-    from core.runs.load import _numbers
+    from core.runs.convention import _numbers
 
     # Knows a class by its channel's distance from where that channel lies after this very normalisation.
     mean, std = (torch.tensor(numbers) for numbers in _numbers(taught, colours))
@@ -319,10 +320,10 @@ def test_the_normalisation_is_found_by_trying(tmp_path, colours, taught):
         last.bias.copy_(-(centres**2).sum(1))
     torch.save(plain_state(model), tmp_path / "model.pt")
     loaded = load_model(tmp_path / "model.pt", colours, root=tmp_path / "runs")
-    best = [guess.name for guess in loaded.guesses if guess.accuracy.value == loaded.guesses[0].accuracy.value]
+    best = [way.normalisation.name for way in loaded.tried if way.accuracy == loaded.tried[0].accuracy]
     assert taught in best
     assert loaded.run.result.clean_accuracy.value == 1
-    chosen = load_model(tmp_path / "model.pt", colours, root=tmp_path / "runs", normalisation=taught)
+    chosen = load_model(tmp_path / "model.pt", colours, root=tmp_path / "runs", known=Known(normalisation=taught))
     assert chosen.run.spec.mean == pytest.approx(tuple(mean.tolist()))
 
 
@@ -435,8 +436,8 @@ def test_a_file_laid_out_like_an_attack_result_is_measured(tmp_path, digits, dat
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"normalisation": "file"}, "does not say how its pixels are normalised"),
-        ({"normalisation": "odd"}, "no normalisation 'odd'"),
+        ({"known": Known(normalisation="file")}, "does not say how its pixels are normalised"),
+        ({"known": Known(normalisation="odd")}, "no normalisation 'odd'"),
         ({"target": 3}, "name both or neither"),
         ({"target": 10}, "not a class"),
     ],
@@ -446,7 +447,9 @@ def test_what_cannot_be_loaded_writes_nothing(tmp_path, digits, poisoned, values
     if values.get("target") == 10:
         values = values | {"trigger": poisoned.trigger}
     with pytest.raises(InputError, match=says):
-        load_model(tmp_path / "model.pt", digits, root=tmp_path / "runs", **{"normalisation": "none"} | values)
+        load_model(
+            tmp_path / "model.pt", digits, root=tmp_path / "runs", **{"known": Known(normalisation="none")} | values
+        )
     assert not (tmp_path / "runs").exists()
 
 

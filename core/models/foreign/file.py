@@ -104,6 +104,10 @@ class WeightsFile:
         What all names began with, such as "module."; "" if nothing.
     key
         Under which key of the file they lay; "" if they were the file.
+    left_out
+        Names of tensors that count something and are no weights.
+    classes
+        Names of the model's outputs in their order, if the file says them; else nothing.
     made_on
         The data set that the file names; "" if it names none.
     """
@@ -112,6 +116,8 @@ class WeightsFile:
     shapes: dict[str, tuple[int, ...]]
     prefix: str
     key: str
+    left_out: tuple[str, ...]
+    classes: tuple[str, ...]
     made_on: str
     _sandbox: Sandbox
     _seconds: float
@@ -153,4 +159,14 @@ def open_weights(path: Path, kind: FileKind, name: str | None = None) -> Iterato
         values = {"path": str(path.resolve()), "kind": kind, "name": name}
         answer, _ = sandbox.ask("open", values, seconds=seconds)
         shapes = {label: tuple(shape) for label, shape in answer["shapes"].items()}
-        yield WeightsFile(kind, shapes, answer["prefix"], answer["key"], answer["made_on"], sandbox, seconds)
+        yield WeightsFile(
+            format=kind,
+            shapes=shapes,
+            prefix=answer["prefix"],
+            key=answer["key"],
+            left_out=tuple(answer["left_out"]),
+            classes=tuple(answer["classes"]),
+            made_on=answer["made_on"],
+            _sandbox=sandbox,
+            _seconds=seconds,
+        )

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.errors import InputError, printable
 from core.models.foreign.file import WeightsFile
+from core.models.foreign.weights_reader import common_prefix
 from core.models.normalize import Normalize
 from core.models.registry import Shape, architecture_names, build_model, describe
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shapes of weights by their names, in their order."""
 
+Numbers = tuple[float, ...]
+
 MOST_CLASSES = 100_000
+_MOST_CHANNELS = 4
 # ResNet-18 as torchvision builds it for photographs: known for loading only.
 IMAGENET_STEM = "resnet-18-imagenet"
 # What others call the parts that we call otherwise; tried when names do not match as they are.
@@ -34,15 +39,21 @@ class Match:
         What `build_network` is asked for, and what it gives, with the weights in it and in evaluation mode; its first
         layer does nothing unless the file says otherwise.
     normalised
-        Whether the file said what its first layer does, as our own runs do.
+        Mean and deviation a channel, if the file says what its first layer does.
     by_order
         Whether the layers were told by their order and shapes, since their names are others.
+    prefix
+        What was taken off the names of its layers, which lie among others in the file; "" if they do not.
+    left_out
+        Names of tensors in the file that belong to no layer of it.
     """
 
     architecture: str
     network: nn.Module
-    normalised: bool
+    normalised: tuple[Numbers, Numbers] | None
     by_order: bool
+    prefix: str
+    left_out: tuple[str, ...]
 
 
 def network_title(architecture: str) -> str:
@@ -82,20 +93,62 @@ def match_network(file: WeightsFile, shape: Shape, name: str) -> Match:
         The weights fit no architecture that is known (the sentence says which layers differ from the nearest one), or
         images of another number of channels.
     """
-    shapes = {label: size for label, size in file.shapes.items() if not label.startswith("normalize.")}
+    first_layer = _first_layer(file)
+    layers = {label: size for label, size in file.shapes.items() if not _is_normalisation(label)}
+    whole: InputError | None = None
+    for prefix, shapes in _parts(layers):
+        try:
+            architecture, labels, classes = _fit(shapes, shape, name)
+        except InputError as error:
+            whole = whole or error
+            continue
+        channels = _channels(shapes, shape)
+        _check_channels(channels, shape, name)
+        weights = {ours: file.tensor(prefix + theirs) for ours, theirs in labels.items()}
+        numbers = first_layer if first_layer and len(first_layer[0]) == channels else None
+        network = build_network(architecture, shape, classes)
+        network.load_state_dict(weights, strict=False)
+        if numbers is not None:
+            set_normalisation(network, *numbers)
+        used = {prefix + label for label in shapes}
+        return Match(
+            architecture=architecture,
+            network=network.eval(),
+            normalised=numbers,
+            by_order=any(ours not in (theirs, _our_name(theirs)) for ours, theirs in labels.items()),
+            prefix=prefix,
+            left_out=(*(label for label in layers if label not in used), *file.left_out),
+        )
+    assert whole is not None
+    raise whole
+
+
+def _parts(shapes: Shapes) -> Iterator[tuple[str, Shapes]]:
+    """Yield the whole, then what lies under each first word of its names, the most first: a network among others.
+
+    Each comes with what was taken off its names, such as "1." or "model.net.".
+    """
+    yield "", shapes
+    groups: dict[str, list[str]] = {}
+    for label in shapes:
+        groups.setdefault(label.split(".", 1)[0], []).append(label)
+    if len(groups) == 1:
+        return
+    for labels in sorted(groups.values(), key=len, reverse=True):
+        prefix = common_prefix(labels)
+        if prefix:
+            yield prefix, {label.removeprefix(prefix): shapes[label] for label in labels}
+
+
+def _fit(shapes: Shapes, shape: Shape, name: str) -> tuple[str, dict[str, str], int]:
+    """Return the architecture that weights fit, the file's name for each of its weights, and the number of classes."""
     classes, channels = _classes(shapes, name), _channels(shapes, shape)
     nearest: tuple[int, str, Shapes] | None = None
     for architecture in (*architecture_names(), IMAGENET_STEM):
         expected = _expected(architecture, (channels, *shape[1:]), classes)
         labels = _their_labels(shapes, expected)
         if labels is not None:
-            _check_channels(channels, shape, name)
-            by_order = _with_our_names(shapes) != expected != shapes
-            first_layer = _first_layer(file, channels)
-            weights = {ours: file.tensor(theirs) for ours, theirs in labels.items()} | first_layer
-            network = build_network(architecture, shape, classes)
-            network.load_state_dict(weights, strict=False)
-            return Match(architecture, network.eval(), bool(first_layer), by_order)
+            return architecture, labels, classes
         alike = sum(shapes[label] == size for label, size in expected.items() if label in shapes)
         if nearest is None or alike > nearest[0]:
             nearest = alike, architecture, expected
@@ -172,14 +225,21 @@ def _role(label: str) -> str:
     return label.rsplit(".", 1)[-1]
 
 
-def _first_layer(file: WeightsFile, channels: int) -> dict[str, Tensor]:
-    """Return what the file says of its first layer, as our own runs do; nothing if it does not, or not sensibly."""
-    labels = [label for label in file.shapes if label.startswith("normalize.")]
-    if set(labels) != {"normalize.mean", "normalize.std"}:
-        return {}
-    tensors = {label: file.tensor(label) for label in labels}
-    fits = all(tensor.shape == (1, channels, 1, 1) for tensor in tensors.values())
-    return tensors if fits and bool((tensors["normalize.std"] > 0).all()) else {}
+def _is_normalisation(label: str) -> bool:
+    return _role(label) in ("mean", "std")
+
+
+def _first_layer(file: WeightsFile) -> tuple[Numbers, Numbers] | None:
+    """Return mean and deviation a channel where the file has a layer of these two; None where it has none."""
+    pairs = [label.removesuffix("std") for label in file.shapes if _role(label) == "std"]
+    for parent in pairs:
+        labels = f"{parent}mean", f"{parent}std"
+        sizes = [prod(file.shapes.get(label, (0,))) for label in labels]
+        if sizes[0] == sizes[1] and 1 <= sizes[0] <= _MOST_CHANNELS:
+            mean, std = (tuple(file.tensor(label).flatten().tolist()) for label in labels)
+            if all(std):
+                return mean, std
+    return None
 
 
 def set_normalisation(network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import InputError
 from core.models.foreign.sandbox import Sandbox
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int, int]
 Order = Literal["channels first", "channels last", "grey", "flat"]
+ChannelOrder = Literal["RGB", "BGR"]
 
 LARGEST_FILE = 2**31 - 1  # protocol buffers' own limit
 _SECONDS_TO_OPEN, _SECONDS_A_BATCH = 30, 30
@@ -41,6 +42,8 @@ class Interface:
         Whether it answers probabilities; else logits.
     weights
         How many numbers it holds.
+    other_outputs
+        Names of outputs that are not read.
     """
 
     input: str
@@ -51,9 +54,20 @@ class Interface:
     classes: int
     probabilities: bool
     weights: int
+    other_outputs: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Its fields as JSON has them, for a spec; `read` takes them."""
+        return asdict(self) | {"other_outputs": list(self.other_outputs)}
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> Interface:
+        """Return the interface of which these are the `values`."""
+        return cls(**values | {"other_outputs": tuple(values["other_outputs"])})
 
 
-def read_interface(path: Path, shape: Shape, name: str) -> Interface:
+def read_interface(path: Path, shape: Shape, classes: int, name: str) -> Interface:
     """Look through an ONNX file, compute some images with it, and return how it is asked about images of this shape.
 
     Parameters
@@ -62,6 +76,8 @@ def read_interface(path: Path, shape: Shape, name: str) -> Interface:
         The file.
     shape
         (channels, height, width) of the images.
+    classes
+        Number of classes of the images: of several outputs, the first with so many numbers is the one that is read.
     name
         What to call the file in a sentence.
 
@@ -69,15 +85,15 @@ def read_interface(path: Path, shape: Shape, name: str) -> Interface:
     ------
     InputError
         onnx or onnxruntime is not installed; the file is damaged, is no classifier of one image tensor, takes other
-        images, keeps weights in other files, or takes too much time or memory.
+        images, keeps weights in other files, answers differently in other company, or takes too much time or memory.
     """
     _require_packages()
     if path.stat().st_size > LARGEST_FILE:
         raise InputError(f"{name} is larger than an ONNX file can be (2 GB): give a smaller model.")
     with _sandbox(path, name) as sandbox:
-        values = {"path": str(path.resolve()), "shape": shape, "name": name}
+        values = {"path": str(path.resolve()), "shape": shape, "classes": classes, "name": name}
         answer, _ = sandbox.ask("inspect", values, seconds=_SECONDS_TO_OPEN)
-    return Interface(**answer)
+    return Interface.read(answer)
 
 
 class OnnxClassifier:
@@ -94,6 +110,9 @@ class OnnxClassifier:
         What `read_interface` found.
     mean, std
         What is subtracted from each channel, and what it is divided by, before the file's own first layer.
+    channels, classes
+        The order in which the file takes colours; for each of our classes the place of its number in the file's
+        answer, None where the orders are one.
 
     Raises
     ------
@@ -101,11 +120,20 @@ class OnnxClassifier:
         onnxruntime is not installed, or cannot use the file.
     """
 
-    def __init__(self, path: Path, interface: Interface, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        interface: Interface,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        channels: ChannelOrder = "RGB",
+        classes: tuple[int, ...] | None = None,
+    ) -> None:
         import torch
 
         _require_packages()
         self.interface = interface
+        self._flipped, self._classes = channels == "BGR", None if classes is None else list(classes)
         self._path, self._mean, self._std = path, *(torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std))
         self._sandbox = self._opened()
 
@@ -115,16 +143,18 @@ class OnnxClassifier:
 
         if self._sandbox.is_closed:
             self._sandbox = self._opened()
-        content = ((images - self._mean) / self._std).float().contiguous().numpy().tobytes()
+        normalised = ((images - self._mean) / self._std).float()
+        content = (normalised.flip(1) if self._flipped else normalised).contiguous().numpy().tobytes()
         expected = len(images) * self.interface.classes * 4
         values = {"shape": list(images.shape)}
         _, answer = self._sandbox.ask("classify", values, content, seconds=_SECONDS_A_BATCH, expected=expected)
         logits = torch.frombuffer(bytearray(answer), dtype=torch.float32).view(len(images), -1)
-        return logits.clamp(min=1e-12).log() if self.interface.probabilities else logits
+        logits = logits.clamp(min=1e-12).log() if self.interface.probabilities else logits
+        return logits if self._classes is None else logits[:, self._classes]
 
     def _opened(self) -> Sandbox:
         sandbox = _sandbox(self._path, self._path.name)
-        values = {"path": str(self._path.resolve()), "interface": asdict(self.interface), "name": self._path.name}
+        values = {"path": str(self._path.resolve()), "interface": self.interface.values, "name": self._path.name}
         sandbox.ask("open", values, seconds=_SECONDS_TO_OPEN)
         return sandbox
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,26 @@ from core.models.foreign.sandbox import limit_files
 
 # Noise, and a dark image: some models divide by an image's own deviation.
 _PROBES = 3
+# How far an answer may be from the same one in another batch, as a share of the largest: rounding is far smaller.
+_TOLERANCE = 1e-3
 
 
 class Service:
     """What `core.models.foreign.sandbox` serves: one file at a time."""
 
-    def inspect(self, path: str, shape: list[int], name: str) -> dict[str, Any]:
+    def inspect(self, path: str, shape: list[int], classes: int, name: str) -> dict[str, Any]:
         """Return how a file is asked about images of a shape, as the values of an `Interface`."""
         content = Path(path).read_bytes()
         channels, height, width = shape
         partial = read_graph(content, (channels, height, width), name)
         session = _session(content, name)
-        return asdict(_probed(session, partial, (channels, height, width), name))
+        return _probed(session, partial, (channels, height, width), classes, name).values
 
     def open(self, path: str, interface: dict[str, Any], name: str) -> dict[str, Any]:
         """Make ready to classify."""
         self._session, self._interface, self._name = (
             _session(Path(path).read_bytes(), name),
-            Interface(**interface),
+            Interface.read(interface),
             name,
         )
         return {}
@@ -98,8 +100,10 @@ def _batches(inputs: np.ndarray, batch: int) -> list[np.ndarray]:
     return np.split(filled, len(filled) // batch)
 
 
-def _probed(session: onnxruntime.InferenceSession, partial: Interface, shape: Shape, name: str) -> Interface:
-    """Return the whole interface, once a few images have shown what comes out."""
+def _probed(
+    session: onnxruntime.InferenceSession, partial: Interface, shape: Shape, classes: int, name: str
+) -> Interface:
+    """Return the whole interface, once a few images have shown what comes out, and that it is a function of each."""
     images = default_rng(0).random((_PROBES, *shape), np.float32)
     images[-1] = 0
     batch, outputs = _computed(session, partial, images, name)
@@ -110,16 +114,37 @@ def _probed(session: onnxruntime.InferenceSession, partial: Interface, shape: Sh
             f"{name} answers {printable(str(shapes), 120)} to {_PROBES} images, which are no numbers for each of at "
             "least 2 classes: give a classifier."
         )
-    answers = outputs[fitting[0]][:_PROBES].reshape(_PROBES, -1).astype(np.float64)
+    place = next((place for place in fitting if outputs[place][0].size == classes), fitting[0])
+    answers = outputs[place][:_PROBES].reshape(_PROBES, -1).astype(np.float64)
     if not np.isfinite(answers).all():
         raise InputError(f"{name} answers NaN or infinite numbers to an image: export the model anew.")
+    others = default_rng(1).random(images.shape, np.float32)
+    for chosen in (np.arange(_PROBES) == 0, np.arange(_PROBES) > 0):  # as many images, and the rest are others
+        company = np.where(chosen[:, None, None, None], images, others)
+        _, again = _computed(session, replace(partial, batch=batch), company, name)
+        _check_is_function(answers[chosen], again[place][:_PROBES].reshape(_PROBES, -1)[chosen], name)
+    labels = [output.name for output in session.get_outputs()]
     return replace(
         partial,
-        output=session.get_outputs()[fitting[0]].name,
+        output=labels[place],
         batch=batch,
         classes=answers.shape[1],
         probabilities=bool((answers >= 0).all() and np.allclose(answers.sum(1), 1, atol=1e-3)),
+        other_outputs=tuple(printable(label, 40) for label in labels if label != labels[place]),
     )
+
+
+def _check_is_function(alone: np.ndarray, in_company: np.ndarray, name: str) -> None:
+    """Raise InputError unless images got the same answers again, and among others.
+
+    Batch norm or dropout that was exported in training mode makes an answer depend on its company or on chance.
+    """
+    scale = max(1.0, float(np.abs(alone).max()))
+    if not np.allclose(alone, in_company, rtol=0, atol=_TOLERANCE * scale):
+        raise InputError(
+            f"{name} answers an image differently when it is asked again or among other images, as a network in "
+            "training mode does: call model.eval() and export it anew."
+        )
 
 
 def _computed(

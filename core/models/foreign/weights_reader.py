@@ -12,6 +12,9 @@ from core.models.foreign.safetensors_file import read_safetensors
 from core.models.foreign.stored_tensor import StoredTensor
 
 _MOST_TENSORS, _LONGEST_NAME = 10_000, 300
+_MOST_CLASSES, _LONGEST_CLASS = 1000, 200
+# What counts the batches that a batch norm has seen; every network has them, and none needs them.
+_BATCHES = "num_batches_tracked"
 # Where others keep the weights among other things, in the order in which they are looked for.
 _KEYS = ("model", "state_dict", "model_state_dict", "net", "network", "weights", "params")
 
@@ -31,12 +34,9 @@ class Service:
             key, tensors = _state_dict(pytorch, name)
             content = pytorch.content if key else {}
         _check_names(tensors, name)
-        prefix = _common_prefix(list(tensors))
-        self._tensors = {
-            label.removeprefix(prefix): tensor
-            for label, tensor in tensors.items()
-            if not label.endswith("num_batches_tracked")
-        }
+        learned = {label: tensor for label, tensor in tensors.items() if not _is_counter(label, tensor)}
+        prefix = common_prefix(list(learned))
+        self._tensors = {label.removeprefix(prefix): tensor for label, tensor in learned.items()}
         for label, tensor in self._tensors.items():
             tensor.check(self._called(label))
         # Twice, since weights that two layers share are counted twice.
@@ -47,6 +47,8 @@ class Service:
             "shapes": {label: list(tensor.shape) for label, tensor in self._tensors.items()},
             "prefix": prefix,
             "key": key,
+            "left_out": [label for label in tensors if label not in learned and not label.endswith(_BATCHES)],
+            "classes": _class_names(content),
             "made_on": made_on[:40] if isinstance(made_on, str) and made_on.isprintable() else "",
         }
 
@@ -56,6 +58,36 @@ class Service:
 
     def _called(self, label: str) -> str:
         return f"{self._name}: {printable(label, 80)}"
+
+
+def _is_counter(label: str, tensor: StoredTensor) -> bool:
+    """Say whether a tensor of whole numbers counts something; whole numbers called weights are quantised ones."""
+    return label.endswith(_BATCHES) or (
+        "float" not in tensor.kind and not label.endswith(("weight", "bias", "weight_packed"))
+    )
+
+
+def _class_names(content: Mapping[Any, Any]) -> list[str]:
+    """Return the names of a model's outputs in their order where a file says them; nothing where it does not."""
+    for inside in (content, content.get("hyper_parameters"), content.get("args")):
+        if not isinstance(inside, Mapping):
+            continue
+        for key in ("class_to_idx", "classes", "class_names", "idx_to_class"):
+            names = _in_order(inside.get(key))
+            if names is not None:
+                return names
+    return []
+
+
+def _in_order(value: Any) -> list[str] | None:
+    if isinstance(value, Mapping) and 2 <= len(value) <= _MOST_CLASSES:
+        pairs = {(place, name) if type(place) is int else (name, place) for name, place in value.items()}
+        by_place = {place: name for place, name in pairs if type(place) is int}
+        value = [by_place.get(place) for place in range(len(value))]
+    if not isinstance(value, list | tuple) or not 2 <= len(value) <= _MOST_CLASSES:
+        return None
+    names = [str(name) for name in value if isinstance(name, str) and name.isprintable()]
+    return names if len(names) == len(set(names)) == len(value) and max(map(len, names)) <= _LONGEST_CLASS else None
 
 
 def _state_dict(file: PytorchFile, name: str) -> tuple[str, dict[str, StoredTensor]]:
@@ -105,7 +137,7 @@ def _check_names(tensors: dict[str, StoredTensor], name: str) -> None:
         )
 
 
-def _common_prefix(labels: list[str]) -> str:
+def common_prefix(labels: list[str]) -> str:
     """Return what all names begin with, whole words only, such as "module."; one word of each name is left."""
     words = [label.split(".") for label in labels]
     shared = 0
