@@ -140,6 +140,7 @@ def test_the_verdict_is_seen_without_scrolling_and_greyed_under_other_settings(p
     page.get_by_role("radio", name="White frame").click()
     expect(page.get_by_text("Press Train for the settings above")).to_be_visible()
     expect(chart).to_have_css("opacity", "0.45")
+    expect(page.locator("canvas[role=img]").last).to_have_attribute("aria-label", re.compile("Slice"))
     assert serious_faults(page) == set()
     page.get_by_role("button", name="Back to its settings").click()
     expect(page.get_by_text("Press Train for the settings above")).to_have_count(0)
