@@ -68,11 +68,11 @@ h2 { font-size: 1.2rem !important; } h3 { font-size: 1.02rem !important; padding
 .ts-verdict { font-size: 1.3rem; font-weight: 680; line-height: 1.25; }
 [class*="st-key-verdict-"] [data-testid="stMarkdownContainer"] p { margin-bottom: 0; }
 .st-key-w-after-training { min-height: 2.7rem; }
-[class*="-of-other-settings"] :is([class*="st-key-verdict-"], .ts-small) {
+[class*="-of-other-settings"] [class*="st-key-verdict-"] {
   color: color-mix(in srgb, currentColor 74%, transparent); border-left-color: #94a4a2 !important; }
 [class*="-of-other-settings"] :is([data-testid="stVegaLiteChart"], [class*="st-key-film"]) { filter: grayscale(1); }
-[class*="-of-other-settings"] [data-testid="stVegaLiteChart"] {
-  opacity: 0.45; }
+[class*="-of-other-settings"] [class*="st-key-verdict-"] .ts-small { color: inherit; }
+[class*="-of-other-settings"] [data-testid="stVegaLiteChart"] { opacity: 0.45; }
 .ts-sea { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.5rem; }
 .ts-sea figure { margin: 0; min-width: 0; }
 .ts-sea img { width: 100%; aspect-ratio: 1; display: block; border-radius: 4px; }

@@ -35,9 +35,10 @@ class Mode:
     title, sentence, success, source
         What people call it, what it does, what its ASR counts, and who published it.
     rate, trigger, perturbed
-        A poisoning rate, a preset and whether to perturb the images first, with which it works on the handwritten
-        digits and on the traffic signs. A clean-label attack needs more than a small patch: on digits a white corner
-        reaches 0 to 9% at any rate, with or without perturbed images, and the white frame 94%.
+        A poisoning rate, a preset and whether to perturb the images first, with which it reaches a success rate of 0.8
+        after the ten epochs that people wait for, clean accuracy within 2 points of the control's. A clean-label attack
+        needs more than a small patch: on digits a white corner reaches 0 to 9% at any rate, perturbed or not, and the
+        white frame 94% (83% on signs). All-to-all reaches 88% on digits, but only 2% on signs.
     """
 
     title: str

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.errors import InputError
 from core.glossary import explain
 from core.instruments.budgets import PAGE
+from core.runs.library.short_names import short_names
 from core.runs.measured.compared import FEWEST, MOST, Compared, compared, comparison_steps
 from core.runs.measured.w import sweep_sigmas
 from core.runs.run import DoneRun
@@ -25,9 +25,6 @@ from dashboard.parts.head import copy_link, load_with_progress, page_head
 from dashboard.parts.titles import run_titles, runs_to_look_at
 from dashboard.progressive import progressive, show_progressive
 from dashboard.state import CompareState, get_state, open_state, save_state, seed_default, seed_value
-
-if TYPE_CHECKING:
-    from core.instruments.predictor import Predictor
 
 LEVELS = 6
 
@@ -47,7 +44,7 @@ def main() -> None:
         st.page_link("runs/page.py", label="Go to Runs →")
     else:
         try:
-            show([compared(name, run, state.level) for name, run in zip(brief(chosen), chosen, strict=True)])
+            show([compared(name, run, state.level) for name, run in zip(short_names(chosen), chosen, strict=True)])
         except InputError as error:
             show_error(error)
     with link:
@@ -88,14 +85,6 @@ def _sigmas_at(runs: Sequence[DoneRun], level: int) -> str:
     return " / ".join(f"{sweep_sigmas(shape)[level]:g}" for shape in shapes)
 
 
-def brief(runs: Sequence[DoneRun]) -> list[str]:
-    """Return what the runs are called next to each other: without the data set, where all have the same."""
-    titles = run_titles(runs)
-    named = [titles[run.name].partition(": ") for run in runs]
-    alike = len({before for before, _, _ in named}) == 1 and all(rest for _, _, rest in named)
-    return [rest if alike else titles[run.name] for run, (_, _, rest) in zip(runs, named, strict=True)]
-
-
 def show(known: list[Compared]) -> None:
     """Show what is known of the attacks, and measure the rest."""
     datasets = {one.run.spec.dataset: load_with_progress(one.run.spec.dataset, cached.data_to_look_at) for one in known}
@@ -117,10 +106,6 @@ def show(known: list[Compared]) -> None:
         show_slices(found, datasets)
     with st.container(border=True):
         show_sweep(found, datasets)
-
-
-def _predictor(run: DoneRun) -> Predictor:
-    return cached.predictor(run.path)
 
 
 def _progress(found: Sequence[Compared]) -> tuple[float, str]:

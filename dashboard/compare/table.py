@@ -15,7 +15,8 @@ from core.instruments.statistics import Estimate
 from core.runs.library.titles import short_name
 from core.runs.measured.compared import Compared
 from core.runs.measured.compared_words import comparison_table, conclusion
-from core.training.spec import RunSpec
+from core.runs.measured.findings import signed
+from core.runs.measured.portrait import training_in_words
 from dashboard.markdown import plain
 from dashboard.parts.html import trigger_source
 from dashboard.parts.table import save_table
@@ -114,11 +115,7 @@ def _cell(value: str, below: str) -> str:
 
 
 def _model(one: Compared) -> _Cell:
-    spec = one.run.spec
-    parts = [short_name(spec.dataset), spec.architecture]
-    if isinstance(spec, RunSpec):
-        parts += [f"{spec.epochs} epochs", f"seed {spec.seed}", f"{100 * spec.rate:.3g}% poisoned"]
-    return "", ", ".join(parts)
+    return "", f"{short_name(one.run.spec.dataset)}, {training_in_words(one.run.spec)}"
 
 
 def _share(share: Estimate) -> _Cell:
@@ -142,11 +139,7 @@ def _mean(one: Compared, side: str) -> _Cell:
 
 
 def _gap(gap: Estimate) -> _Cell:
-    return _signed(gap.value), f"[{_signed(gap.low)}, {_signed(gap.high)}]"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return signed(gap.value), f"[{signed(gap.low)}, {signed(gap.high)}]"
 
 
 def _beyond(one: Compared) -> _Cell:

@@ -57,9 +57,13 @@ def main() -> None:
             watched = find_watched(state, data, trigger)
             if watched is not None:
                 show_standing(watched)
+        first = watched is not None and watched.is_moving()  # what moves is seen without scrolling
+        if watched is not None and first:
+            with st.container(border=True):
+                show_epochs(watched)
         with st.container(border=True, gap="small"):
             show_samples(data, trigger, state)
-        if watched is not None:
+        if watched is not None and not first:
             with st.container(border=True):
                 show_epochs(watched)
     save_state(state)

@@ -10,6 +10,7 @@ from core.instruments.statistics import Estimate
 from core.runs.library.card import Card
 from core.runs.library.titles import what_it_is
 from core.runs.loaded_spec import LoadedSpec
+from core.runs.measured.findings import signed
 from core.runs.run import State
 from dashboard.parts.html import trigger_source
 
@@ -108,7 +109,7 @@ def numbers_html(card: Card) -> str:
     success = result.attack_success_rate if result is not None else None
     gap, low = "–", "not measured"
     if card.gap is not None:
-        gap, low = f"{card.gap.value:+.2f}".replace("-", "−"), f"σ = {card.gap_sigma:g}"
+        gap, low = signed(card.gap.value), f"σ = {card.gap_sigma:g}"
     if card.spec is None or card.spec.attack is None or result is None:
         low = ""
     return (

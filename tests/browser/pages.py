@@ -34,10 +34,10 @@ def rest(page: Page, patience_ms: int = 120_000) -> None:
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached(timeout=patience_ms)
 
 
-def tab_to(page: Page, wanted: Locator, most: int = 60) -> None:
-    """Press Tab until something has the focus."""
+def tab_to(page: Page, wanted: Locator, most: int = 90, key: str = "Tab") -> None:
+    """Press Tab, or Shift+Tab for what lies before, until something has the focus."""
     for _ in range(most):
         if wanted.evaluate(HAS_FOCUS):
             return
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
     raise AssertionError(f"{most} times Tab did not lead to {wanted}")

@@ -63,9 +63,9 @@ def test_explore_by_keyboard_alone_and_back_from_its_address(open_window, dashbo
     page.keyboard.press("p")
     expect(page.get_by_text(re.compile("^Pinned: "))).to_be_visible()
     pinned = page.get_by_text(re.compile("^Pinned: ")).inner_text()
-    # A point of the slice.
+    # A point of the slice, which lies before the images.
     rest(page)
-    tab_to(page, page.get_by_role("application", name=re.compile("^Slice: predicted labels")).first)
+    tab_to(page, page.get_by_role("application", name=re.compile("^Slice: predicted labels")).first, key="Shift+Tab")
     for _ in range(3):
         page.keyboard.press("Shift+ArrowUp")
     page.keyboard.press("Enter")

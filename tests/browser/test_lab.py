@@ -130,8 +130,9 @@ def test_canvas_and_curves_are_on_one_screen_while_it_trains(page, dashboard):
 def test_the_verdict_is_seen_without_scrolling_and_greyed_under_other_settings(page, dashboard):
     open_lab(page, dashboard, "?seed=22&epochs=2")
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_text("One run, one seed")).to_be_visible(timeout=TRAINING_MS)
+    expect(page.get_by_text("One run, one seed").first).to_be_visible(timeout=TRAINING_MS)
     card = page.locator("[class*=st-key-verdict-]")
+    expect(card).to_have_count(1)
     assert card.bounding_box()["y"] + card.bounding_box()["height"] <= 720
     assert page.evaluate("document.scrollingElement.scrollTop") == 0
     chart = page.get_by_test_id("stVegaLiteChart").first

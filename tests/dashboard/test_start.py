@@ -39,7 +39,7 @@ def words(page) -> str:
 
 
 def source(page) -> str:
-    return page.caption[-1].value
+    return next(text.value for text in page.caption if text.value.startswith(":material/"))
 
 
 def in_hand(page) -> dict:

@@ -27,7 +27,7 @@ Model = Callable[[Tensor], Tensor] | Predictor
 # disc of 9 points' diameter holds one wherever it lies.
 _STRIDES = (16, 4)
 # W costs many evaluations a point: it starts on fewer points and grows in small parts.
-_SMOOTHNESS_STRIDES, _SMOOTHNESS_CHUNK = (4, 2, 1), 16
+_SMOOTHNESS_STRIDES, _SMOOTHNESS_CHUNK = (4, 2, 1), 32
 _CHUNK = 1024
 
 
