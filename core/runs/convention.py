@@ -198,7 +198,7 @@ def _normalisations(found: InspectedFile, dataset: Dataset, known: Known) -> Ite
     elif known.normalisation is None:
         yield from (Normalisation(name, *_numbers(name, dataset)) for name in NORMALISATIONS)
     else:
-        names = [name for name in NORMALISATIONS if name == known.normalisation]
+        names: list[NormalisationName] = [name for name in NORMALISATIONS if name == known.normalisation]
         if not names:
             raise InputError(
                 f"There is no normalisation {known.normalisation!r:.40}; choose one of {', '.join(NORMALISATIONS)}, or "

@@ -89,13 +89,30 @@ def load_model(
     InputError
         The file cannot be used, or does not suit the data set; nothing has been written then.
     """
-    from core.models.foreign.inspect import inspect_model
+    from core.models.foreign.onnx_parts import made_whole
 
     began, tell = time.time(), progress or _ignore
     name = name or path.name
     if path.is_dir():
         raise InputError(f"{name} is a folder: give a model file, or import it if it is a run's folder.")
     tell(0.0, f"Opening {name}")
+    with made_whole(path, name) as whole:
+        return _load(whole, dataset, name, known, trigger, target, root, tell, began)
+
+
+def _load(
+    path: Path,
+    dataset: Dataset,
+    name: str,
+    known: Known,
+    trigger: AnyTrigger | None,
+    target: int | None,
+    root: Path | str | None,
+    tell: Callable[[float, str], None],
+    began: float,
+) -> LoadedModel:
+    from core.models.foreign.inspect import inspect_model
+
     found = inspect_model(path, dataset.shape, len(dataset.classes), name)
     _check_classes(found, dataset)
     convention, tried = find_convention(found, dataset, known, tell)

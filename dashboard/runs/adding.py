@@ -41,7 +41,7 @@ KEPT = "runs.loaded"
 def show_adding() -> None:
     """Take a file; a run is imported at once, a model needs to be told its data set."""
     file = st.file_uploader(
-        "A model (safetensors, PyTorch .pt or .pth, ONNX) or an exported run (.run.zip)",
+        "A model (safetensors, PyTorch .pt or .pth, ONNX, or a ZIP of model.onnx and its .data) or an exported run",
         key="runs.upload",
         max_upload_size=LARGEST_UPLOAD_MB,
         help="Model files are read, never run: a PyTorch file may hold tensors, numbers, texts and arrays only.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -296,3 +297,65 @@ def test_the_order_of_classes_is_ours_for_onnx_too(tmp_path, blobs, in_text_orde
     model = load_model(tmp_path / "model.onnx", blobs, root=tmp_path / "runs")
     assert model.run.result.clean_accuracy.value == 1
     assert torch.equal(labels_of_run(model, blobs), blobs.test.labels)
+
+
+# --- ONNX in two files, as torch writes it by default
+
+
+@pytest.fixture
+def two_files(tmp_path, blobs):
+    """Return the folder of a model in two files, and the model."""
+    pytest.importorskip("onnx")
+    import onnx
+
+    model = taught(blobs, lambda images: images, lambda labels: labels)
+    exported(model, tmp_path / "one.onnx")
+    (tmp_path / "two").mkdir()
+    onnx.save_model(
+        onnx.load(tmp_path / "one.onnx"), tmp_path / "two" / "net.onnx", save_as_external_data=True,
+        location="net.onnx.data", size_threshold=0,
+    )  # fmt: skip
+    return tmp_path / "two"
+
+
+@pytest.mark.parametrize("way", ["side by side", "ZIP", "ZIP with a folder"])
+def test_a_model_in_two_files_is_that_in_one(tmp_path, blobs, two_files, way):
+    path = two_files / "net.onnx"
+    if way != "side by side":
+        path = tmp_path / "both.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in two_files.iterdir():
+                archive.write(file, ("export/" if "folder" in way else "") + file.name)
+    both = load_model(path, blobs, root=tmp_path / "runs")
+    one = load_model(tmp_path / "one.onnx", blobs, root=tmp_path / "runs")
+    assert both.run.result.clean_accuracy == one.run.result.clean_accuracy
+    images = to_unit(blobs.test.images)
+    assert torch.equal(both.run.predictor().logits(images), one.run.predictor().logits(images))
+
+
+def test_half_of_a_model_names_the_other_half(blobs, two_files, tmp_path):
+    (two_files / "net.onnx.data").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"'net.onnx.data': give both, .*external_data=False"):
+        load_model(two_files / "net.onnx", blobs, root=tmp_path / "runs")
+
+
+@pytest.mark.parametrize("location", ["../elsewhere", "/etc/passwd", "a/b", "..", "link"])
+def test_no_part_lies_elsewhere(blobs, two_files, tmp_path, location):
+    import onnx
+
+    (tmp_path / "elsewhere").write_bytes(bytes(10**6))
+    (two_files / "link").symlink_to(tmp_path / "elsewhere")
+    model = onnx.load(two_files / "net.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = location if entry.key == "location" else entry.value
+    (two_files / "net.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="does not lie next to it"):
+        load_model(two_files / "net.onnx", blobs, root=tmp_path / "runs")
+
+
+def test_a_part_that_is_cut_off_is_said(blobs, two_files, tmp_path):
+    part = two_files / "net.onnx.data"
+    part.write_bytes(part.read_bytes()[:-100])
+    with pytest.raises(InputError, match="does not hold all weights"):
+        load_model(two_files / "net.onnx", blobs, root=tmp_path / "runs")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.errors import InputError
 from core.files import directory_length, stored_members
+from core.models.foreign.onnx_parts import model_in_zip
 from core.models.foreign.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def file_kind(path: Path, name: str | None = None) -> FileKind:
 def _zip_kind(path: Path, name: str) -> FileKind:
     if directory_length(path) is None:
         raise InputError(f"{name} is only part of a file: copy the whole file again.")
+    if model_in_zip(path) is not None:
+        return "ONNX"
     members = stored_members(path, _MOST_RECORDS)
     if MANIFEST in members:
         return "run"

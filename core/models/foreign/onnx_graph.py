@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import prod
+from pathlib import Path, PurePosixPath
 
 import onnx
 
 from core.errors import InputError, printable
-from core.models.foreign.onnx_model import Interface, Order, Shape
+from core.models.foreign.onnx_model import LARGEST_FILE, Interface, Order, Shape
 
 _MOST_NODES = 100_000
 _MOST_IMAGES = 4096
@@ -34,10 +35,7 @@ def read_graph(content: bytes, shape: Shape, name: str) -> Interface:
     InputError
         It is damaged, takes anything but images of this shape, keeps weights in other files, loops, or is too large.
     """
-    try:
-        model = onnx.load_model_from_string(content)
-    except Exception:  # the parser's errors have no common type, and no words for people
-        raise InputError(f"{name} is cut off or no ONNX file: copy the whole file again, or export it anew.") from None
+    model = _parsed(content, name)
     graph = model.graph
     if not graph.node or not graph.output:
         raise InputError(f"{name} holds no network (an ONNX file without operations): export the model anew.")
@@ -49,6 +47,84 @@ def read_graph(content: bytes, shape: Shape, name: str) -> Interface:
     order = _order(sizes, shape, name)
     weights = sum(prod(tensor.dims) for tensor in graph.initializer)
     return Interface(label, "", order, kind, sizes[0] or 0, 0, False, weights)
+
+
+def _parsed(content: bytes, name: str) -> onnx.ModelProto:
+    try:
+        return onnx.load_model_from_string(content)
+    except Exception:  # the parser's errors have no common type, and no words for people
+        raise InputError(f"{name} is cut off or no ONNX file: copy the whole file again, or export it anew.") from None
+
+
+def join_parts(path: Path, name: str) -> bytes:
+    """Return an ONNX file with the weights that it keeps in files next to it put inside; nothing if it keeps none.
+
+    Parameters
+    ----------
+    path
+        The file; only plain names of files in its own folder are followed.
+    name
+        What to call it in a sentence.
+
+    Raises
+    ------
+    InputError
+        A part is missing, too short, or is named by more than a plain name; or the whole is too large for ONNX.
+    """
+    model = _parsed(path.read_bytes(), name)
+    apart = [tensor for tensor in _tensors(model.graph) if tensor.external_data or tensor.data_location]
+    room = LARGEST_FILE - path.stat().st_size
+    for tensor in apart:
+        tensor.raw_data = _part(tensor, path.parent, name)
+        room -= len(tensor.raw_data)
+        if room < 0:
+            raise InputError(
+                f"{name} and its weights are larger than an ONNX file can be (2 GB): give a smaller model."
+            )
+        del tensor.external_data[:]
+        tensor.data_location = onnx.TensorProto.DEFAULT
+    return model.SerializeToString() if apart else b""
+
+
+def _part(tensor: onnx.TensorProto, folder: Path, name: str) -> bytes:
+    """Return the numbers of a tensor that lie in another file."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    file = folder / location
+    is_plain = location == PurePosixPath(location).name and "\\" not in location and location not in ("", ".", "..")
+    if not is_plain or file.is_symlink():
+        raise InputError(
+            f"{name} names the file '{printable(location, 60)}' for its weights, which does not lie next to it: export "
+            "the model anew into one folder."
+        )
+    if not file.is_file():
+        raise InputError(
+            f"{name} keeps its weights in another file, '{printable(location, 60)}': give both, side by side or in one "
+            "ZIP, or export it with torch.onnx.export(…, external_data=False)."
+        )
+    try:
+        start, length = int(entries.get("offset", "0")), int(entries.get("length", "-1"))
+    except ValueError:
+        start, length = -1, -1
+    size = file.stat().st_size
+    length = size - start if length < 0 else length
+    if start < 0 or start + length > size or length > LARGEST_FILE:
+        raise InputError(f"'{printable(location, 60)}' does not hold all weights of {name}: copy both files again.")
+    with file.open("rb") as opened:
+        opened.seek(start)
+        return opened.read(length)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield all tensors of a graph, those of its operations' attributes too, at any depth."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+                yield from _tensors(inner)
 
 
 def _check_graph(graph: onnx.GraphProto, name: str) -> None:
@@ -81,8 +157,8 @@ def _check_sparse(tensor: onnx.SparseTensorProto, name: str) -> None:
 def _check_tensor(tensor: onnx.TensorProto, name: str) -> None:
     if tensor.external_data or tensor.data_location:
         raise InputError(
-            f"{name} keeps its weights in another file ({printable(tensor.name, 40) or 'unnamed'}): export it with all "
-            "weights inside."
+            f"{name} keeps weights in another file ({printable(tensor.name, 40) or 'unnamed'}): export it with "
+            "torch.onnx.export(…, external_data=False)."
         )
 
 

@@ -64,7 +64,8 @@ class Interface:
     @classmethod
     def read(cls, values: dict[str, Any]) -> Interface:
         """Return the interface of which these are the `values`."""
-        return cls(**values | {"other_outputs": tuple(values["other_outputs"])})
+        values = dict(values, other_outputs=tuple(values["other_outputs"]))
+        return cls(**values)
 
 
 def read_interface(path: Path, shape: Shape, classes: int, name: str) -> Interface:
@@ -87,10 +88,10 @@ def read_interface(path: Path, shape: Shape, classes: int, name: str) -> Interfa
         onnx or onnxruntime is not installed; the file is damaged, is no classifier of one image tensor, takes other
         images, keeps weights in other files, answers differently in other company, or takes too much time or memory.
     """
-    _require_packages()
+    require_packages()
     if path.stat().st_size > LARGEST_FILE:
         raise InputError(f"{name} is larger than an ONNX file can be (2 GB): give a smaller model.")
-    with _sandbox(path, name) as sandbox:
+    with open_sandbox(path, name) as sandbox:
         values = {"path": str(path.resolve()), "shape": shape, "classes": classes, "name": name}
         answer, _ = sandbox.ask("inspect", values, seconds=_SECONDS_TO_OPEN)
     return Interface.read(answer)
@@ -131,7 +132,7 @@ class OnnxClassifier:
     ) -> None:
         import torch
 
-        _require_packages()
+        require_packages()
         self.interface = interface
         self._flipped, self._classes = channels == "BGR", None if classes is None else list(classes)
         self._path, self._mean, self._std = path, *(torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std))
@@ -153,18 +154,20 @@ class OnnxClassifier:
         return logits if self._classes is None else logits[:, self._classes]
 
     def _opened(self) -> Sandbox:
-        sandbox = _sandbox(self._path, self._path.name)
+        sandbox = open_sandbox(self._path, self._path.name)
         values = {"path": str(self._path.resolve()), "interface": self.interface.values, "name": self._path.name}
         sandbox.ask("open", values, seconds=_SECONDS_TO_OPEN)
         return sandbox
 
 
-def _sandbox(path: Path, name: str) -> Sandbox:
-    memory = _MEMORY + _MEMORY_A_BYTE * path.stat().st_size
+def open_sandbox(path: Path, name: str, size: int | None = None) -> Sandbox:
+    """Return a process apart that reads an ONNX file, or `size` bytes of it and its other parts."""
+    memory = _MEMORY + _MEMORY_A_BYTE * (path.stat().st_size if size is None else size)
     return Sandbox("core.models.foreign.onnx_reader", name, "export a smaller model, or export it anew", memory)
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
+    """Raise InputError where the packages that read ONNX are not installed."""
     from importlib.util import find_spec
 
     missing = [package for package in ("onnxruntime", "onnx") if find_spec(package) is None]

@@ -13,7 +13,7 @@ from numpy.random import default_rng  # numpy imports it when it is asked for, w
 
 from core.device import default_threads
 from core.errors import InputError, printable
-from core.models.foreign.onnx_graph import read_graph
+from core.models.foreign.onnx_graph import join_parts, read_graph
 from core.models.foreign.onnx_model import Interface, Shape
 from core.models.foreign.sandbox import limit_files
 
@@ -33,6 +33,15 @@ class Service:
         partial = read_graph(content, (channels, height, width), name)
         session = _session(content, name)
         return _probed(session, partial, (channels, height, width), classes, name).values
+
+    def join(self, path: str, name: str) -> dict[str, Any]:
+        """Put a file's other parts into it; return its length then, 0 if it has none."""
+        self._whole = join_parts(Path(path), name)
+        return {"length": len(self._whole)}
+
+    def joined(self) -> tuple[dict[str, Any], bytes]:
+        """Return the file that `join` made."""
+        return {}, self._whole
 
     def open(self, path: str, interface: dict[str, Any], name: str) -> dict[str, Any]:
         """Make ready to classify."""
