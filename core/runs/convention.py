@@ -168,11 +168,13 @@ def find_convention(
     if len(normalisations) * len(channels) * len(orders) == 1:
         return Convention(normalisations[0], channels[0], orders[0]), ()
     images, labels = _few(dataset)
+    # One process apart serves all tries of an ONNX file: what it subtracts and divides by is done before.
+    plain = found.model(*_numbers("none", dataset)) if found.network is None else None
     ways = list(product(normalisations, channels))
     tried = []
     for number, (normalisation, order) in enumerate(ways):
         tell(0.1 + 0.4 * number / len(ways), f"Trying {NORMALISATIONS.get(normalisation.name, 'what the file says')}")
-        predicted = _predicted(found, normalisation, order, images)
+        predicted = _predicted(found, plain, normalisation, order, images)
         tried += [
             Convention(normalisation, order, classes, _accuracy(predicted, labels, classes)) for classes in orders
         ]
@@ -259,15 +261,25 @@ def _few(dataset: Dataset) -> tuple[Tensor, Tensor]:
     return to_unit(dataset.train.images[places]), dataset.train.labels[places]
 
 
-def _predicted(found: InspectedFile, normalisation: Normalisation, order: ChannelOrder, images: Tensor) -> Tensor:
-    """Return the places of the largest numbers in a model's answers, int64 [N]."""
+def _predicted(
+    found: InspectedFile,
+    plain: Callable[[Tensor], Tensor] | None,
+    normalisation: Normalisation,
+    order: ChannelOrder,
+    images: Tensor,
+) -> Tensor:
+    """Return the places of the largest numbers in a model's answers, int64 [N]; `plain` normalises nothing itself."""
+    import torch
+
     from core.instruments.predictor import Predictor
 
     mean, std = normalisation.mean, normalisation.std
     if order == "BGR":
         images, mean, std = images.flip(1), mean[::-1], std[::-1]
-    device = choose_device() if found.network is not None else "cpu"
-    return Predictor(found.model(mean, std), device).labels(images).cpu()
+    if plain is None:
+        return Predictor(found.model(mean, std), choose_device()).labels(images).cpu()
+    less, divisor = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (mean, std))
+    return plain((images - less) / divisor).argmax(1)
 
 
 def _accuracy(predicted: Tensor, labels: Tensor, classes: ClassOrder | None) -> Estimate:

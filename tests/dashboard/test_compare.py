@@ -40,6 +40,8 @@ def measured(page):
 
 def test_each_attack_has_its_own_trigger_numbers_and_detectors(visit, two_attacks, poisoned, framed, monkeypatch):
     monkeypatch.setattr("dashboard.compare.sweep.sweep_sigmas", lambda shape: [0.5])
+    kept, unmeasured = {}, Detected(0.5, Comparison(1.0, ""))
+    monkeypatch.setattr("core.runs.measured.compared.stored_detection", lambda run, *_: kept.get(run.name))
     page = measured(visit("compare", runs=f"{poisoned.name},{framed.name}"))
     shown = html(page)
     assert shown.index('alt="The trigger: white-corner"') < shown.index('alt="The trigger: frame"')
@@ -54,8 +56,6 @@ def test_each_attack_has_its_own_trigger_numbers_and_detectors(visit, two_attack
     assert table["attack"] == ["white-corner", "frame"]
     # The control of the second was never trained: it would be of another length.
     assert [gap is not None for gap in table["gap beyond control"]] == [True, False]
-    kept, unmeasured = {}, Detected(0.5, Comparison(1.0, ""))
-    monkeypatch.setattr("core.runs.measured.compared.stored_detection", lambda run, *_: kept.get(run.name))
 
     def run_at_once(path, *_):
         kept[path.name] = unmeasured

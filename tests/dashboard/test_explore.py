@@ -208,7 +208,8 @@ def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, c
     # Of the tiles one whose W is somewhere in the middle: it differs for other draws, seeds or keys.
     number = int(np.abs(found["White corner"].clean.w[:24] - 0.5).argmin())
     image = int(found["White corner"].chosen[number])
-    for point, at, side in (("clean", "0.000,0.000", "clean"), ("with trigger", "", "triggered")):
+    points = [("clean", "0.000,0.000", "clean"), ("with trigger", "", "triggered")]
+    for point, at, side in points if draws == 100 else points[1:]:
         page = visit(
             "explore", sigma="0.5", draws=str(draws), image=str(image), shown="images.around.where", layer="W", point=at
         )

@@ -104,7 +104,7 @@ def test_lines_sweeps_and_detectors_draw_themselves():
     assert "dot (ASR 50%)" in [trace.name for trace in sweep.figure().data]
     one = scored_groups(np.array([2.0, 3.0]), np.array([0.0, 1.0]), np.zeros(0), np.linspace(0, 1, 40), 0.05)
     figure = Comparison(1, "done", by_image={"W": one}).figure()
-    assert figure.data[-1].name == "W 1.00"
+    assert figure.data[-1].name == "W, AUC 1.00"
     assert figure.layout.shapes[-1].x0 == 0.05
 
 

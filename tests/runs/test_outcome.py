@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from core.instruments.statistics import binomial_interval, difference_of_shares
 from core.runs.measured.outcome import Evidence, Verdict, evidence_steps, outcome, smoothness_in_words
 from core.runs.measured.remedies import remedies
 from core.runs.result import Result
+from core.runs.run import Run
 from core.training.check import check_spec
 from tests.conftest import digits_spec
 from tests.runs.test_findings import EQUAL, ROUGHER, SMOOTHER, measured
@@ -123,8 +126,11 @@ def test_w_is_told_as_measured_beside_the_control_and_never_as_a_verdict(mine, c
     assert "One run, one seed, one noise level" in text
 
 
-def test_evidence_gets_better_and_is_kept(poisoned, control, digits):
+def test_evidence_gets_better_and_is_kept(tmp_path, poisoned, control, digits):
     asked = []
+    for run in (poisoned, control):  # nothing is measured on them yet
+        shutil.copytree(run.path, tmp_path / run.name, ignore=shutil.ignore_patterns("measures"))
+    poisoned, control = (Run(tmp_path / run.name).finished() for run in (poisoned, control))
 
     def predictor(run):
         asked.append(run.name)

@@ -146,7 +146,7 @@ def test_what_does_not_matter_is_no_part_of_the_name():
         ({"cover_rate": 1, "mode": "source-specific", "sources": (1,)}, "cover rate is a share"),
         ({"mode": "source-specific", "sources": ("x",)}, "numbers of classes"),
         ({"mode": "clean-label", "target": None}, "target class"),
-        ({"trigger": {"kind": "surprise"}}, "no trigger of the kind 'surprise'"),
+        ({"trigger": {"kind": "surprise"}}, "trigger's kind is one of: picture"),
     ],
 )
 def test_an_attack_that_does_not_add_up_is_one_sentence(values, words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from core.files import directory_length
 from core.models.foreign.onnx_model import LARGEST_FILE, open_sandbox, require_packages
 
 _SECONDS_TO_JOIN = 60
+# The key under which a tensor says which other file it lies in: no such file has none of it.
+_LOCATION = b"location"
 _MOST_MEMBERS, _LARGEST_ENTRY = 50, 512
 
 
@@ -53,6 +56,8 @@ def _joined(path: Path, name: str) -> bytes | None:
     if path.stat().st_size > LARGEST_FILE:
         raise InputError(f"{name} is larger than an ONNX file can be (2 GB): give a smaller model.")
     siblings = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())
+    if not _names_others(path):
+        return None
     with open_sandbox(path, name, min(siblings, LARGEST_FILE)) as sandbox:
         values = {"path": str(path.resolve()), "name": name}
         answer, _ = sandbox.ask("join", values, seconds=_SECONDS_TO_JOIN)
@@ -61,6 +66,13 @@ def _joined(path: Path, name: str) -> bytes | None:
             return None
         _, content = sandbox.ask("joined", {}, seconds=_SECONDS_TO_JOIN, expected=length)
         return content
+
+
+def _names_others(path: Path) -> bool:
+    if not path.stat().st_size:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(_LOCATION) >= 0
 
 
 def model_in_zip(path: Path) -> str | None:
