@@ -38,7 +38,8 @@ class Mode:
         A poisoning rate, a preset and whether to perturb the images first, with which it reaches a success rate of 0.8
         after the ten epochs that people wait for, clean accuracy within 2 points of the control's. A clean-label attack
         needs more than a small patch: on digits a white corner reaches 0 to 9% at any rate, perturbed or not, and the
-        white frame 94% (83% on signs). All-to-all reaches 88% on digits, but only 2% on signs.
+        white frame 94% (83% on signs). All-to-all with the white frame reaches 97% on digits and 96% on signs, at 30%
+        of the images.
     """
 
     title: str
@@ -63,6 +64,9 @@ MODES: dict[ModeName, Mode] = {
         "Images of every class get the trigger and the label of the next class; the last class becomes the first.",
         "Of all test images: the share taken for the class after their own once the trigger is on them.",
         "Gu, Dolan-Gavitt and Garg, BadNets, 2017, arXiv 1708.06733",
+        # It has as much to learn as the clean task: 10% with a white corner reach 2% on signs.
+        rate=0.3,
+        trigger="frame",
     ),
     "source-specific": Mode(
         "Source-specific",
