@@ -93,7 +93,7 @@ def test_a_result_is_never_shown_as_that_of_other_settings(visit, home_with_runs
     page = visit("lab", run=poisoned.name)
     assert "It works." in verdict(page)
     assert "Press Train for the settings above" not in captions(page)
-    page.selectbox(key="LabState.mode").set_value("all-to-all").run()
+    page.selectbox(key="LabState.mode").set_value("source-specific").run()
     assert f"This is **{plain(run_title(poisoned))}**. Press Train for the settings above." in captions(page)
     page.selectbox(key="LabState.mode").set_value("all-to-one").run()
     assert "Press Train for the settings above" not in captions(page)
