@@ -25,7 +25,7 @@ def test_a_model_is_brought_measured_and_handed_on(page: Page, library, poisoned
     page.locator("input[type=file]").set_input_files(tmp_path / "attack_result.pt")
     page.get_by_role("button", name="Load and measure").click()
     expect(page.get_by_text("is a Small CNN with 10 classes")).to_be_visible()
-    expect(page.get_by_text("the file says it itself")).to_be_visible()
+    expect(page.get_by_text("How it is asked: as the file says.")).to_be_visible()
     expect(page.locator(".tr-row").first).to_contain_text("digits: attack_result.pt")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export as one file").click()
