@@ -127,13 +127,15 @@ def test_from_the_first_screen_to_a_trained_backdoor(page, dashboard):
     # Explore: W is lower with the trigger, and not so on the control.
     onwards.click()
     finding = page.get_by_text(re.compile("W falls with the trigger: "))
-    expect(finding).to_contain_text("In the control the gap is", timeout=TRAINING_MS)
+    expect(finding).to_contain_text("In the control it is", timeout=TRAINING_MS)
     words = finding.inner_text()
     clean, triggered = map(float, re.search(r"trigger: ([\d.]+) → ([\d.]+)", words).groups())
-    gap, control_gap = (float(value.replace("−", "-")) for value in re.findall(r"gap (?:is )?([+−-][\d.]+)", words)[:2])
+    gap, control_gap = (
+        float(value.replace("−", "-")) for value in re.findall(r"(?:gap|control it is) ([+−-][\d.]+)", words)[:2]
+    )
     assert triggered < clean / 2
     assert control_gap < gap / 2
-    expect(page.get_by_role("application", name=re.compile("^Slice: predicted labels"))).to_have_count(2)
+    expect(page.get_by_role("application", name=re.compile("^Slice: "))).to_have_count(2)
     expect(page.get_by_test_id("stPlotlyChart").nth(1)).to_be_visible()
 
     # What it shows can be taken away: the picture in all ways, and its numbers with where they come from.
@@ -207,7 +209,10 @@ def test_copy_link_copies_in_one_click_and_back_takes_one_press(page, dashboard)
     expect(page.get_by_text("on this computer only")).to_be_visible()
     expect(page.get_by_text("--server.address")).to_be_visible()
     start = address_of(page)
-    assert page.evaluate("navigator.clipboard.readText().then(text => new URL(text).href)") == start
+    # The page runs once more, for what its parts have changed, and the link is copied again.
+    page.wait_for_function(
+        "start => navigator.clipboard.readText().then(text => new URL(text).href === start)", arg=start
+    )
     page.get_by_role("button", name="Close").click()
     expect(page.get_by_text("Copied.")).to_be_hidden()
 
