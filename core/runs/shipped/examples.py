@@ -1,7 +1,7 @@
 """The examples that come with the project: two poisoned runs with their controls, and the image each is shown on.
 
 `python -m core.runs.shipped.examples` trains the traffic signs' again, takes the digits' from the gallery, and writes
-assets/examples; `store_examples` alone looks again, and trains nothing.
+assets/examples; `store_examples` alone looks again, and trains nothing. `core.runs.shipped.seas` comes next.
 """
 
 from __future__ import annotations
@@ -174,8 +174,5 @@ def _clearest(run: DoneRun, data: Dataset, of_class: int) -> int:
 
 
 if __name__ == "__main__":
-    from core.runs.shipped.seas import store_example_seas
-
     train_example()
     store_examples()
-    list(store_example_seas())

@@ -1,6 +1,6 @@
 """The gallery: small trained runs that come with the project, where W falls with the trigger and where it does not.
 
-`python -m core.runs.shipped.gallery` trains them again and writes assets/gallery.
+`python -m core.runs.shipped.gallery` trains them again and writes assets/gallery; `core.runs.shipped.seas` comes next.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -245,7 +244,5 @@ def _round(value: float) -> float:
 
 
 if __name__ == "__main__":
-    from core.runs.shipped.seas import store_exhibit_seas
-
-    for line in chain(build_gallery(GALLERY), store_exhibit_seas()):
+    for line in build_gallery(GALLERY):
         print(line)  # noqa: T201
