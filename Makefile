@@ -3,20 +3,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell $(name) -c 'import sys; (3,11) <= sys.version_info[:2] <= (3,13) and print("$(name)")' 2>/dev/null)))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
-.PHONY: run test units types-and-browser soak timings screenshots lint style scripts types clean
+.PHONY: run test all-tests soak timings screenshots lint style scripts types clean
 
 run: $(VENV)/.installed
 	@echo "Triggerscope: http://127.0.0.1:8501  (Ctrl-C stops it)"
 	@$(BIN)/python -m streamlit run dashboard/app.py
 
-# A browser leaves a core idle half of the time, which the other tests use.
+# The types take a minute of one core, which the tests do not wait for.
 test: $(VENV)/.installed-dev style scripts
-	@$(MAKE) --no-print-directory -j 2 units types-and-browser
+	@$(MAKE) --no-print-directory -j 2 types all-tests
 
-units:
+all-tests:
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/browser
-
-types-and-browser: types
 	$(BIN)/python -m pytest tests/browser
 
 lint: style scripts types
