@@ -39,6 +39,7 @@ def open_explore(page: Page, address: str) -> None:
     expect(chosen(page)).to_have_count(1, timeout=PATIENCE_MS)
 
 
+@pytest.mark.soak
 def test_explore_by_keyboard_alone_and_back_from_its_address(open_window, dashboard):
     page = open_window()
     open_explore(page, f"{dashboard}/explore?run={exhibits()[0].run.name}&shown=images.around")

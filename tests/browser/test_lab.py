@@ -127,6 +127,7 @@ def test_canvas_and_curves_are_on_one_screen_while_it_trains(page, dashboard):
     page.get_by_role("button", name="Stop").click()
 
 
+@pytest.mark.soak
 def test_the_verdict_is_seen_without_scrolling_and_greyed_under_other_settings(page, dashboard):
     open_lab(page, dashboard, "?seed=22&epochs=2")
     page.get_by_role("button", name="Train", exact=True).click()

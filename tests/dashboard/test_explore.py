@@ -201,7 +201,7 @@ def test_more_draws_begin_with_those_there_are_and_narrow_the_intervals(visit, h
     assert page.query_params["draws"] == "400"
 
 
-@pytest.mark.parametrize("draws", [100, 400])
+@pytest.mark.parametrize("draws", [100, pytest.param(400, marks=pytest.mark.soak)])
 def test_an_image_has_one_w_on_the_whole_page(visit, home_with_runs, poisoned, control, data_root, draws):
     spec = page_attack_spec(poisoned.spec.attack, 0.5, draws=draws)
     found = {"White corner": measure_run(poisoned, spec, data_root), "Control": measure_run(control, spec, data_root)}

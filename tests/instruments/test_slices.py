@@ -152,6 +152,7 @@ def test_refined_agrees_with_dense(model, seed):
     assert plane.evaluations < 0.5 * 65**2
 
 
+@pytest.mark.soak
 def test_refined_agrees_with_dense_on_trained_networks(trained, digits):
     several = planes = 0
     for architecture, count in (("small-cnn", 9), ("mlp", 9), ("vit", 4)):
