@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
 _IMAGE_SUFFIXES = (
@@ -44,13 +44,16 @@ def begins_like_image(beginning: bytes) -> bool:
     return webp or beginning[4:12] == b"ftypavif" or beginning.startswith(_BEGINNINGS)
 
 
-def distinct(name: str, taken: Iterable[str]) -> str:
-    """Return the name, or one that tells it from the files of the same canonical name."""
-    stem, number = name, 1
-    while name in taken:
+def distinct(name: str, taken: Collection[str]) -> str:
+    """Return the name, or one that tells it from the files of the same canonical name.
+
+    It counts on from how many names there are, so that many equal ones take no longer than others.
+    """
+    free, number = name, len(taken)
+    while free in taken:
         number += 1
-        name = f"{stem} ({number})"
-    return name
+        free = f"{name} ({number})"
+    return free
 
 
 def listed(names: Sequence[str]) -> str:
